@@ -1,0 +1,34 @@
+/*
+ * authres.h - Authentication-Results (RFC 8601): written, and forged ones found.
+ */
+#ifndef FILTER_AUTHRES_H
+#define FILTER_AUTHRES_H
+
+#include <stdbool.h>
+#include "rules/mail.h"
+
+struct arena;
+
+/* What the field says; NULL members are left out. */
+struct authres {
+	struct str	authserv_id;
+	const struct spf_answer *spf;		/* smtp.mailfrom */
+	struct str	mailfrom;		/* local@domain or domain; empty for <>: smtp.helo is stated */
+	const struct spf_answer *spf_helo;	/* smtp.helo */
+	struct str	helo;
+	const struct dkim_answer *dkim;
+};
+
+/* The field's value, folded with LF and tab, without a leading blank; p NULL
+   without memory.  Nothing that mail brings can break out of its place: what
+   no grammar allows is quoted or replaced. No method: ends in "none". */
+struct str authres_write(struct arena *a, const struct authres *r);
+
+/* Does an incoming field's value claim to be authserv_id's (RFC 8601, 5)?
+   Lenient: comments, quotes, case, versions, and broken fields whose first token is it. */
+bool authres_claims(struct str value, struct str authserv_id);
+
+/* Is this fit to be an authserv-id?  For check. */
+bool authres_id_valid(struct str id);
+
+#endif

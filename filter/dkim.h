@@ -1,0 +1,45 @@
+/*
+ * dkim.h - DKIM (RFC 6376, 8301, 8463) by libopendkim: each signature on its
+ * own, the body streamed.
+ */
+#ifndef FILTER_DKIM_H
+#define FILTER_DKIM_H
+
+#include <time.h>
+
+#include "resolver.h"
+#include "rules/mail.h"
+
+struct arena;
+struct dkim_engine;
+struct dkim_check;
+
+/* One for the daemon's life, made before threads start.  now 0: the real clock; otherwise fixed, for tests. */
+struct dkim_engine *dkim_engine_new(time_t now);
+void dkim_engine_free(struct dkim_engine *e);
+
+/*
+ * One message.  Call dkim_header() for each field, dkim_end_headers(), dkim_body()
+ * for each chunk, dkim_finish() once; results in the arena, which also ends the check.
+ * max_signatures are looked at, from the top; further ones are DKIM_R_POLICY.
+ * deadline is asked for each time keys are waited for.  NULL without memory.
+ */
+struct dkim_check *dkim_begin(struct dkim_engine *e, struct resolver *r, struct arena *a,
+    struct str id, unsigned max_signatures);
+
+/* raw: all octets after the colon (leading blank included, folds as they came). 0, or -1 without memory. */
+int dkim_header(struct dkim_check *c, struct str name, struct str raw);
+
+/* Key lookups begin here and never block. */
+int dkim_end_headers(struct dkim_check *c);
+
+/* False when there is no signature that could still pass: the body need not be sent. */
+bool dkim_wants_body(const struct dkim_check *c);
+
+/* Waits for the keys, until the deadline, at the first chunk (or at finish). */
+int dkim_body(struct dkim_check *c, struct str chunk, msec deadline);
+
+/* The results, one a signature from the top; NULL without memory. */
+const struct dkim_answer *dkim_finish(struct dkim_check *c, msec deadline);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * check.h - everything about a tree that can be wrong or doubtful.
+ *
+ * Each pass answers one question and fills in the "resolved" fields that the
+ * next ones read.  They run in this order; all but the first assume that
+ * those before found what they could, and keep quiet about what hangs on an
+ * earlier mistake.
+ */
+#ifndef RULES_CHECK_H
+#define RULES_CHECK_H
+
+struct arena;
+struct ast;
+struct diag;
+struct settings;
+
+/* Facts, lists, rules, things exist and are unique; later rules aren't named. */
+void check_names(struct ast *ast, struct arena *a, struct diag *d);
+/* Operators fit types; operands, regexes, codes, header names and paths are right; list files are read. */
+void check_types(struct ast *ast, const struct settings *s, struct arena *a, struct diag *d);
+/* The stage of each rule, and what holds it back. */
+void check_stages(struct ast *ast, struct diag *d);
+/* Which rules are judged per recipient; what must not be in those. */
+void check_recipients(struct ast *ast, struct diag *d);
+/* Constant conditions, dead rules, thresholds out of reach, unused lists. */
+void check_reachability(struct ast *ast, struct diag *d);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * facts.h - the table of facts: what a rule may ask of a message.
+ *
+ * One row in facts.def makes a fact: the listing, the manual, the checks and
+ * the tests that demand a hit and a miss all come from it.
+ */
+#ifndef RULES_FACTS_H
+#define RULES_FACTS_H
+
+#include "str.h"
+#include "types.h"
+
+struct mail;
+
+/*
+ * When a fact is known, and when a verdict may be given, in their order.
+ * What HELO and TLS tell is final at MAIL only, since a client may say EHLO again.
+ */
+enum stage {
+	S_CONNECT, S_MAIL, S_RCPT, S_DATA,
+	S_HEADERS,	/* end of the headers: comes after the dot, cannot reply */
+	S_MESSAGE,	/* end of the message */
+	S_COUNT
+};
+const char *stage_name(enum stage s);	/* "connect" ... "headers", "message" */
+
+/* Whose a fact is: as long as it lasts. */
+enum scope { P_CONN, P_MSG, P_RCPT };
+
+/* What it takes to know it; cheap things are looked at first. */
+enum cost { C_MEM, C_SCAN, C_DNS };
+
+enum {
+	F_LIST	= 1 << 0,	/* may have several values */
+	F_KEY	= 1 << 1,	/* takes ["key"] */
+	F_OWN	= 1 << 2,	/* the evaluator's: score, matched */
+	F_SPF	= 1 << 3,	/* asks for SPF of the sender */
+	F_SPFHELO = 1 << 4,	/* asks for SPF of HELO */
+	F_DKIM	= 1 << 5,
+	F_HEADERS = 1 << 6,	/* needs the header fields */
+	F_RAWBODY = 1 << 7,	/* needs the stored body */
+	F_SIZE	= 1 << 8	/* needs body chunks to be counted */
+};
+
+/* What `any THING has (...)` goes through. */
+enum thing { THING_NONE = -1, THING_RCPT, THING_SIGNATURE, THING_COUNT };
+const char *thing_name(enum thing t);	/* "rcpt", "dkim.signature" */
+
+enum fact_status { FACT_KNOWN, FACT_UNSET, FACT_PENDING, FACT_ERROR };
+
+/* What failed, for `set on-error`. */
+enum error_class { ERR_LOOKUP, ERR_DNSBL, ERR_STORE, ERR_LIMIT, ERR_CLASSES };
+const char *error_class_name(enum error_class c);
+
+/* Where a getter puts what it found. */
+struct answer {
+	const struct value *v;	/* n values; &one if there is one */
+	size_t		 n;
+	struct value	 one;
+	bool		 truncated;	/* cut at a limit: what isn't found in it is ERR_LIMIT */
+	enum error_class error;	/* with FACT_ERROR */
+};
+
+/* The key of header["X"], folded as the fact likes it; empty without one. */
+struct fact_arg {
+	struct str	key;
+};
+
+typedef enum fact_status fact_getter(struct mail *m, const struct fact_arg *arg,
+    struct answer *out);
+
+struct fact {
+	const char	*name;
+	enum type_id	 type;
+	enum stage	 stage;
+	enum scope	 scope;
+	enum cost	 cost;
+	fact_getter	*get;	/* NULL for F_OWN */
+	unsigned	 flags;
+	enum thing	 thing;	/* the thing it is a part of, from its name */
+	const char	*manual;
+};
+
+extern const struct fact facts[];
+extern const size_t nfacts;
+
+/* The fact of that name, or NULL. */
+const struct fact *fact_find(struct str name);
+/* The fact `thing`.`name`, for names inside has ( ... ). */
+const struct fact *fact_find_in(enum thing t, struct str name);
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * mail.h - the message model that facts are read from.
+ *
+ * Whoever plays the MTA (the daemon's session, judge, a test) fills it in as
+ * the SMTP dialogue goes on, through the mail_ functions, and raises `stage`.
+ * What needs a library or the network is asked for through struct mail_ops,
+ * once, when a rule first looks at it.
+ *
+ * All strings live in one of the two arenas: the connection's or the
+ * message's.  mail_reset() ends a message, whatever ended it.
+ */
+#ifndef RULES_MAIL_H
+#define RULES_MAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "facts.h"
+#include "str.h"
+#include "types.h"
+
+struct arena;
+struct mail;
+
+enum spf_identity { SPF_HELO, SPF_MAILFROM };
+
+/* What SPF said.  Strings in the arena of the identity: connection for HELO, message for MAIL. */
+struct spf_answer {
+	enum spf_result	result;
+	struct str	domain;		/* that was checked */
+	struct str	mechanism;	/* that matched, as in the record; empty if none did */
+	struct str	explanation;	/* with `fail`; printable ASCII */
+	struct str	reason;		/* of temperror and permerror, for log and trace */
+};
+
+struct dkim_signature {
+	enum dkim_result result;
+	struct str	domain, selector, algorithm, reason;
+	int		bits;		/* of the key, 0 if there was none */
+	bool		partial;	/* l= leaves octets unsigned */
+	struct str	identity;	/* i=, for Authentication-Results */
+	struct str	tag;		/* first octets of b=, RFC 6008; for Authentication-Results */
+};
+
+struct dkim_answer {
+	const struct dkim_signature *sig;
+	size_t		 n;
+};
+
+/* Addresses of a header field, in their order. */
+struct mailbox_list {
+	const struct mailbox *v;
+	const struct str *names;	/* n decoded display names; p NULL where there is none */
+	size_t		 n;
+	bool		 malformed;	/* the field is no address list; v has what could be read */
+};
+
+/*
+ * What a message is asked for.  A NULL function pointer: FACT_UNSET for its
+ * facts.  A pending answer is NULL; while m->may_wait none is pending: the
+ * function waits, and what does not come in time is temperror.  NULL from the
+ * two decoders means memory or a limit: the fact is ERR_LIMIT.
+ */
+struct mail_ops {
+	const struct spf_answer *(*spf)(struct mail *m, enum spf_identity id);
+	const struct dkim_answer *(*dkim)(struct mail *m);
+	/* RFC 2047 words decoded, folds undone, ends trimmed; UTF-8. */
+	const struct str *(*decode)(struct mail *m, struct str raw);
+	const struct mailbox_list *(*mailboxes)(struct mail *m, struct str raw);
+};
+
+struct header {
+	struct str	name;
+	struct str	raw;		/* all octets after the colon, folds included */
+	const struct str *text;		/* decoded, NULL until asked for */
+	const struct mailbox_list *boxes; /* parsed, NULL until asked for */
+};
+
+struct param {			/* an ESMTP parameter, or a macro */
+	struct str	name, value;
+};
+
+struct param_list {
+	struct param	*v;
+	size_t		 n, cap;
+};
+
+enum rcpt_state {
+	RCPT_OPEN,		/* 250 so far */
+	RCPT_REFUSED,		/* rejected or tempfailed by a verdict of ours */
+	RCPT_SPLIT		/* 452, comes again in a transaction of its own */
+};
+
+struct recipient {
+	struct mailbox	addr;		/* local with the detail */
+	struct str	local, detail;	/* split at recipient-delimiter; detail p NULL without one */
+	struct str	path;		/* as the client wrote it, with <> */
+	struct param_list macros;	/* rcpt_host, rcpt_mailer, rcpt_addr and what rules name */
+	enum rcpt_state	state;
+};
+
+/* A result stated by a test's `given`: it comes before any getter. */
+struct given {
+	const struct fact *fact;
+	struct str	   key;
+	struct value	   value;
+};
+
+struct mail {
+	const struct mail_ops *ops;	/* may be NULL */
+	void		*ctx;		/* the ops' own */
+	struct arena	*conn;		/* the connection's */
+	struct arena	*arena;		/* the message's */
+	enum stage	 stage;		/* the last whose facts are all in */
+	bool		 may_wait;	/* set by the evaluator: lookups may block now */
+
+	/* Connection. */
+	bool		 has_ip;
+	struct ipaddr	 ip;
+	struct str	 client_name;	/* p NULL if not verified */
+	int		 client_port;	/* 0: unknown, or not by SMTP */
+	bool		 by_smtp;	/* false for mail that non_smtpd_milters brings */
+	struct str	 helo;		/* normal form; p NULL before HELO */
+	struct str	 helo_raw;
+	struct param_list conn_macros;
+
+	/* Message. */
+	bool		 has_sender;
+	struct mailbox	 sender;
+	struct str	 sender_path;	/* as the client wrote it */
+	struct param_list params;	/* of MAIL */
+	struct param_list macros;
+	time_t		 time;		/* of MAIL, or fixed by a test */
+	struct recipient **rcpts;	/* all that were shown, refused and split ones too */
+	size_t		 nrcpts, rcpts_cap;
+	struct header	*headers;
+	size_t		 nheaders, headers_cap;
+	bool		 headers_cut;	/* header-limit was reached: what isn't found is ERR_LIMIT */
+	struct strbuf	*body;		/* up to body-limit, or NULL if no rule looks at it */
+	bool		 body_cut;
+	uint64_t	 header_octets, body_octets;
+
+	/* The evaluator's: what per-recipient facts speak of, and the part inside has(). */
+	struct recipient *rcpt;
+	ptrdiff_t	 thing[THING_COUNT];	/* index, or -1 */
+
+	const struct given *given;
+	size_t		 ngiven;
+};
+
+/* A connection without client yet.  ctx and ops stay the caller's.  0, or -1 without memory. */
+int mail_init(struct mail *m, const struct mail_ops *ops, void *ctx);
+/* Frees both arenas. */
+void mail_free(struct mail *m);
+/* Ends the message: its arena is reset, the connection's facts stay. */
+void mail_reset(struct mail *m);
+
+/*
+ * The setters copy what they are given into the right arena.  They return 0,
+ * or -1 without memory; mail_helo() forgets what was known of an earlier HELO.
+ */
+int mail_connect(struct mail *m, const struct ipaddr *ip, struct str name, int port);
+int mail_helo(struct mail *m, struct str name);
+int mail_sender(struct mail *m, struct str path, const struct str *params, size_t n, time_t now);
+struct recipient *mail_rcpt(struct mail *m, struct str path, char delimiter);
+int mail_header(struct mail *m, struct str name, struct str raw);
+int mail_conn_macro(struct mail *m, struct str name, struct str value);
+int mail_macro(struct mail *m, struct str name, struct str value);
+int mail_rcpt_macro(struct mail *m, struct recipient *r, struct str name, struct str value);
+
+/*
+ * A macro's value, braces or not in the name ("{client_ptr}", "client_ptr",
+ * "i"), of the recipient at hand, the message, or the connection; p NULL if
+ * the MTA didn't send it.
+ */
+struct str mail_find_macro(const struct mail *m, struct str name);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * regex.h - regular expressions: PCRE2 compiled, limited, matched.
+ *
+ * The only file that includes PCRE2's header is regex.c.  Code is shared by
+ * all threads; match data and JIT stacks belong to the thread that matches.
+ */
+#ifndef RULES_REGEX_H
+#define RULES_REGEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "str.h"
+
+struct arena;
+struct regex;
+
+#define REGEX_CAPTURES	100
+
+enum regex_result { REGEX_NO, REGEX_YES, REGEX_LIMIT };
+
+struct captures {
+	int		n;		/* groups that are set, with 0 the whole match */
+	struct str	group[REGEX_CAPTURES];	/* p NULL: did not take part */
+};
+
+/*
+ * Compiles for UTF-8 text (`bytes`: for octets as they are), flags some of
+ * "imsx"; the code is tied to the arena.  On error returns NULL, *offset is
+ * the place in the pattern in octets and why PCRE2's words (or "out of memory").
+ */
+struct regex *regex_compile(struct arena *a, struct str pattern, struct str flags,
+    bool bytes, unsigned match_limit, size_t *offset, struct strbuf *why);
+
+/* Number of capturing groups. */
+int regex_groups(const struct regex *re);
+
+/*
+ * Searches the subject; caps may be NULL.  REGEX_LIMIT: the match, heap or JIT stack
+ * limit was reached, so nobody can say.  Groups point into the subject.
+ */
+enum regex_result regex_match(const struct regex *re, struct str subject, struct captures *caps);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * types.h - the types of facts: how a literal is read, a value printed, and
+ * which operators apply.
+ *
+ * Operators belong to types, never to facts: a new fact gets all that its
+ * type can do.
+ */
+#ifndef RULES_TYPES_H
+#define RULES_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "str.h"
+
+struct arena;
+
+enum type_id {
+	T_BOOL,		/* true or false; used without an operator */
+	T_NUMBER,
+	T_SIZE,		/* octets */
+	T_DURATION,	/* seconds */
+	T_ADDR,		/* IP address */
+	T_DOMAIN,	/* domain name or HELO string, lower case, A-labels */
+	T_ADDRESS,	/* envelope or header address */
+	T_TEXT,		/* decoded text, UTF-8; case ignored */
+	T_RAW,		/* octets as they came; case counts */
+	T_SPF,		/* RFC 7208, 2.6 */
+	T_DKIM,		/* RFC 8601, 2.7.1 */
+	T_WEEKDAY,
+	T_COUNT
+};
+
+/* The operators of a comparison, as written in a condition. */
+enum op {
+	OP_TRUE,	/* a boolean alone */
+	OP_SET,		/* is set */
+	OP_IS,
+	OP_IN_SET,	/* in { ... } */
+	OP_IN_NET,	/* in 192.0.2.0/24 */
+	OP_IN_LIST,	/* in NAME */
+	OP_MATCHES,	/* matches /re/ */
+	OP_MATCHES_LIST,/* matches NAME */
+	OP_CONTAINS, OP_STARTS, OP_ENDS,
+	OP_LT, OP_LE, OP_GT, OP_GE,
+	OP_COUNT
+};
+#define OP_BIT(op)	(1u << (op))
+
+/* "is", "in", "starts with": the words of an operator, for messages. */
+const char *op_name(enum op op);
+
+/* Results of SPF, in the order of T_SPF's words. */
+enum spf_result {
+	SPF_R_NONE, SPF_R_NEUTRAL, SPF_R_PASS, SPF_R_FAIL, SPF_R_SOFTFAIL,
+	SPF_R_TEMPERROR, SPF_R_PERMERROR
+};
+
+/* Results of DKIM, best first: the result of a message is the least of its signatures'. */
+enum dkim_result {
+	DKIM_R_PASS, DKIM_R_TEMPERROR, DKIM_R_FAIL, DKIM_R_POLICY,
+	DKIM_R_NEUTRAL, DKIM_R_PERMERROR, DKIM_R_NONE
+};
+
+/* An address in network order; IPv4 is ::ffff:0:0/96. */
+struct ipaddr {
+	uint8_t b[16];
+};
+
+/* A network: the first `bits` (0-128) bits of addr count. */
+struct ipnet {
+	struct ipaddr	addr;
+	uint8_t		bits;
+};
+
+/* An address split at its last @.  All empty for <>. */
+struct mailbox {
+	struct str	text;	/* local@domain, the local part as it came */
+	struct str	local;	/* unquoted */
+	struct str	domain;	/* lower case, A-labels; empty if there was none */
+};
+
+struct value {
+	union {
+		bool		b;	/* T_BOOL */
+		int64_t		n;	/* T_NUMBER, T_SIZE, T_DURATION, and the word of an enumeration */
+		struct ipaddr	ip;	/* T_ADDR */
+		struct ipnet	net;	/* operands of `in` only */
+		struct str	s;	/* T_DOMAIN, T_TEXT, T_RAW */
+		struct mailbox	mb;	/* T_ADDRESS */
+	};
+};
+
+struct type {
+	const char	*name;		/* as in the manual: "domain" */
+	unsigned	 ops;		/* OP_BIT()s */
+	int		 list;		/* enum list_type that `in NAME` takes, or -1 */
+	const char *const *words;	/* of an enumeration, NULL-terminated; or NULL */
+	const char	*manual;	/* one line for postern-rules(5) */
+};
+
+const struct type *type_of(enum type_id id);
+
+/*
+ * Reads a literal of the type, as an operand of `op`.
+ *
+ * a	where what the value points to is made
+ * why	gets the reason and the mend on failure ("an IP address like 192.0.2.1 or 2001:db8::1")
+ *
+ * OP_IN_SET and OP_IN_NET read networks for T_ADDR (value.net; host bits set
+ * are an error that shows the right form), `.example.org` for T_DOMAIN, and
+ * `@example.org`, `@.example.org` for T_ADDRESS.  Numbers may have a unit that
+ * fits the type: K M G for sizes, s m h d for durations.
+ *
+ * Returns 0, or -1.
+ */
+int type_parse(enum type_id id, enum op op, struct arena *a, struct str text,
+    struct value *v, struct strbuf *why);
+
+/* The value as it reads in a reply, in a trace, in the log. */
+void type_print(enum type_id id, const struct value *v, struct strbuf *out);
+
+/*
+ * One value against one operand: OP_IS, OP_IN_SET (one entry), OP_IN_NET,
+ * OP_CONTAINS, OP_STARTS, OP_ENDS, OP_LT to OP_GE.
+ */
+bool type_test(enum type_id id, enum op op, const struct value *v, const struct value *operand);
+
+/* Reads "192.0.2.1", "2001:db8::1", "IPv6:2001:db8::1"; -1 if it is none.  */
+int ipaddr_parse(struct str s, struct ipaddr *ip);
+void ipaddr_print(const struct ipaddr *ip, struct strbuf *out);
+bool ipaddr_is_v4(const struct ipaddr *ip);
+bool ipnet_has(const struct ipnet *net, const struct ipaddr *ip);
+
+/*
+ * A domain name or HELO string in lower case and A-label form, in the arena.
+ * What IDNA refuses stays as it came, in lower case.  One trailing dot goes.
+ */
+struct str domain_normal(struct arena *a, struct str s);
+/* entry is exact, or ".example.org": any name below it.  Both normal. */
+bool domain_matches(struct str entry, struct str domain);
+
+/*
+ * Splits an address, with or without <>, at its last @ outside quotes.
+ * Anything is taken: without @ all is local.  The result lives in the arena.
+ */
+struct mailbox mailbox_parse(struct arena *a, struct str s);
+
+#endif
