@@ -30,7 +30,7 @@ PKGS_RULES  = libpcre2-8 libidn2
 PKGS_FILTER = libunbound opendkim libcrypto libsystemd
 pkg	= $(shell pkg-config $(1) $(2) 2>/dev/null)
 
-POSTERN_CPPFLAGS = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -I. -Irules $(call pkg,--cflags,$(PKGS_RULES) $(PKGS_FILTER))
+POSTERN_CPPFLAGS = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -I. $(call pkg,--cflags,$(PKGS_RULES) $(PKGS_FILTER))
 POSTERN_CFLAGS	 = -std=c11 $(WARN) $(HARDEN) $(FORTIFY) $(EXTRA)
 POSTERN_LDFLAGS	 = $(HARDEN_LD) $(EXTRA)
 LIBS_RULES	 = $(call pkg,--libs,$(PKGS_RULES))
