@@ -204,6 +204,13 @@ struct ast {
 	struct rule    *rules;
 	struct test    *tests;
 	size_t		nrules, nlists, ntests;
+	/*
+	 * Rules with mistakes that diag knows of: only their names count, so
+	 * that nobody calls them unknown.
+	 */
+	struct rule    *broken;
+	/* A file or a statement's name could not be read: any name may be missing. */
+	bool		incomplete;
 };
 
 #endif

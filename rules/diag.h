@@ -22,7 +22,8 @@ struct arena;
 /* One file's text as read; owned by the arena of the load. */
 struct source {
 	struct str	 name;		/* as shown to people */
-	struct str	 text;
+	struct str	 text;		/* p NULL: the file could not be read, and no line of it can be shown */
+	struct str	 dir;		/* what relative paths in it start from; "" or ends in / */
 	const struct source *includer;	/* NULL for the first file */
 	struct source	*next;
 	int		 order;		/* the order in which sources were opened: diagnostics sort by it */
