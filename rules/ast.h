@@ -124,6 +124,7 @@ struct rule {
 	enum stage	stage;		/* at which condition and texts are surely known */
 	enum stage	reply_stage;	/* at which its verdict can be given: holder counted in */
 	const struct rule *holder;	/* the rule above that holds it back, or NULL */
+	const struct cond *capturing;	/* the comparison whose match ${n} means, or NULL if no text has ${n} */
 };
 
 enum list_type { LIST_NETS, LIST_DOMAINS, LIST_ADDRESSES, LIST_STRINGS, LIST_PATTERNS, LIST_TYPES };
