@@ -1,0 +1,46 @@
+#!/usr/bin/python3
+"""The author's domain: every case of dmarc/from-header.jsonl.
+
+usage: from.py TOOL [SUITES]
+
+Where the suite has a domain, the first address must be of it.  Where it has
+none, the field must be malformed, absent, or have other than one address.
+"""
+import json
+import os
+import subprocess
+import sys
+
+tool = sys.argv[1]
+suites = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("SUITES", "../shared/suites")
+path = os.path.join(suites, "dmarc/from-header.jsonl")
+if not os.path.exists(path):
+    print(f"1..0 # SKIP no {path}")
+    sys.exit(0)
+
+with open(path, encoding="utf-8") as f:
+    cases = [json.loads(line) for line in f]
+values = []
+for case in cases:
+    fields = [h.partition(":") for h in case["headers"]]
+    case["values"] = [v for name, _, v in fields if name.strip().lower() == "from"]
+    values += case["values"]
+lines = subprocess.run([tool], input="".join(v.encode().hex() + "\n" for v in values),
+                       capture_output=True, text=True, check=True).stdout.splitlines()
+answers = iter(lines)
+
+good = 0
+for case in cases:
+    got = [next(answers).split() for _ in case["values"]]
+    domains = [d for g in got for d in g[1:]]
+    malformed = any(g[0] != "ok" for g in got)
+    if case["domain"] is None:
+        right = malformed or len(domains) != 1
+    else:
+        right = domains[:1] == [case["domain"]]
+    good += right
+    if not right:
+        print(f"# {str(case['headers'])[:160]}: expected {case['domain']} ({case.get('error')}), got {got}")
+print("1..1")
+print(f"{'ok' if good == len(cases) else 'not ok'} 1 - from: {good} of {len(cases)}")
+sys.exit(good != len(cases))
