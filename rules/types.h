@@ -68,13 +68,22 @@ struct ipaddr {
 	uint8_t b[16];
 };
 
-/* A network: the first `bits` (0-128) bits of addr count. */
+/*
+ * A network: the first `bits` (0-128) bits of addr count.  One shorter than
+ * IPNET_V4_BITS was written as IPv6 and holds no IPv4 address, so that ::/0 is
+ * all of IPv6 and 0.0.0.0/0 all of IPv4.
+ */
+#define IPNET_V4_BITS	96
 struct ipnet {
 	struct ipaddr	addr;
 	uint8_t		bits;
 };
 
-/* An address split at its last @.  All empty for <>. */
+/*
+ * An address split at its last @.  All empty for <>.  As an entry of a set or
+ * list, local.p is NULL for any local part (@example.org), and the domain may
+ * begin with a dot (@.example.org).
+ */
 struct mailbox {
 	struct str	text;	/* local@domain, the local part as it came */
 	struct str	local;	/* unquoted */
@@ -106,9 +115,11 @@ const struct type *type_of(enum type_id id);
  * Reads a literal of the type, as an operand of `op`.
  *
  * a	where what the value points to is made
- * why	gets the reason and the mend on failure ("an IP address like 192.0.2.1 or 2001:db8::1")
+ * why	gets the whole message on failure: the thing, the reason, the mend ("'300.1' is
+ *	not an IP address; write one like 192.0.2.1 or 2001:db8::1")
  *
- * OP_IN_SET and OP_IN_NET read networks for T_ADDR (value.net; host bits set
+ * Text is taken as it stands.  OP_IN_SET, OP_IN_NET and OP_IN_LIST (an entry
+ * of a list of the type) read networks for T_ADDR (value.net; host bits set
  * are an error that shows the right form), `.example.org` for T_DOMAIN, and
  * `@example.org`, `@.example.org` for T_ADDRESS.  Numbers may have a unit that
  * fits the type: K M G for sizes, s m h d for durations.
@@ -118,24 +129,31 @@ const struct type *type_of(enum type_id id);
 int type_parse(enum type_id id, enum op op, struct arena *a, struct str text,
     struct value *v, struct strbuf *why);
 
-/* The value as it reads in a reply, in a trace, in the log. */
+/*
+ * The value as it reads in a reply, in a trace, in the log; type_parse() reads
+ * it again.  Sizes are octets, durations have the largest unit that divides
+ * them.
+ */
 void type_print(enum type_id id, const struct value *v, struct strbuf *out);
 
 /*
  * One value against one operand: OP_IS, OP_IN_SET (one entry), OP_IN_NET,
- * OP_CONTAINS, OP_STARTS, OP_ENDS, OP_LT to OP_GE.
+ * OP_CONTAINS, OP_STARTS, OP_ENDS, OP_LT to OP_GE.  Case is folded as fold.h
+ * says, local parts' too, but for T_RAW; an address is searched as
+ * local@domain.
  */
 bool type_test(enum type_id id, enum op op, const struct value *v, const struct value *operand);
 
-/* Reads "192.0.2.1", "2001:db8::1", "IPv6:2001:db8::1"; -1 if it is none.  */
+/* Reads "192.0.2.1", "2001:db8::1", "IPv6:2001:db8::1"; -1 if it is none. */
 int ipaddr_parse(struct str s, struct ipaddr *ip);
 void ipaddr_print(const struct ipaddr *ip, struct strbuf *out);
 bool ipaddr_is_v4(const struct ipaddr *ip);
 bool ipnet_has(const struct ipnet *net, const struct ipaddr *ip);
 
 /*
- * A domain name or HELO string in lower case and A-label form, in the arena.
- * What IDNA refuses stays as it came, in lower case.  One trailing dot goes.
+ * A domain name or HELO string in lower case and A-label form, in the arena;
+ * p NULL without memory.  A label that IDNA 2008 refuses stays as it came, with
+ * ASCII in lower case.  One trailing dot goes.
  */
 struct str domain_normal(struct arena *a, struct str s);
 /* entry is exact, or ".example.org": any name below it.  Both normal. */
@@ -143,7 +161,8 @@ bool domain_matches(struct str entry, struct str domain);
 
 /*
  * Splits an address, with or without <>, at its last @ outside quotes.
- * Anything is taken: without @ all is local.  The result lives in the arena.
+ * Anything is taken: without @ all is local.  A source route is dropped (RFC
+ * 5321, 4.1.1.3).  The result lives in the arena; text.p NULL without memory.
  */
 struct mailbox mailbox_parse(struct arena *a, struct str s);
 
