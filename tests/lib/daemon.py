@@ -1,0 +1,192 @@
+"""daemon.py - postern under test: started in a scratch directory, ready by
+systemd's notification, its log collected, stopped by its own process id."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import logline
+from scratch import binary
+
+CRASH = re.compile(r"AddressSanitizer|ThreadSanitizer|LeakSanitizer|runtime error:|Assertion .* failed|"
+                   r"stack smashing|double free|corrupted")
+
+
+class NotReady(Exception):
+    pass
+
+
+class Daemon:
+    """scratch: where socket and rules file live.  zone: text of a zone file; none is an empty one, so that no
+    test asks the network.  listen: the socket as in `set listen`; default: a unix socket in scratch."""
+
+    def __init__(self, scratch, rules, zone="", listen=None, group=None, args=(), env=None, settings=""):
+        self.scratch = scratch
+        self.listen = listen or "unix:" + scratch.join("postern.sock")
+        self.settings = "set log stderr\n" + settings
+        if "set listen" not in rules + settings:
+            self.settings += "set listen %s\n" % self.listen
+        if group:
+            self.settings += "set socket-group %s\nset socket-mode 0660\n" % group
+        self.write_rules(rules)
+        self.args = ["run", "-c", self.path]
+        if zone is not None:
+            self.args += ["--zone", scratch.write("zone", zone)]
+        self.args += args
+        self.env = env or {}
+        self.lines = []
+        self.changed = threading.Condition()
+        self.process = None
+        self.ended = False
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    @property
+    def address(self):
+        """What a client connects to."""
+        kind, _, rest = self.listen.partition(":")
+        if kind == "unix":
+            return rest
+        port, _, host = rest.partition("@")
+        return (host.strip("[]"), int(port))
+
+    def write_rules(self, rules):
+        self.path = self.scratch.write("rules", self.settings + rules)
+
+    def start(self, timeout=15.0):
+        notify = self.scratch.join("notify")
+        if os.path.exists(notify):
+            os.unlink(notify)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind(notify)
+            s.settimeout(0.1)
+            env = dict(os.environ, NOTIFY_SOCKET=notify, **self.env)
+            self.process = subprocess.Popen([binary()] + self.args, env=env, stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            threading.Thread(target=self._collect, daemon=True).start()
+            deadline = time.monotonic() + timeout
+            while True:
+                try:
+                    if b"READY=1" in s.recv(4096):
+                        break
+                except socket.timeout:
+                    pass
+                if self.process.poll() is not None:
+                    self._wait_end()
+                    raise NotReady("exit status %d\n%s" % (self.process.returncode, self.text()))
+                if time.monotonic() > deadline:
+                    self.kill()
+                    raise NotReady("no READY=1 in %g s\n%s" % (timeout, self.text()))
+        os.unlink(notify)
+        return self
+
+    def _collect(self):
+        for line in self.process.stderr:
+            with self.changed:
+                self.lines.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
+                self.changed.notify_all()
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
+    def _wait_end(self):
+        with self.changed:
+            self.changed.wait_for(lambda: self.ended, 10)
+
+    # -- the log
+
+    def text(self):
+        return "\n".join(self.lines)
+
+    def mark(self):
+        """The place where the log ends now."""
+        return len(self.lines)
+
+    def wait_line(self, wanted, since=0, timeout=10.0):
+        """The first line from there on for which wanted (a regular expression, or a function) is true, or None."""
+        test = wanted if callable(wanted) else re.compile(wanted).search
+        seen = since
+
+        def new():
+            return len(self.lines) > seen or self.ended
+        deadline = time.monotonic() + timeout
+        with self.changed:
+            while True:
+                for line in self.lines[seen:]:
+                    if test(line):
+                        return line
+                seen = len(self.lines)
+                if self.ended or not self.changed.wait_for(new, max(0, deadline - time.monotonic())):
+                    return None
+
+    def wait_verdict(self, since=0, timeout=10.0, **fields):
+        """The first message line with these values, parsed, or None."""
+        def wanted(line):
+            if not logline.is_verdict(line):
+                return False
+            have = logline.parse(line)
+            return all(value in have.get(key, "") for key, value in fields.items())
+        line = self.wait_line(wanted, since, timeout)
+        return logline.parse(line) if line else None
+
+    # -- its life
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def reload(self, sig=signal.SIGHUP, rules=None, timeout=10.0):
+        """Sends the signal and returns the line that tells how it went, or None."""
+        if rules is not None:
+            self.write_rules(rules)
+        since = self.mark()
+        self.process.send_signal(sig)
+        return self.wait_line(lambda l: not logline.is_verdict(l) and re.search(r"rules|reload", l), since, timeout)
+
+    def signal(self, sig):
+        self.process.send_signal(sig)
+
+    def stop(self, timeout=20.0):
+        """Ends it with SIGTERM; its exit status, or None where it had to be killed."""
+        if self.process is None:
+            return None
+        if self.alive():
+            self.process.terminate()
+        return self.wait(timeout)
+
+    def wait(self, timeout=20.0):
+        try:
+            status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            status = None
+        self._wait_end()
+        return status
+
+    def kill(self):
+        if self.alive():
+            self.process.kill()
+            self.process.wait()
+        self._wait_end()
+
+    def crashed(self):
+        """Why, or None."""
+        status = self.process.poll()
+        if status is not None and status < 0 and status != -signal.SIGTERM:
+            return "ended by " + signal.Signals(-status).name
+        return next((l for l in self.lines if CRASH.search(l)), None)
+
+
+def command(*args, stdin=None, timeout=30, env=None):
+    """One of the other commands: (exit status, standard output, standard error)."""
+    run = subprocess.run([binary(), *args], input=stdin, capture_output=True, timeout=timeout,
+                         env=dict(os.environ, **(env or {})))
+    return (run.returncode, run.stdout.decode("utf-8", "backslashreplace"),
+            run.stderr.decode("utf-8", "backslashreplace"))
