@@ -92,4 +92,7 @@ void resolver_counts(const struct resolver *r, uint64_t *cached, uint64_t *asked
 /* Is this resolver a zone file? */
 bool resolver_is_zone(const struct resolver *r);
 
+/* Does it validate (DNSSEC), so that an answer can be secure? */
+bool resolver_validates(const struct resolver *r);
+
 #endif

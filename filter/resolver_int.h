@@ -1,0 +1,69 @@
+/*
+ * resolver_int.h - between the front of the resolver and what stands behind
+ * it.  Only resolver*.c include it.
+ */
+#ifndef FILTER_RESOLVER_INT_H
+#define FILTER_RESOLVER_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "dnswire.h"
+
+struct shard;
+
+/*
+ * One question, its answer once there is one, and all who are interested.
+ * Fields without a remark never change, or only under the shard's lock.
+ */
+struct dns_query {
+	struct resolver	*resolver;
+	struct shard	*shard;
+	struct dns_query *next;			/* in the hash chain */
+	struct dns_query *newer, *older;	/* of those with an answer */
+	uint64_t	hash;
+	unsigned	users;			/* callers of resolver_ask() */
+	unsigned	refs;			/* users, table, backend, list of those to cancel */
+	bool		listed;			/* the table holds it */
+	bool		inflight;		/* the backend holds it */
+	bool		owned;			/* the answer is on the heap */
+	pthread_cond_t	done;
+	_Atomic(const struct dns_answer *) answer;	/* NULL: under way */
+	size_t		size;
+	msec		expires;
+	enum dns_type	type;
+	int		id;			/* the backend's */
+	struct dns_query *to_cancel;		/* the next one; the backend's lock */
+	bool		cancelling;		/* on that list */
+	struct dns_name	name;
+};
+
+/* The backend's thread brings an answer (NULL: no memory) and lets go of q. */
+void lookup_done(struct dns_query *q, struct dns_answer *a, size_t size);
+
+/*
+ * Takes q off the list of those to cancel.  True when nobody has come to
+ * want it: then it is out of the table, and the backend calls lookup_drop()
+ * when its library has forgotten q.
+ */
+bool lookup_cancel(struct dns_query *q);
+void lookup_drop(struct dns_query *q);
+
+/* libunbound: a context, and a thread that takes its answers. */
+struct unbound;
+
+struct unbound *unbound_new(const struct strings *servers, struct strbuf *why);
+
+/* Ends the thread and the library's; queries under way are just forgotten. */
+void unbound_free(struct unbound *u);
+
+/* Does the context validate (DNSSEC)? */
+bool unbound_validates(const struct unbound *u);
+
+/* Sends the question.  NULL, or why not; then lookup_done() isn't called. */
+const char *unbound_start(struct unbound *u, struct dns_query *q);
+
+/* Has lookup_cancel() called soon.  Never blocks; q->cancelling is set. */
+void unbound_cancel(struct unbound *u, struct dns_query *q);
+
+#endif
