@@ -89,6 +89,7 @@ struct edit {
 struct note {
 	enum { NOTE_LOG, NOTE_WOULD, NOTE_ERROR } kind;
 	int		rule;
+	bool		not_asked;	/* an early reply came before the rule was decided */
 	struct str	text;		/* log: the text; would: the action as written; error: the fact that failed */
 };
 
@@ -136,7 +137,7 @@ struct rules_state *rules_start(const struct ruleset *rs, struct mail *m);
  */
 const struct plan *rules_advance(struct rules_state *st, enum stage stage);
 
-/* What was decided about one recipient; also its own reading at S_MESSAGE. */
+/* What was decided about one recipient by its own reading, made now if need be; verdict V_NONE: nothing yet. */
 struct rcpt_verdict {
 	enum verdict	verdict;
 	int		rule;
@@ -146,7 +147,7 @@ struct rcpt_verdict {
 	int64_t		score;
 	const struct rule *differs;	/* of V_SPLIT: the rule that tells it from the first */
 };
-const struct rcpt_verdict *rules_rcpt_verdict(const struct rules_state *st, const struct recipient *r);
+const struct rcpt_verdict *rules_rcpt_verdict(struct rules_state *st, struct recipient *r);
 
 /* ---- Explaining ---- */
 

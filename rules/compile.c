@@ -1,0 +1,370 @@
+/*
+ * compile.c - from the checked tree to what the evaluator runs on.
+ *
+ * Conditions become nodes with their children in the order of cost, equal
+ * comparisons share one slot for their outcome, and each rule gets a summary
+ * of what it can do.  What the rules can look at, and at which stages they
+ * can speak, is summed up here too: it decides what the MTA is asked to send.
+ */
+#include "eval.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "print.h"
+
+/* Comparisons seen so far, by their canonical text. */
+struct seen {
+	struct str	key;
+	int		slot;
+	struct seen    *next;
+};
+
+struct compiler {
+	struct ruleset	*rs;
+	struct seen    **buckets;
+	size_t		 nbuckets;
+	unsigned	 flags;		/* of the rule at hand */
+	struct param_list macros;
+	bool		 failed;
+};
+
+static enum stage
+stage_max(enum stage a, enum stage b)
+{
+	return a > b ? a : b;
+}
+
+static enum stage
+stage_min(enum stage a, enum stage b)
+{
+	return a < b ? a : b;
+}
+
+/* A macro that a rule names must be asked for; each is kept once. */
+static void
+note_macro(struct compiler *c, struct str name)
+{
+	struct strings *m = &c->rs->needs.macros;
+	struct str *v;
+
+	if (name.n > 2 && name.p[0] == '{' && name.p[name.n - 1] == '}')
+		name = (struct str){ name.p + 1, name.n - 2 };
+	for (size_t i = 0; i < m->n; i++)
+		if (str_eq(m->v[i], name))
+			return;
+	if ((v = arena_array(c->rs->arena, m->n + 1, sizeof(*v))) == NULL) {
+		c->failed = true;
+		return;
+	}
+	if (m->n > 0)
+		memcpy(v, m->v, m->n * sizeof(*v));
+	v[m->n++] = name;
+	m->v = v;
+}
+
+static void
+note_fact(struct compiler *c, const struct fact_ref *ref)
+{
+	if (ref->fact == NULL)
+		return;
+	c->flags |= ref->fact->flags;
+	if (strcmp(ref->fact->name, "macro") == 0)
+		note_macro(c, ref->key);
+}
+
+static void
+note_texts(struct compiler *c, const struct text *t)
+{
+	for (; t != NULL; t = t->next)
+		for (const struct part *p = t->parts; p != NULL; p = p->next)
+			if (p->kind == PART_FACT)
+				note_fact(c, &p->fact);
+}
+
+/* The slot of a comparison: an equal one's, if it was seen. */
+static int
+slot_of(struct compiler *c, const struct cond *cond, bool per_rcpt)
+{
+	struct program *prog = &c->rs->prog;
+	struct strbuf b = { 0 };
+	struct seen *s, **bucket;
+	int slot = -1;
+
+	strbuf_putc(&b, per_rcpt ? 'r' : 's');
+	print_cond(cond, &b);
+	if (b.failed) {
+		c->failed = true;
+		goto out;
+	}
+	bucket = &c->buckets[str_hash(strbuf_slice(&b)) % c->nbuckets];
+	for (s = *bucket; s != NULL; s = s->next)
+		if (str_eq(s->key, strbuf_slice(&b))) {
+			slot = s->slot;
+			goto out;
+		}
+	if ((s = malloc(sizeof(*s))) == NULL) {
+		c->failed = true;
+		goto out;
+	}
+	s->slot = (int)(per_rcpt ? prog->nown++ : prog->nshared++);
+	s->next = *bucket;
+	*bucket = s;
+	slot = s->slot;
+	s->key = (struct str){ b.p, b.n };
+	return slot;	/* the key keeps the buffer */
+out:
+	strbuf_free(&b);
+	return slot;
+}
+
+/* score and matched speak of where they stand: they have no slot. */
+static void
+compile_leaf(struct compiler *c, struct node *n)
+{
+	const struct cond *cond = n->cond;
+	const struct fact_ref *ref = &cond->fact;
+	bool quantified = cond->quant != Q_NONE && ref->fact->scope == P_RCPT;
+
+	note_fact(c, ref);
+	n->cost = ref->fact->cost;
+	if (n->cost == C_MEM && (cond->op == OP_MATCHES || cond->op == OP_MATCHES_LIST))
+		n->cost = C_SCAN;
+	n->per_rcpt = !quantified && ref->scope == P_RCPT;
+	n->first = quantified ? stage_max(ref->stage, S_DATA) : ref->stage;
+	n->may_true = n->may_false = n->first;
+	if (ref->fact->flags & F_OWN) {
+		/* What feeds it may be known long before it surely is. */
+		n->first = n->may_true = n->may_false = S_CONNECT;
+		n->slot = -1;
+	} else
+		n->slot = slot_of(c, cond, n->per_rcpt);
+}
+
+static void
+note_inside(struct compiler *c, const struct cond *cond)
+{
+	if (cond->kind == COND_CMP)
+		note_fact(c, &cond->fact);
+	for (const struct cond *k = cond->child; k != NULL; k = k->next)
+		note_inside(c, k);
+}
+
+static void
+compile_has(struct compiler *c, struct node *n)
+{
+	note_inside(c, n->cond->child);
+	n->cost = n->cond->thing == THING_SIGNATURE ? C_DNS : C_SCAN;
+	n->first = n->cond->thing == THING_SIGNATURE ? S_MESSAGE : S_DATA;
+	n->may_true = n->may_false = n->first;
+	n->slot = slot_of(c, n->cond, false);
+}
+
+/* Cheap children first, in file order among equals. */
+static void
+sort_kids(struct node *n)
+{
+	for (size_t i = 1; i < n->nkids; i++) {
+		struct node *k = n->kids[i];
+		size_t j = i;
+
+		for (; j > 0 && n->kids[j - 1]->cost > k->cost; j--)
+			n->kids[j] = n->kids[j - 1];
+		n->kids[j] = k;
+	}
+}
+
+static struct node *compile_cond(struct compiler *c, const struct cond *cond);
+
+static void
+compile_kids(struct compiler *c, struct node *n)
+{
+	size_t count = 0;
+
+	for (const struct cond *k = n->cond->child; k != NULL; k = k->next)
+		count++;
+	if ((n->kids = arena_array(c->rs->arena, count, sizeof(*n->kids))) == NULL) {
+		c->failed = true;
+		return;
+	}
+	for (const struct cond *k = n->cond->child; k != NULL; k = k->next) {
+		struct node *kid = compile_cond(c, k);
+		bool both = n->kind == COND_AND, first = n->nkids == 0;
+
+		if (kid == NULL)
+			return;
+		n->kids[n->nkids++] = kid;
+		n->per_rcpt |= kid->per_rcpt;
+		if (first || kid->first < n->first)
+			n->first = kid->first;
+		if (first) {
+			n->may_true = kid->may_true;
+			n->may_false = kid->may_false;
+		} else if (both) {
+			n->may_true = stage_max(n->may_true, kid->may_true);
+			n->may_false = stage_min(n->may_false, kid->may_false);
+		} else {
+			n->may_true = stage_min(n->may_true, kid->may_true);
+			n->may_false = stage_max(n->may_false, kid->may_false);
+		}
+		if (kid->cost > n->cost)
+			n->cost = kid->cost;
+	}
+	if (n->kind == COND_NOT) {
+		enum stage t = n->may_true;
+
+		n->may_true = n->may_false;
+		n->may_false = t;
+	}
+	sort_kids(n);
+}
+
+static struct node *
+compile_cond(struct compiler *c, const struct cond *cond)
+{
+	struct node *n;
+
+	if ((n = arena_new_object(c->rs->arena, struct node)) == NULL) {
+		c->failed = true;
+		return NULL;
+	}
+	n->cond = cond;
+	n->kind = cond->kind;
+	n->slot = -1;
+	if (cond->kind == COND_CMP)
+		compile_leaf(c, n);
+	else if (cond->kind == COND_HAS)
+		compile_has(c, n);
+	else
+		compile_kids(c, n);
+	return c->failed ? NULL : n;
+}
+
+static void
+compile_rule(struct compiler *c, size_t i, const struct rule *r)
+{
+	struct ruleset *rs = c->rs;
+	struct crule *cr = &rs->prog.rules[i];
+
+	cr->rule = r;
+	c->flags = 0;
+	if (r->cond != NULL)
+		cr->root = compile_cond(c, r->cond);
+	cr->per_rcpt = cr->root != NULL && cr->root->per_rcpt;
+	for (const struct action *a = r->actions; a != NULL; a = a->next) {
+		const struct action_def *def = &actions[a->id];
+
+		note_texts(c, a->text);
+		if (a->would || a->id == A_LOG)
+			cr->notes = true;
+		if (a->would)
+			continue;
+		if (def->final)
+			cr->final = a;
+		if (def->flags & ACT_EDIT)
+			cr->edits = rs->needs.edits = true;
+		if (def->flags & ACT_SCORE) {
+			cr->scores = true;
+			cr->score += a->score;
+		}
+		if (a->id == A_QUARANTINE)
+			rs->needs.quarantine = true;
+		if (a->id == A_DISCARD)
+			rs->needs.edits = true;	/* the recipient is removed */
+	}
+	cr->flags = c->flags;
+	rs->needs.facts |= c->flags;
+	cr->slot = (int)(cr->per_rcpt ? rs->prog.nown_rules++ : i);
+}
+
+static enum stage
+texts_first(const struct text *t)
+{
+	enum stage s = S_CONNECT;
+
+	for (; t != NULL; t = t->next)
+		for (const struct part *p = t->parts; p != NULL; p = p->next)
+			if (p->kind == PART_FACT && p->fact.fact != NULL &&
+			    (p->fact.fact->flags & F_OWN) == 0)
+				s = stage_max(s, p->fact.stage);
+	return s;
+}
+
+/* A verdict that may be had at `s` is told at the first stage from there that replies. */
+static enum stage
+told_at(const struct settings *set, enum stage s)
+{
+	static const enum stage first[] = { S_CONNECT, S_MAIL, S_RCPT };
+
+	s = stage_max(s, first[set->earliest_reply]);
+	return s == S_HEADERS ? S_MESSAGE : s;
+}
+
+/*
+ * At which stages can a verdict be told?  What may be known at the earliest
+ * counts, not what is surely known: a stage without reply loses the verdict.
+ */
+static void
+find_replies(struct ruleset *rs)
+{
+	bool *replies = rs->needs.replies;
+	enum stage above = S_CONNECT;
+
+	replies[S_MESSAGE] = true;
+	for (size_t i = 0; i < rs->prog.nrules; i++) {
+		const struct crule *cr = &rs->prog.rules[i];
+		enum stage t = S_CONNECT, f = S_MESSAGE, s;
+
+		if (cr->final == NULL)
+			continue;
+		if (cr->root != NULL) {
+			t = cr->root->may_true;
+			f = cr->root->may_false;
+		}
+		/* An error may end the reading too, when nothing else is open. */
+		s = stage_max(stage_max(stage_min(t, f), above), texts_first(cr->final->text));
+		if (cr->final->id == A_DISCARD)
+			s = stage_max(s, S_DATA);
+		if (cr->final->id != A_ACCEPT && cr->final->id != A_QUARANTINE)
+			for (enum stage e = told_at(&rs->settings, s); e < S_COUNT; e++)
+				replies[e] = true;
+		else	/* on-error */
+			for (enum stage e = told_at(&rs->settings, stage_max(s, S_MAIL)); e < S_COUNT; e++)
+				replies[e] = true;
+		if (cr->rule->per_rcpt)
+			replies[S_RCPT] = true;
+		above = stage_max(above, f);
+	}
+	replies[S_HEADERS] = false;
+}
+
+int
+compile(struct ruleset *rs)
+{
+	struct compiler c = { .rs = rs, .nbuckets = 1024 };
+	struct program *prog = &rs->prog;
+	size_t i = 0;
+
+	prog->rules = arena_array(rs->arena, rs->ast->nrules + 1, sizeof(*prog->rules));
+	prog->scorers = arena_array(rs->arena, rs->ast->nrules + 1, sizeof(*prog->scorers));
+	c.buckets = calloc(c.nbuckets, sizeof(struct seen *));
+	if (prog->rules == NULL || prog->scorers == NULL || c.buckets == NULL)
+		c.failed = true;
+	for (const struct rule *r = rs->ast->rules; r != NULL && !c.failed; r = r->next) {
+		compile_rule(&c, i, r);
+		if (prog->rules[i].scores)
+			prog->scorers[prog->nscorers++] = (int)i;
+		prog->nrules = ++i;
+	}
+	if (!c.failed)
+		find_replies(rs);
+	for (size_t b = 0; c.buckets != NULL && b < c.nbuckets; b++)
+		for (struct seen *s = c.buckets[b], *next; s != NULL; s = next) {
+			next = s->next;
+			free((char *)(uintptr_t)s->key.p);
+			free(s);
+		}
+	free(c.buckets);
+	return c.failed ? -1 : 0;
+}

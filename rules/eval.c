@@ -1,0 +1,485 @@
+/*
+ * eval.c - conditions: what each may still turn out to be.
+ *
+ * An outcome is a set (eval.h): a fact that isn't known leaves all of it open,
+ * an error is unknown for good.  Decided outcomes are kept, those that are
+ * the same for all recipients once for all of them; the rest is looked at
+ * again when more is known.  Reading the rules in order is reading.c's
+ * business, which recipients there are plan.c's.
+ */
+#include "eval.h"
+
+#include <string.h>
+
+#include "regex.h"
+#include "tables.h"
+
+/* All outcomes that stand in and's order not behind the last of the set. */
+static outcome
+up_to_last(outcome o)
+{
+	outcome m = o;
+
+	m |= m >> 1;
+	m |= m >> 2;
+	m |= m >> 4;
+	return m;
+}
+
+/* The lesser of any two: a's that some of b's don't undercut, and the reverse. */
+outcome
+o_and(outcome a, outcome b)
+{
+	return (outcome)((a & up_to_last(b)) | (b & up_to_last(a)));
+}
+
+outcome
+o_not(outcome a)
+{
+	outcome r = a & O_ERROR;
+
+	if (a & O_TRUE)
+		r |= O_FALSE;
+	if (a & O_FALSE)
+		r |= O_TRUE;
+	return r;
+}
+
+outcome
+o_or(outcome a, outcome b)
+{
+	return o_not(o_and(o_not(a), o_not(b)));
+}
+
+static outcome
+o_error(const struct rules_state *st, enum error_class class)
+{
+	switch (st->rs->settings.on_error.of[class]) {
+	case ON_ERROR_ACCEPT:
+		return O_ERR_ACCEPT;
+	case ON_ERROR_SKIP:
+		return O_ERR_SKIP;
+	case ON_ERROR_TEMPFAIL:
+		break;
+	}
+	return O_ERR_TEMPFAIL;
+}
+
+static bool
+given_answer(const struct mail *m, const struct fact_ref *ref, struct answer *out)
+{
+	for (size_t i = 0; i < m->ngiven; i++) {
+		const struct given *g = &m->given[i];
+
+		if (g->fact == ref->fact && str_ieq(g->key, ref->key)) {
+			out->one = g->value;
+			out->v = &out->one;
+			out->n = 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+enum fact_status
+eval_fact(struct rules_state *st, const struct fact_ref *ref, struct answer *out)
+{
+	struct fact_arg arg = { .key = ref->key };
+	enum fact_status s;
+
+	memset(out, 0, sizeof(*out));
+	if (ref->stage > st->m->stage)
+		return FACT_PENDING;
+	if (given_answer(st->m, ref, out))
+		return FACT_KNOWN;
+	s = ref->fact->get(st->m, &arg, out);
+	if (s == FACT_PENDING && st->m->may_wait) {
+		/* Against mail.h's word; nothing may hang on it for ever. */
+		out->error = ERR_LOOKUP;
+		return FACT_ERROR;
+	}
+	return s;
+}
+
+int
+eval_compare(const struct cond *c, const struct value *v, struct captures *caps)
+{
+	const struct fact *f = c->fact.fact;
+	struct str subject;
+
+	switch (c->op) {
+	case OP_TRUE:
+		return v->b;
+	case OP_IN_SET:
+		for (const struct operand *o = c->operands; o != NULL; o = o->next)
+			if (type_test(f->type, c->op, v, &o->value))
+				return 1;
+		return 0;
+	case OP_IN_LIST:
+		switch (table_has(c->list->table, v, f->type == T_RAW)) {
+		case TABLE_NO:
+			return 0;
+		case TABLE_YES:
+			return 1;
+		case TABLE_ERROR:
+			break;
+		}
+		return -1;
+	case OP_MATCHES:
+	case OP_MATCHES_LIST:
+		subject = f->type == T_ADDRESS ? v->mb.text : v->s;
+		if (c->op == OP_MATCHES)
+			switch (regex_match(c->regex.re, subject, caps)) {
+			case REGEX_NO:
+				return 0;
+			case REGEX_YES:
+				return 1;
+			case REGEX_LIMIT:
+				return -1;
+			}
+		switch (table_matches(c->list->table, subject, caps)) {
+		case TABLE_NO:
+			return 0;
+		case TABLE_YES:
+			return 1;
+		case TABLE_ERROR:
+			break;
+		}
+		return -1;
+	default:
+		return type_test(f->type, c->op, v, &c->operands->value);
+	}
+}
+
+/* What one look at the fact says; `is not` and the like not yet applied. */
+static outcome
+compare_answer(struct rules_state *st, const struct cond *c, enum fact_status s,
+    const struct answer *a)
+{
+	bool limit = a->truncated;
+	outcome o;
+
+	switch (s) {
+	case FACT_PENDING:
+		return O_PENDING;
+	case FACT_UNSET:
+		return O_FALSE;
+	case FACT_ERROR:
+		return o_error(st, a->error);
+	case FACT_KNOWN:
+		break;
+	}
+	if (c->op == OP_SET)
+		return O_TRUE;
+	if (c->quant == Q_EVERY) {
+		o = a->n > 0 ? O_TRUE : O_FALSE;
+		for (size_t i = 0; i < a->n; i++) {
+			int r = eval_compare(c, &a->v[i], NULL);
+
+			o = o_and(o, r > 0 ? O_TRUE : r == 0 ? O_FALSE : o_error(st, ERR_LIMIT));
+		}
+		return limit && o == O_TRUE ? o_error(st, ERR_LIMIT) : o;
+	}
+	for (size_t i = 0; i < a->n; i++) {
+		int r = eval_compare(c, &a->v[i], NULL);
+
+		if (r > 0)
+			return O_TRUE;
+		limit |= r < 0;
+	}
+	return limit ? o_error(st, ERR_LIMIT) : O_FALSE;
+}
+
+/* any rcpt..., every rcpt...: over all that were shown, but those sent away to come again. */
+static outcome
+compare_recipients(struct rules_state *st, const struct cond *c)
+{
+	struct mail *m = st->m;
+	struct recipient *saved = m->rcpt;
+	bool any = c->quant == Q_ANY, none = true;
+	outcome o = any ? O_FALSE : O_TRUE;
+
+	if (m->stage < S_DATA)
+		return O_PENDING;
+	for (size_t i = 0; i < m->nrcpts; i++) {
+		struct answer a;
+		enum fact_status s;
+		outcome one;
+
+		if (m->rcpts[i]->state == RCPT_SPLIT)
+			continue;
+		none = false;
+		m->rcpt = m->rcpts[i];
+		s = eval_fact(st, &c->fact, &a);
+		one = compare_answer(st, c, s, &a);
+		o = any ? o_or(o, one) : o_and(o, one);
+	}
+	m->rcpt = saved;
+	return none ? O_FALSE : o;
+}
+
+struct score_range
+eval_score(struct rules_state *st, struct reading *rd, size_t i)
+{
+	const struct program *p = &st->rs->prog;
+	struct score_range s = { 0, 0, 0 };
+
+	for (size_t k = 0; k < p->nscorers && (size_t)p->scorers[k] < i; k++) {
+		const struct crule *cr = &p->rules[p->scorers[k]];
+		outcome o = eval_rule(st, rd, (size_t)p->scorers[k]);
+
+		if (o == O_TRUE) {
+			s.lo += cr->score;
+			s.hi += cr->score;
+			s.base += cr->score;
+		} else if (o != O_FALSE) {
+			s.lo += cr->score < 0 ? cr->score : 0;
+			s.hi += cr->score > 0 ? cr->score : 0;
+		}
+	}
+	return s;
+}
+
+/* The errors among the rules that feed the score, and whether one is open. */
+static outcome
+score_doubt(struct rules_state *st, struct reading *rd, size_t i)
+{
+	const struct program *p = &st->rs->prog;
+	outcome doubt = 0;
+
+	for (size_t k = 0; k < p->nscorers && (size_t)p->scorers[k] < i; k++) {
+		outcome o = eval_rule(st, rd, (size_t)p->scorers[k]);
+
+		if (!o_decided(o))
+			return O_PENDING;
+		doubt |= o & O_ERROR;
+	}
+	/* Several classes: the strictest, as `and` has it. */
+	return doubt & (outcome)-doubt;
+}
+
+static outcome
+compare_range(struct rules_state *st, struct reading *rd, const struct cond *c, size_t rule)
+{
+	struct score_range s = eval_score(st, rd, rule);
+	bool hit = false, miss = false;
+
+	if (c->op == OP_SET)
+		return O_TRUE;
+	/* A comparison with a number changes at most at the number itself. */
+	for (const struct operand *o = c->operands; o != NULL; o = o->next) {
+		int64_t n = o->value.n;
+		const int64_t at[] = { s.lo, s.hi, n - 1, n, n + 1 };
+
+		for (size_t k = 0; k < sizeof(at) / sizeof(at[0]); k++) {
+			struct value v = { .n = at[k] };
+
+			if (at[k] < s.lo || at[k] > s.hi)
+				continue;
+			if (eval_compare(c, &v, NULL) > 0)
+				hit = true;
+			else
+				miss = true;
+		}
+	}
+	if (hit && miss)
+		return score_doubt(st, rd, rule);
+	return hit ? O_TRUE : O_FALSE;
+}
+
+/* Lookups of the rules above are waited for only if the threshold hangs on them. */
+static outcome
+compare_score(struct rules_state *st, struct reading *rd, const struct cond *c, size_t rule)
+{
+	bool wait = st->m->may_wait;
+	outcome o;
+
+	st->m->may_wait = false;
+	o = compare_range(st, rd, c, rule);
+	st->m->may_wait = wait;
+	return wait && !o_decided(o) ? compare_range(st, rd, c, rule) : o;
+}
+
+static outcome eval_inside(struct rules_state *st, const struct cond *c);
+
+static outcome
+eval_leaf(struct rules_state *st, struct reading *rd, const struct cond *c, size_t rule)
+{
+	outcome o;
+
+	if (c->fact.fact->flags & F_OWN) {
+		if (c->fact.fact->type == T_BOOL)
+			o = eval_rule(st, rd, (size_t)c->fact.rule);
+		else
+			o = compare_score(st, rd, c, rule);
+	} else if (c->quant != Q_NONE && c->fact.fact->scope == P_RCPT)
+		o = compare_recipients(st, c);
+	else {
+		struct answer a;
+		enum fact_status s = eval_fact(st, &c->fact, &a);
+
+		o = compare_answer(st, c, s, &a);
+	}
+	return c->negated ? o_not(o) : o;
+}
+
+/* How many parts `any THING has` goes through; FACT_PENDING if that isn't known. */
+static enum fact_status
+count_things(struct rules_state *st, enum thing t, size_t *n)
+{
+	struct mail *m = st->m;
+	const struct dkim_answer *d;
+
+	*n = 0;
+	if (t == THING_RCPT) {
+		*n = m->nrcpts;
+		return m->stage < S_DATA ? FACT_PENDING : FACT_KNOWN;
+	}
+	if (m->stage < S_MESSAGE)
+		return FACT_PENDING;
+	if (m->ops == NULL || m->ops->dkim == NULL)
+		return FACT_KNOWN;
+	if ((d = m->ops->dkim(m)) == NULL)
+		return m->may_wait ? FACT_ERROR : FACT_PENDING;
+	*n = d->n;
+	return FACT_KNOWN;
+}
+
+static outcome
+eval_has(struct rules_state *st, const struct cond *c)
+{
+	struct mail *m = st->m;
+	struct recipient *saved = m->rcpt;
+	bool any = c->quant != Q_EVERY, none = true;
+	outcome o = any ? O_FALSE : O_TRUE;
+	size_t n;
+
+	switch (count_things(st, c->thing, &n)) {
+	case FACT_PENDING:
+		return O_PENDING;
+	case FACT_ERROR:
+		return o_error(st, ERR_LOOKUP);
+	case FACT_KNOWN:
+	case FACT_UNSET:
+		break;
+	}
+	for (size_t i = 0; i < n; i++) {
+		outcome one;
+
+		if (c->thing == THING_RCPT) {
+			if (m->rcpts[i]->state == RCPT_SPLIT)
+				continue;
+			m->rcpt = m->rcpts[i];
+		}
+		none = false;
+		m->thing[c->thing] = (ptrdiff_t)i;
+		one = eval_inside(st, c->child);
+		o = any ? o_or(o, one) : o_and(o, one);
+	}
+	m->thing[c->thing] = -1;
+	m->rcpt = saved;
+	return none ? O_FALSE : o;
+}
+
+/* Inside has(): the same comparisons, about one part, kept nowhere. */
+static outcome
+eval_inside(struct rules_state *st, const struct cond *c)
+{
+	outcome o;
+
+	switch (c->kind) {
+	case COND_NOT:
+		return o_not(eval_inside(st, c->child));
+	case COND_HAS:
+		return eval_has(st, c);
+	case COND_CMP: {
+		struct answer a;
+		enum fact_status s = eval_fact(st, &c->fact, &a);
+
+		o = compare_answer(st, c, s, &a);
+		return c->negated ? o_not(o) : o;
+	}
+	case COND_AND:
+	case COND_OR:
+		break;
+	}
+	o = c->kind == COND_AND ? O_TRUE : O_FALSE;
+	for (const struct cond *k = c->child; k != NULL; k = k->next)
+		o = c->kind == COND_AND ? o_and(o, eval_inside(st, k)) : o_or(o, eval_inside(st, k));
+	return o;
+}
+
+static outcome
+eval_kids(struct rules_state *st, struct reading *rd, const struct node *n, size_t rule)
+{
+	bool both = n->kind == COND_AND;
+	outcome o = both ? O_TRUE : O_FALSE;
+
+	for (size_t i = 0; i < n->nkids; i++) {
+		outcome k = eval_node(st, rd, n->kids[i], rule);
+
+		o = both ? o_and(o, k) : o_or(o, k);
+		/* Nothing can turn it any more: what is dearer isn't asked. */
+		if (o == (both ? O_FALSE : O_TRUE))
+			break;
+	}
+	return o;
+}
+
+outcome
+eval_node(struct rules_state *st, struct reading *rd, const struct node *n, size_t rule)
+{
+	outcome *keep = NULL, o;
+	struct recipient *saved = st->m->rcpt;
+
+	if (st->m->stage < n->first)
+		return O_PENDING;
+	if (n->slot >= 0) {
+		keep = n->per_rcpt ? &rd->own[n->slot] : &st->shared[n->slot];
+		if (*keep != 0 && o_decided(*keep))
+			return *keep;
+	}
+	switch (n->kind) {
+	case COND_NOT:
+		return o_not(eval_node(st, rd, n->kids[0], rule));
+	case COND_AND:
+	case COND_OR:
+		return eval_kids(st, rd, n, rule);
+	case COND_HAS:
+		o = eval_has(st, n->cond);
+		if (n->cond->negated)
+			o = o_not(o);
+		break;
+	case COND_CMP:
+		if (n->per_rcpt && rd->r == NULL)
+			return O_PENDING;
+		st->m->rcpt = rd->r;
+		o = eval_leaf(st, rd, n->cond, rule);
+		st->m->rcpt = saved;
+		break;
+	default:
+		return O_PENDING;
+	}
+	if (keep != NULL)
+		*keep = o;
+	return o;
+}
+
+outcome
+eval_rule(struct rules_state *st, struct reading *rd, size_t i)
+{
+	const struct crule *cr = &st->rs->prog.rules[i];
+	outcome *keep, o;
+	uint8_t *known;
+
+	keep = cr->per_rcpt ? &rd->rules[cr->slot] : &st->rules[cr->slot];
+	if (*keep != 0 && o_decided(*keep))
+		return *keep;
+	o = cr->root != NULL ? eval_node(st, rd, cr->root, i) : O_TRUE;
+	*keep = o;
+	if (o_decided(o)) {
+		known = cr->per_rcpt ? rd->known_at : st->known_at;
+		known[cr->slot] = (uint8_t)st->m->stage;
+	}
+	return o;
+}

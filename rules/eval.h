@@ -1,0 +1,159 @@
+/*
+ * eval.h - the evaluator's inside: what compile.c makes and eval.c, reading.c,
+ * plan.c, text.c and trace.c share.  Others include rules.h.
+ */
+#ifndef RULES_EVAL_H
+#define RULES_EVAL_H
+
+#include <stdatomic.h>
+
+#include "ast.h"
+#include "mail.h"
+#include "rules.h"
+
+struct captures;
+
+/*
+ * The outcomes that a condition may still have, as a set of bits.  One bit:
+ * decided.  An error carries what on-error says to its class.  The bits stand
+ * in the order in which `and` prefers them, so that and, or and not are
+ * arithmetic on sets; or is and's mirror (De Morgan).
+ */
+typedef uint8_t outcome;
+#define O_FALSE		0x01
+#define O_ERR_TEMPFAIL	0x02
+#define O_ERR_ACCEPT	0x04
+#define O_ERR_SKIP	0x08
+#define O_TRUE		0x10
+#define O_ERROR		(O_ERR_TEMPFAIL | O_ERR_ACCEPT | O_ERR_SKIP)
+#define O_PENDING	0x1f
+
+static inline bool
+o_decided(outcome o)
+{
+	return (o & (o - 1)) == 0;
+}
+
+/* Can the rule's final action still be taken, by itself or by on-error? */
+static inline bool
+o_may_end(outcome o)
+{
+	return (o & (O_TRUE | O_ERR_TEMPFAIL | O_ERR_ACCEPT)) != 0;
+}
+
+outcome o_and(outcome a, outcome b);
+outcome o_or(outcome a, outcome b);
+outcome o_not(outcome a);
+
+/* A condition, its children cheapest first.  Equal comparisons share a slot. */
+struct node {
+	const struct cond *cond;
+	enum cond_kind	kind;
+	enum cost	cost;
+	bool		per_rcpt;	/* false: one outcome for all recipients */
+	int		slot;		/* of a CMP or HAS: where its outcome is kept; -1: not kept */
+	enum stage	first;		/* before it nothing can be said */
+	enum stage	may_true, may_false;	/* the first stage at which it may be so */
+	size_t		nkids;
+	struct node   **kids;
+};
+
+/* A rule, as the evaluator wants it. */
+struct crule {
+	const struct rule *rule;
+	struct node	*root;		/* NULL: always true */
+	const struct action *final;	/* NULL if none ends the reading */
+	int		slot;		/* of its outcome: per recipient or shared */
+	bool		per_rcpt;	/* the condition is */
+	bool		edits;		/* has edits that are not shadow */
+	bool		notes;		/* has log, or shadow actions */
+	bool		scores;
+	int64_t		score;
+	unsigned	flags;		/* F_SPF ... of all that it names */
+};
+
+struct program {
+	struct crule	*rules;
+	size_t		 nrules;
+	int		*scorers;	/* indices of rules that score */
+	size_t		 nscorers;
+	size_t		 nshared, nown;	/* slots of comparisons: shared, per recipient */
+	size_t		 nown_rules;	/* slots of rules that are judged per recipient */
+};
+
+struct ruleset {
+	atomic_int	 refs;
+	struct arena	*arena;
+	struct ast	*ast;
+	struct settings	 settings;
+	struct needs	 needs;
+	struct program	 prog;
+};
+
+/* Fills in rs->prog and rs->needs from the checked tree; 0, or -1 without memory. */
+int compile(struct ruleset *rs);
+
+/* One recipient's way through the file; r NULL: what holds for all. */
+struct reading {
+	struct recipient *r;
+	outcome		*own;		/* comparisons about the recipient */
+	outcome		*rules;		/* rules judged per recipient */
+	uint8_t		*known_at;	/* their stages, for the trace */
+	size_t		 pos;		/* rules before it are decided and did not end the reading */
+	size_t		 end;		/* rules that the reading came to, so far */
+	struct rcpt_verdict v;
+	struct str	 reason;	/* of quarantine */
+	struct reading	*next;
+};
+
+struct rules_state {
+	const struct ruleset *rs;
+	struct mail	*m;
+	outcome		*shared;	/* comparisons */
+	outcome		*rules;		/* rules */
+	uint8_t		*known_at;
+	struct reading	 all;		/* before there are recipients */
+	struct reading	*readings, **tail;
+	bool		 strictest;	/* no split any more in this transaction */
+	int64_t		 nsplit;
+	struct plan	 plan;
+	bool		 failed;	/* memory */
+};
+
+/* What the rule of that index is for this reading; looks at no more than it must. */
+outcome eval_rule(struct rules_state *st, struct reading *rd, size_t i);
+/* A condition inside, for agreement and the trace. */
+outcome eval_node(struct rules_state *st, struct reading *rd, const struct node *n, size_t rule);
+
+/* Bounds of the score before rule i; base: what decided rules gave. */
+struct score_range {
+	int64_t		lo, hi, base;
+};
+struct score_range eval_score(struct rules_state *st, struct reading *rd, size_t i);
+
+/* A fact's answer, `given` first; FACT_PENDING before its stage. */
+enum fact_status eval_fact(struct rules_state *st, const struct fact_ref *ref, struct answer *out);
+/* One comparison on one value: 1, 0, or -1 if a limit was reached. */
+int eval_compare(const struct cond *c, const struct value *v, struct captures *caps);
+
+/* Goes on with a reading as far as facts allow; true once its verdict is decided. */
+bool reading_advance(struct rules_state *st, struct reading *rd, bool wait);
+struct reading *reading_new(struct rules_state *st, struct recipient *r);
+struct reading *reading_of(const struct rules_state *st, const struct recipient *r);
+/* The rule by which two readings differ, as far as content could make them
+   differ in the end, or NULL if they agree (language.md, Recipients). */
+const struct rule *reading_differs(struct rules_state *st, struct reading *a, struct reading *b);
+
+/* The comparison that made an error of this decided outcome, or NULL; likewise the one that decided it. */
+const struct cond *trace_culprit(struct rules_state *st, struct reading *rd, size_t rule);
+
+/* A text with its facts filled in. */
+enum text_use { TEXT_REPLY, TEXT_HEADER, TEXT_LOG };
+/* Are all its facts known? */
+bool text_known(struct rules_state *st, struct reading *rd, size_t rule, const struct text *t);
+/* Can this part of rule's text differ from one recipient to another? */
+bool text_part_per_rcpt(struct rules_state *st, size_t rule, const struct part *p);
+struct str text_expand(struct rules_state *st, struct reading *rd, size_t rule,
+    const struct text *t, enum text_use use);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * rules.c - loading a rules file, and the life of a ruleset.
+ *
+ * The passes stand here in their order; each answers one question and is
+ * found under its name.
+ */
+#include "eval.h"
+
+#include "arena.h"
+#include "check.h"
+#include "diag.h"
+#include "parse.h"
+
+static struct ruleset *
+ruleset_new(struct diag *d)
+{
+	struct arena *a = arena_new(16384);
+	struct ruleset *rs = NULL;
+
+	if (a != NULL)
+		rs = arena_new_object(a, struct ruleset);
+	if (rs == NULL) {
+		arena_free(a);
+		diag_error(d, (struct span){ 0 }, "out of memory");
+		return NULL;
+	}
+	atomic_init(&rs->refs, 1);
+	rs->arena = a;
+	return rs;
+}
+
+/* From the tree to a ruleset; ends it if there was any error. */
+static struct ruleset *
+finish(struct ruleset *rs, struct diag *d)
+{
+	struct ast *ast = rs->ast;
+
+	if (ast == NULL) {
+		rules_release(rs);
+		return NULL;
+	}
+	settings_read(&rs->settings, ast, rs->arena, d);
+	check_names(ast, rs->arena, d);
+	check_types(ast, &rs->settings, rs->arena, d);
+	check_stages(ast, d);
+	check_recipients(ast, d);
+	check_reachability(ast, d);
+	if (diag_errors(d) == 0 && (compile(rs) == -1 || arena_failed(rs->arena)))
+		diag_error(d, (struct span){ 0 }, "out of memory");
+	if (diag_errors(d) > 0) {
+		rules_release(rs);
+		return NULL;
+	}
+	return rs;
+}
+
+struct ruleset *
+rules_load(const char *path, struct diag *d)
+{
+	struct ruleset *rs;
+
+	if ((rs = ruleset_new(d)) == NULL)
+		return NULL;
+	rs->ast = parse_file(path, rs->arena, d);
+	return finish(rs, d);
+}
+
+struct ruleset *
+rules_load_text(struct str name, struct str text, const char *dir, struct diag *d)
+{
+	struct ruleset *rs;
+
+	if ((rs = ruleset_new(d)) == NULL)
+		return NULL;
+	rs->ast = parse_text(name, text, dir, rs->arena, d);
+	return finish(rs, d);
+}
+
+struct ruleset *
+rules_retain(struct ruleset *rs)
+{
+	atomic_fetch_add_explicit(&rs->refs, 1, memory_order_relaxed);
+	return rs;
+}
+
+void
+rules_release(struct ruleset *rs)
+{
+	if (rs != NULL &&
+	    atomic_fetch_sub_explicit(&rs->refs, 1, memory_order_acq_rel) == 1)
+		arena_free(rs->arena);
+}
+
+const struct settings *
+rules_settings(const struct ruleset *rs)
+{
+	return &rs->settings;
+}
+
+const struct ast *
+rules_ast(const struct ruleset *rs)
+{
+	return rs->ast;
+}
+
+const struct needs *
+rules_needs(const struct ruleset *rs)
+{
+	return &rs->needs;
+}

@@ -1,0 +1,238 @@
+/*
+ * text.c - the texts of replies, headers and log lines, with facts filled in.
+ *
+ * What mail brings goes in as a value, never as text to be expanded again,
+ * cut at VALUE_MAX, and clean for its use: replies are printable ASCII (RFC 5321,
+ * 4.2), header values and log lines UTF-8 without control characters.  A list's value
+ * is the one that made the rule true, else the first; unset is empty; an
+ * error is its word.
+ */
+#include "eval.h"
+
+#include <string.h>
+
+#include "arena.h"
+#include "regex.h"
+
+#define VALUE_MAX	200	/* octets of one value */
+#define LINE_MAX_OCTETS	900	/* of a reply; libmilter takes 980 */
+
+static void
+add_clean(struct strbuf *b, struct str s, size_t max, enum text_use use)
+{
+	size_t i = 0, len;
+
+	while (i < s.n && i < max) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c >= ' ' && c < 0x7f) {
+			strbuf_putc(b, (char)c);
+			i++;
+			continue;
+		}
+		len = utf8_len((struct str){ s.p + i, s.n - i });
+		if (c < 0x80 || len == 0) {
+			strbuf_putc(b, c < 0x80 && use != TEXT_REPLY ? ' ' : '?');
+			i++;
+		} else if (use == TEXT_REPLY) {
+			strbuf_putc(b, '?');
+			i += len;
+		} else {
+			if (i + len > max)
+				break;
+			strbuf_add(b, s.p + i, len);
+			i += len;
+		}
+	}
+}
+
+static bool
+same_fact(const struct fact_ref *a, const struct fact_ref *b)
+{
+	return a->fact == b->fact && str_ieq(a->key, b->key);
+}
+
+/* A comparison of this fact, not under not, that picks out one of its values. */
+static const struct cond *
+witness_of(const struct cond *c, const struct fact_ref *ref)
+{
+	if (c == NULL || c->kind == COND_NOT || c->kind == COND_HAS)
+		return NULL;
+	if (c->kind == COND_CMP)
+		return same_fact(&c->fact, ref) && c->op != OP_SET && !c->negated ? c : NULL;
+	for (const struct cond *k = c->child; k != NULL; k = k->next) {
+		const struct cond *w = witness_of(k, ref);
+
+		if (w != NULL)
+			return w;
+	}
+	return NULL;
+}
+
+/* The one capturing comparison that ${n} speaks of: check.c saw to it that there is just one. */
+static const struct cond *
+capturing(const struct cond *c)
+{
+	if (c == NULL || c->kind == COND_NOT || c->kind == COND_OR || c->kind == COND_HAS)
+		return NULL;
+	if (c->kind == COND_CMP)
+		return (c->op == OP_MATCHES || c->op == OP_MATCHES_LIST) &&
+		    !c->negated && c->quant != Q_EVERY ? c : NULL;
+	for (const struct cond *k = c->child; k != NULL; k = k->next) {
+		const struct cond *w = capturing(k);
+
+		if (w != NULL)
+			return w;
+	}
+	return NULL;
+}
+
+static const struct value *
+value_of(const struct cond *cond, const struct fact_ref *ref, const struct answer *a)
+{
+	const struct cond *w;
+
+	if (a->n == 0)
+		return NULL;
+	if (a->n > 1 && (w = witness_of(cond, ref)) != NULL)
+		for (size_t i = 0; i < a->n; i++)
+			if (eval_compare(w, &a->v[i], NULL) > 0)
+				return &a->v[i];
+	return &a->v[0];
+}
+
+static void
+add_fact(struct rules_state *st, struct reading *rd, size_t rule, const struct fact_ref *ref,
+    struct strbuf *b, enum text_use use)
+{
+	struct strbuf one = { 0 };
+	const struct value *v;
+	struct answer a;
+
+	if (ref->fact->flags & F_OWN) {
+		struct score_range s = eval_score(st, rd, rule);
+
+		if (s.lo != s.hi)
+			strbuf_puts(b, "error");
+		else
+			strbuf_printf(b, "%lld", (long long)s.base);
+		return;
+	}
+	switch (eval_fact(st, ref, &a)) {
+	case FACT_ERROR:
+		strbuf_puts(b, "error");
+		return;
+	case FACT_KNOWN:
+		break;
+	case FACT_UNSET:
+	case FACT_PENDING:
+		return;
+	}
+	if ((v = value_of(st->rs->prog.rules[rule].rule->cond, ref, &a)) == NULL)
+		return;
+	type_print(ref->fact->type, v, &one);
+	add_clean(b, strbuf_slice(&one), VALUE_MAX, use);
+	b->failed |= one.failed;
+	strbuf_free(&one);
+}
+
+static void
+add_capture(struct rules_state *st, size_t rule, int n, struct strbuf *b, enum text_use use)
+{
+	const struct cond *c = capturing(st->rs->prog.rules[rule].rule->cond);
+	struct captures *caps;
+	struct answer a;
+
+	if (c == NULL || eval_fact(st, &c->fact, &a) != FACT_KNOWN)
+		return;
+	if ((caps = arena_new_object(st->m->arena, struct captures)) == NULL) {
+		b->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < a.n; i++)
+		if (eval_compare(c, &a.v[i], caps) > 0) {
+			if (n < caps->n)
+				add_clean(b, caps->group[n], VALUE_MAX, use);
+			return;
+		}
+}
+
+static bool
+fact_known(struct rules_state *st, struct reading *rd, size_t rule, const struct fact_ref *ref)
+{
+	struct answer a;
+
+	if (ref->fact->flags & F_OWN) {
+		const struct program *p = &st->rs->prog;
+
+		for (size_t k = 0; k < p->nscorers && (size_t)p->scorers[k] < rule; k++)
+			if (!o_decided(eval_rule(st, rd, (size_t)p->scorers[k])))
+				return false;
+		return true;
+	}
+	return eval_fact(st, ref, &a) != FACT_PENDING;
+}
+
+bool
+text_known(struct rules_state *st, struct reading *rd, size_t rule, const struct text *t)
+{
+	struct recipient *saved = st->m->rcpt;
+	bool known = true;
+
+	st->m->rcpt = rd->r;
+	for (const struct part *p = t->parts; p != NULL && known; p = p->next) {
+		if (p->kind == PART_FACT) {
+			known = (p->fact.scope != P_RCPT || rd->r != NULL) &&
+			    fact_known(st, rd, rule, &p->fact);
+		} else if (p->kind == PART_CAPTURE) {
+			const struct cond *c = capturing(st->rs->prog.rules[rule].rule->cond);
+
+			known = c == NULL || fact_known(st, rd, rule, &c->fact);
+		}
+	}
+	st->m->rcpt = saved;
+	return known;
+}
+
+bool
+text_part_per_rcpt(struct rules_state *st, size_t rule, const struct part *p)
+{
+	const struct cond *c;
+
+	if (p->kind == PART_FACT)
+		return p->fact.scope == P_RCPT;
+	if (p->kind == PART_LITERAL)
+		return false;
+	c = capturing(st->rs->prog.rules[rule].rule->cond);
+	return c != NULL && c->fact.scope == P_RCPT;
+}
+
+struct str
+text_expand(struct rules_state *st, struct reading *rd, size_t rule, const struct text *t,
+    enum text_use use)
+{
+	struct recipient *saved = st->m->rcpt;
+	struct strbuf b = { 0 };
+	struct str s = STR_NONE;
+
+	st->m->rcpt = rd->r;
+	for (const struct part *p = t->parts; p != NULL; p = p->next)
+		switch (p->kind) {
+		case PART_LITERAL:
+			add_clean(&b, p->text, SIZE_MAX, use);
+			break;
+		case PART_FACT:
+			add_fact(st, rd, rule, &p->fact, &b, use);
+			break;
+		case PART_CAPTURE:
+			add_capture(st, rule, p->capture, &b, use);
+			break;
+		}
+	st->m->rcpt = saved;
+	if (use == TEXT_REPLY && b.n > LINE_MAX_OCTETS)
+		b.n = LINE_MAX_OCTETS;
+	if (!b.failed)
+		s = str_dup(st->m->arena, b.p != NULL ? strbuf_slice(&b) : STR(""));
+	strbuf_free(&b);
+	return s;
+}
