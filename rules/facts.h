@@ -39,7 +39,8 @@ enum {
 	F_DKIM	= 1 << 5,
 	F_HEADERS = 1 << 6,	/* needs the header fields */
 	F_RAWBODY = 1 << 7,	/* needs the stored body */
-	F_SIZE	= 1 << 8	/* needs body chunks to be counted */
+	F_SIZE	= 1 << 8,	/* needs body chunks to be counted */
+	F_SIG	= 1 << 9	/* a part of dkim.signature */
 };
 
 /* What `any THING has (...)` goes through. */
@@ -77,16 +78,22 @@ struct fact {
 	enum cost	 cost;
 	fact_getter	*get;	/* NULL for F_OWN */
 	unsigned	 flags;
-	enum thing	 thing;	/* the thing it is a part of, from its name */
+	enum thing	 thing;	/* the thing it is a part of */
 	const char	*manual;
 };
 
 extern const struct fact facts[];
 extern const size_t nfacts;
 
+/*
+ * When a macro is known, and whose it is in *scope; braces in the name or not.
+ * What no MTA sends at a set time counts as known at MAIL.
+ */
+enum stage macro_stage(struct str name, enum scope *scope);
+
 /* The fact of that name, or NULL. */
 const struct fact *fact_find(struct str name);
-/* The fact `thing`.`name`, for names inside has ( ... ). */
+/* The part `thing`.`name`, for names inside has ( ... ), or NULL. */
 const struct fact *fact_find_in(enum thing t, struct str name);
 
 #endif

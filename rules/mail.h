@@ -78,8 +78,9 @@ struct header {
 	const struct mailbox_list *boxes; /* parsed, NULL until asked for */
 };
 
-struct param {			/* an ESMTP parameter, or a macro */
+struct param {			/* an ESMTP parameter, or a macro without its braces */
 	struct str	name, value;
+	size_t		cap;		/* room for value, that one sent again takes no more */
 };
 
 struct param_list {
@@ -138,7 +139,7 @@ struct mail {
 	struct header	*headers;
 	size_t		 nheaders, headers_cap;
 	bool		 headers_cut;	/* header-limit was reached: what isn't found is ERR_LIMIT */
-	struct strbuf	*body;		/* up to body-limit, or NULL if no rule looks at it */
+	struct strbuf	*body;		/* up to body-limit, or NULL if no rule looks at it; its maker's */
 	bool		 body_cut;
 	uint64_t	 header_octets, body_octets;
 
@@ -148,18 +149,39 @@ struct mail {
 
 	const struct given *given;
 	size_t		 ngiven;
+
+	/* mail.c's and facts.c's own. */
+	struct strbuf	 helo_store[2];	/* what helo and helo_raw point to */
+	struct memo	*memos;		/* values of facts that are lists */
 };
 
-/* A connection without client yet.  ctx and ops stay the caller's.  0, or -1 without memory. */
+/* Most recipients and header fields of one message that rules see. */
+#define MAIL_RCPTS	10000
+#define MAIL_HEADERS	10000
+
+/*
+ * A connection without client yet, by_smtp true.  ctx and ops stay the
+ * caller's.  0, or -1 without memory.
+ */
 int mail_init(struct mail *m, const struct mail_ops *ops, void *ctx);
 /* Frees both arenas. */
 void mail_free(struct mail *m);
-/* Ends the message: its arena is reset, the connection's facts stay. */
+/*
+ * Ends the message: its arena is reset, the connection's facts and `given`
+ * stay.  `body` becomes NULL: who made it ties it to the arena, or keeps it.
+ */
 void mail_reset(struct mail *m);
 
 /*
  * The setters copy what they are given into the right arena.  They return 0,
  * or -1 without memory; mail_helo() forgets what was known of an earlier HELO.
+ * However often a client greets, and the MTA sends a macro of the connection,
+ * they take no more memory than the longest.
+ *
+ * mail_sender() leaves the message's macros as they are, since they come
+ * before it.  mail_rcpt() returns NULL beyond MAIL_RCPTS too.  mail_header()
+ * counts header_octets, line ends as CR LF; beyond MAIL_HEADERS it only counts,
+ * and sets headers_cut.  delimiter '\0': no detail.
  */
 int mail_connect(struct mail *m, const struct ipaddr *ip, struct str name, int port);
 int mail_helo(struct mail *m, struct str name);

@@ -1,0 +1,245 @@
+/*
+ * facts_auth.c - getters of what SPF and DKIM say.
+ *
+ * The engines are asked through struct mail_ops, which asks once and keeps
+ * the answer; here it is only taken apart.  Results are words, temperror among
+ * them, never errors.
+ */
+#include "facts_get.h"
+
+/* ---- SPF ---- */
+
+/* The answer, or NULL and in *status why there is none. */
+static const struct spf_answer *
+ask_spf(struct mail *m, enum spf_identity id, enum fact_status *status)
+{
+	const struct spf_answer *a;
+
+	if (m->ops == NULL || m->ops->spf == NULL) {
+		*status = FACT_UNSET;
+		return NULL;
+	}
+	if ((a = m->ops->spf(m, id)) == NULL)
+		*status = FACT_PENDING;
+	return a;
+}
+
+enum fact_status
+fact_get_spf_helo(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct spf_answer *a;
+	enum fact_status s;
+
+	(void)arg;
+	return (a = ask_spf(m, SPF_HELO, &s)) != NULL ?
+	    answer_number(out, a->result) : s;
+}
+
+enum fact_status
+fact_get_spf_result(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct spf_answer *a;
+	enum fact_status s;
+
+	(void)arg;
+	return (a = ask_spf(m, SPF_MAILFROM, &s)) != NULL ?
+	    answer_number(out, a->result) : s;
+}
+
+enum fact_status
+fact_get_spf_domain(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct spf_answer *a;
+	enum fact_status s;
+
+	(void)arg;
+	return (a = ask_spf(m, SPF_MAILFROM, &s)) != NULL ?
+	    answer_filled(out, a->domain) : s;
+}
+
+enum fact_status
+fact_get_spf_explanation(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct spf_answer *a;
+	enum fact_status s;
+
+	(void)arg;
+	return (a = ask_spf(m, SPF_MAILFROM, &s)) != NULL ?
+	    answer_filled(out, a->explanation) : s;
+}
+
+enum fact_status
+fact_get_spf_mechanism(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct spf_answer *a;
+	enum fact_status s;
+
+	(void)arg;
+	return (a = ask_spf(m, SPF_MAILFROM, &s)) != NULL ?
+	    answer_filled(out, a->mechanism) : s;
+}
+
+/* ---- DKIM ---- */
+
+static const struct dkim_answer *
+ask_dkim(struct mail *m, enum fact_status *status)
+{
+	const struct dkim_answer *a;
+
+	if (m->ops == NULL || m->ops->dkim == NULL) {
+		*status = FACT_UNSET;
+		return NULL;
+	}
+	if ((a = m->ops->dkim(m)) == NULL)
+		*status = FACT_PENDING;
+	return a;
+}
+
+enum fact_status
+fact_get_dkim_result(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	enum dkim_result best = DKIM_R_NONE;
+	const struct dkim_answer *a;
+	enum fact_status s;
+
+	(void)arg;
+	if ((a = ask_dkim(m, &s)) == NULL)
+		return s;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->sig[i].result < best)
+			best = a->sig[i].result;
+	return answer_number(out, best);
+}
+
+static enum fact_status
+passing_domains(struct values *c, struct str key)
+{
+	const struct dkim_answer *a;
+	enum fact_status s;
+
+	(void)key;
+	if ((a = ask_dkim(c->m, &s)) == NULL)
+		return s;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->sig[i].result == DKIM_R_PASS)
+			values_str(c, a->sig[i].domain);
+	return FACT_KNOWN;
+}
+
+enum fact_status
+fact_get_dkim_domain(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	(void)arg;
+	return answer_values(m, passing_domains, STR_NONE, false, out);
+}
+
+/* One of a signature's properties; false if it has none. */
+typedef bool property(const struct dkim_signature *sig, struct value *v);
+
+static enum fact_status
+all_signatures(struct values *c, property *get)
+{
+	const struct dkim_answer *a;
+	struct value v;
+	enum fact_status s;
+
+	if ((a = ask_dkim(c->m, &s)) == NULL)
+		return s;
+	for (size_t i = 0; i < a->n; i++)
+		if (get(&a->sig[i], &v))
+			values_add(c, &v);
+	return FACT_KNOWN;
+}
+
+/* Inside has() of the signature at hand, otherwise of all. */
+static enum fact_status
+signatures(struct mail *m, property *get, values_of *all, struct answer *out)
+{
+	const struct dkim_answer *a;
+	ptrdiff_t at = m->thing[THING_SIGNATURE];
+	enum fact_status s;
+
+	if (at < 0)
+		return answer_values(m, all, STR_NONE, false, out);
+	if ((a = ask_dkim(m, &s)) == NULL)
+		return s;
+	if ((size_t)at >= a->n || !get(&a->sig[at], &out->one))
+		return FACT_UNSET;
+	return answer_one(out);
+}
+
+static bool
+filled(struct str s, struct value *v)
+{
+	v->s = s;
+	return s.n > 0;
+}
+
+static bool
+get_result(const struct dkim_signature *sig, struct value *v)
+{
+	v->n = sig->result;
+	return true;
+}
+
+static bool
+get_domain(const struct dkim_signature *sig, struct value *v)
+{
+	return filled(sig->domain, v);
+}
+
+static bool
+get_selector(const struct dkim_signature *sig, struct value *v)
+{
+	return filled(sig->selector, v);
+}
+
+static bool
+get_algorithm(const struct dkim_signature *sig, struct value *v)
+{
+	return filled(sig->algorithm, v);
+}
+
+static bool
+get_bits(const struct dkim_signature *sig, struct value *v)
+{
+	v->n = sig->bits;
+	return sig->bits > 0;
+}
+
+static bool
+get_partial(const struct dkim_signature *sig, struct value *v)
+{
+	v->b = sig->partial;
+	return true;
+}
+
+static bool
+get_reason(const struct dkim_signature *sig, struct value *v)
+{
+	return filled(sig->reason, v);
+}
+
+/* A getter, and the values of all signatures that it is remembered by. */
+#define SIGNATURE(what) \
+static enum fact_status \
+all_##what(struct values *c, struct str key) \
+{ \
+	(void)key; \
+	return all_signatures(c, get_##what); \
+} \
+\
+enum fact_status \
+fact_get_sig_##what(struct mail *m, const struct fact_arg *arg, struct answer *out) \
+{ \
+	(void)arg; \
+	return signatures(m, get_##what, all_##what, out); \
+}
+
+SIGNATURE(result)
+SIGNATURE(domain)
+SIGNATURE(selector)
+SIGNATURE(algorithm)
+SIGNATURE(bits)
+SIGNATURE(partial)
+SIGNATURE(reason)
