@@ -21,8 +21,8 @@ struct script {
 	bool		 has_sender;
 	struct str	 sender;		/* with or without <> */
 	struct strings	 params;
-	struct strings	 rcpts;
-	const struct param_list macros;		/* as the MTA would have sent them at connect, MAIL ... */
+	struct strings	 rcpts;			/* none: one that nothing is known of */
+	struct param_list macros;		/* as the MTA would have sent them at connect, MAIL ... */
 	const struct message_field *fields;
 	size_t		 nfields;
 	struct str	 body;
@@ -31,12 +31,31 @@ struct script {
 	size_t		 ngiven;
 };
 
+/*
+ * Reads a message file ("-": standard input) into fields and body, its line
+ * ends made CR LF as they are in SMTP, and f (which may be NULL) as
+ * message_split() leaves it.  What it reads lives in the arena.
+ * Returns 0, or -1 with the reason in why.
+ */
+int script_message(struct script *sc, struct arena *a, const char *path,
+    struct message_file *f, struct strbuf *why);
+
+/* What was said to a recipient at RCPT; verdict V_NONE: 250. */
+struct rcpt_outcome {
+	struct recipient *rcpt;
+	enum verdict	verdict;
+	int		rule;
+	struct reply	reply;
+};
+
 /* What was said to each recipient, and to the message. */
 struct outcome {
+	struct services	*services;		/* with the script's clock */
 	struct session	*session;		/* still open: for trace and changes; outcome_free() ends it */
-	const struct plan *refused;		/* the verdict that ended it before the end of the message, or NULL */
-	const struct plan *final;		/* at the end of the message, or NULL if nobody was left */
-	const struct recipient **rcpts;
+	struct plan	 plan;			/* what was said last to the message: its verdict, unless nobody was left */
+	bool		 early;			/* it was said before the end of the message */
+	bool		 nobody;		/* every recipient was refused or split */
+	struct rcpt_outcome *rcpts;
 	size_t		 nrcpts;
 };
 

@@ -69,24 +69,6 @@ witness_of(const struct cond *c, const struct fact_ref *ref)
 	return NULL;
 }
 
-/* The one capturing comparison that ${n} speaks of: check.c saw to it that there is just one. */
-static const struct cond *
-capturing(const struct cond *c)
-{
-	if (c == NULL || c->kind == COND_NOT || c->kind == COND_OR || c->kind == COND_HAS)
-		return NULL;
-	if (c->kind == COND_CMP)
-		return (c->op == OP_MATCHES || c->op == OP_MATCHES_LIST) &&
-		    !c->negated && c->quant != Q_EVERY ? c : NULL;
-	for (const struct cond *k = c->child; k != NULL; k = k->next) {
-		const struct cond *w = capturing(k);
-
-		if (w != NULL)
-			return w;
-	}
-	return NULL;
-}
-
 static const struct value *
 value_of(const struct cond *cond, const struct fact_ref *ref, const struct answer *a)
 {
@@ -139,7 +121,7 @@ add_fact(struct rules_state *st, struct reading *rd, size_t rule, const struct f
 static void
 add_capture(struct rules_state *st, size_t rule, int n, struct strbuf *b, enum text_use use)
 {
-	const struct cond *c = capturing(st->rs->prog.rules[rule].rule->cond);
+	const struct cond *c = st->rs->prog.rules[rule].rule->capturing;
 	struct captures *caps;
 	struct answer a;
 
@@ -185,7 +167,7 @@ text_known(struct rules_state *st, struct reading *rd, size_t rule, const struct
 			known = (p->fact.scope != P_RCPT || rd->r != NULL) &&
 			    fact_known(st, rd, rule, &p->fact);
 		} else if (p->kind == PART_CAPTURE) {
-			const struct cond *c = capturing(st->rs->prog.rules[rule].rule->cond);
+			const struct cond *c = st->rs->prog.rules[rule].rule->capturing;
 
 			known = c == NULL || fact_known(st, rd, rule, &c->fact);
 		}
@@ -203,7 +185,7 @@ text_part_per_rcpt(struct rules_state *st, size_t rule, const struct part *p)
 		return p->fact.scope == P_RCPT;
 	if (p->kind == PART_LITERAL)
 		return false;
-	c = capturing(st->rs->prog.rules[rule].rule->cond);
+	c = st->rs->prog.rules[rule].rule->capturing;
 	return c != NULL && c->fact.scope == P_RCPT;
 }
 

@@ -1,0 +1,418 @@
+/*
+ * selftest.c - runs the `test` statements of a rules file.
+ *
+ * A test is a dialogue (script.h) with results given or a zone to ask, and
+ * what is expected of it.  A lookup that has neither is the test's own error, since a
+ * test that asks the network would say different things on different days.
+ */
+#include "selftest.h"
+
+#include <string.h>
+
+#include "rules/arena.h"
+#include "rules/ast.h"
+#include "rules/check.h"
+#include "rules/diag.h"
+#include "rules/source.h"
+#include "script.h"
+
+struct run {
+	struct ruleset	*rs;
+	const struct services *sv;
+	const struct test *test;
+	struct diag	*d;
+	struct arena	*a;
+	struct script	 sc;
+	struct resolver	*zone;
+	bool		 failed;	/* diag says why */
+	bool		 no_memory;
+};
+
+static size_t
+count_items(const struct test *t, enum item_kind kind)
+{
+	size_t n = 0;
+
+	for (const struct item *i = t->items; i != NULL; i = i->next)
+		n += i->kind == kind;
+	return n;
+}
+
+static void
+read_message(struct run *r, const struct item *i)
+{
+	char *path = source_path(r->a, i->value.at.src, i->value.text);
+	struct strbuf why = { 0 };
+
+	if (path == NULL || script_message(&r->sc, r->a, path, NULL, &why) == -1) {
+		diag_error(r->d, i->value.at, "cannot read the message '%s': " STR_FMT,
+		    path != NULL ? path : "", STR_ARG(strbuf_slice(&why)));
+		r->failed = true;
+	}
+	strbuf_free(&why);
+}
+
+static void
+read_zone(struct run *r, const struct item *i)
+{
+	char *path = source_path(r->a, i->value.at.src, i->value.text);
+	struct strbuf why = { 0 };
+
+	if (path == NULL || (r->zone = resolver_zone_file(path, &why)) == NULL) {
+		diag_error(r->d, i->value.at, "cannot use the zone: " STR_FMT,
+		    STR_ARG(path == NULL ? STR("no file name") : strbuf_slice(&why)));
+		r->failed = true;
+	}
+	strbuf_free(&why);
+}
+
+static void
+add_field(struct run *r, const struct item *i)
+{
+	struct message_field *v = (struct message_field *)(uintptr_t)r->sc.fields;
+
+	v[r->sc.nfields].name = i->name.text;
+	v[r->sc.nfields++].raw = str_printf(r->a, " " STR_FMT, STR_ARG(i->value.text));
+}
+
+static void
+take_item(struct run *r, const struct item *i)
+{
+	struct script *sc = &r->sc;
+	time_t when;
+
+	switch (i->kind) {
+	case ITEM_CLIENT:
+		sc->has_ip = ipaddr_parse(i->value.text, &sc->ip) == 0;
+		break;
+	case ITEM_NAME:
+		sc->name = i->value.text;
+		break;
+	case ITEM_HELO:
+		sc->helo = i->value.text;
+		break;
+	case ITEM_AUTH:
+		sc->auth = i->value.text;
+		break;
+	case ITEM_TIME:
+		if (check_time(i->value.text, &when) == 0)
+			sc->now = when;
+		break;
+	case ITEM_SENDER:
+		sc->sender = i->value.text;
+		sc->has_sender = true;
+		break;
+	case ITEM_RCPT:
+		((struct str *)(uintptr_t)sc->rcpts.v)[sc->rcpts.n++] = i->value.text;
+		break;
+	case ITEM_MACRO:
+		sc->macros.v[sc->macros.n++] = (struct param){
+		    .name = i->name.text, .value = i->value.text };
+		break;
+	case ITEM_GIVEN:
+		((struct given *)(uintptr_t)sc->given)[sc->ngiven++] = (struct given){
+		    i->fact.fact, i->fact.key, i->value.value };
+		break;
+	case ITEM_BODY:
+		sc->body = i->value.text;
+		break;
+	case ITEM_ZONE:
+		read_zone(r, i);
+		break;
+	case ITEM_MESSAGE:
+	case ITEM_HEADER:
+		break;		/* below */
+	}
+}
+
+/* Header items come on top of those of a message file, each at the end. */
+static void
+take_header(struct run *r)
+{
+	size_t n = count_items(r->test, ITEM_HEADER), had;
+	struct message_field *v;
+
+	for (const struct item *i = r->test->items; i != NULL; i = i->next)
+		if (i->kind == ITEM_MESSAGE)
+			read_message(r, i);
+	had = r->sc.nfields;
+	if ((v = arena_array(r->a, had + n + 1, sizeof(*v))) == NULL) {
+		r->no_memory = true;
+		return;
+	}
+	if (had > 0)
+		memcpy(v, r->sc.fields, had * sizeof(*v));
+	r->sc.fields = v;
+	for (const struct item *i = r->test->items; i != NULL; i = i->next)
+		if (i->kind == ITEM_HEADER)
+			add_field(r, i);
+}
+
+static void
+make_script(struct run *r)
+{
+	const struct test *t = r->test;
+	struct script *sc = &r->sc;
+
+	sc->by_smtp = true;
+	sc->port = 25000;	/* any but 0, which means that the mail didn't come by SMTP */
+	sc->rcpts.v = arena_array(r->a, count_items(t, ITEM_RCPT) + 1, sizeof(struct str));
+	sc->macros.v = arena_array(r->a, count_items(t, ITEM_MACRO) + 1, sizeof(struct param));
+	sc->given = arena_array(r->a, count_items(t, ITEM_GIVEN) + 1, sizeof(struct given));
+	if (sc->rcpts.v == NULL || sc->macros.v == NULL || sc->given == NULL) {
+		r->no_memory = true;
+		return;
+	}
+	take_header(r);
+	for (const struct item *i = t->items; i != NULL && !r->no_memory; i = i->next)
+		take_item(r, i);
+}
+
+/* ---- What came out ---- */
+
+/* The verdict for one recipient, whoever gave it. */
+struct heard {
+	enum verdict	verdict;
+	int		code;
+	int		rule;
+	enum stage	stage;
+};
+
+static struct heard
+heard_by(const struct outcome *o, const struct rcpt_outcome *rc)
+{
+	struct heard h = { o->plan.verdict, o->plan.reply.code, o->plan.rule, o->plan.stage };
+	const struct rcpt_verdict *own;
+
+	if (rc == NULL)
+		return h;
+	if (rc->verdict == V_REJECT || rc->verdict == V_TEMPFAIL || rc->verdict == V_SPLIT)
+		return (struct heard){ rc->verdict, rc->reply.code, rc->rule, S_RCPT };
+	own = rules_rcpt_verdict(session_rules(o->session), rc->rcpt);
+	if (own != NULL && own->verdict == V_DISCARD && !o->early)
+		return (struct heard){ V_DISCARD, 0, own->rule, own->stage };
+	return h;
+}
+
+static struct str
+rule_name(const struct run *r, int index)
+{
+	const struct rule *rule = rules_ast(r->rs)->rules;
+
+	while (rule != NULL && rule->index != index)
+		rule = rule->next;
+	return rule != NULL ? rule->name.text : STR("no rule");
+}
+
+static void
+print_heard(const struct run *r, const struct heard *h, struct strbuf *b)
+{
+	strbuf_puts(b, verdict_name(h->verdict));
+	if (h->code != 0)
+		strbuf_printf(b, " %d", h->code);
+	strbuf_printf(b, " by " STR_FMT " at %s", STR_ARG(rule_name(r, h->rule)),
+	    stage_name(h->stage));
+}
+
+static const enum verdict expected[] = {
+	[EXPECT_ACCEPT] = V_ACCEPT, [EXPECT_REJECT] = V_REJECT,
+	[EXPECT_TEMPFAIL] = V_TEMPFAIL, [EXPECT_DISCARD] = V_DISCARD,
+	[EXPECT_QUARANTINE] = V_QUARANTINE, [EXPECT_SPLIT] = V_SPLIT,
+};
+
+static bool
+as_expected(const struct expect *e, const struct heard *h)
+{
+	return h->verdict == expected[e->verdict] &&
+	    (e->code == 0 || e->code == h->code) &&
+	    (e->by_rule == NULL || e->by_rule->index == h->rule) &&
+	    (e->stage_name.text.p == NULL || e->stage == h->stage);
+}
+
+/* The text that an expected edit would have: tests state constants. */
+static struct str
+literal(const struct text *t)
+{
+	return t != NULL && t->parts != NULL && t->parts->kind == PART_LITERAL ?
+	    t->parts->text : STR("");
+}
+
+static bool
+path_is(struct str value, const struct operand *path)
+{
+	return value.n >= 2 && path != NULL &&
+	    str_ieq((struct str){ value.p + 1, value.n - 2 }, path->text);
+}
+
+static bool
+edit_is(const struct edit *e, const struct action *a)
+{
+	switch (a->id) {
+	case A_TAG_SUBJECT:
+		return e->kind == EDIT_TAG_SUBJECT && str_eq(e->value, literal(a->text));
+	case A_ADD_HEADER:
+		return e->kind == EDIT_ADD_HEADER && str_ieq(e->name, a->header.text) &&
+		    str_eq(e->value, literal(a->text));
+	case A_SET_HEADER:
+		return e->kind == EDIT_SET_HEADER && str_ieq(e->name, a->header.text) &&
+		    str_eq(e->value, literal(a->text));
+	case A_REMOVE_HEADER:
+		return e->kind == EDIT_REMOVE_HEADER && str_ieq(e->name, a->header.text);
+	case A_ADD_RCPT:
+	case A_REDIRECT:
+		return e->kind == EDIT_ADD_RCPT && path_is(e->value, a->path);
+	case A_REMOVE_RCPT:
+		return e->kind == EDIT_REMOVE_RCPT && (a->path == NULL || path_is(e->value, a->path));
+	case A_SET_SENDER:
+		return e->kind == EDIT_SET_SENDER && path_is(e->value, a->path);
+	default:
+		return false;
+	}
+}
+
+static void
+print_edit(const struct edit *e, struct strbuf *b)
+{
+	static const char *const words[] = {
+		"tag subject", "add header", "set header", "remove header",
+		"add rcpt", "remove rcpt", "set sender"
+	};
+
+	strbuf_puts(b, words[e->kind]);
+	if (e->kind != EDIT_TAG_SUBJECT && e->name.n > 0)
+		strbuf_printf(b, " " STR_FMT, STR_ARG(e->name));
+	if (e->kind <= EDIT_SET_HEADER) {
+		strbuf_putc(b, ' ');
+		strbuf_json(b, e->value);
+	} else if (e->kind != EDIT_REMOVE_HEADER)
+		strbuf_printf(b, " " STR_FMT, STR_ARG(e->value));
+}
+
+static void
+check_edit(struct run *r, const struct outcome *o, const struct expect *e)
+{
+	struct strbuf b = { 0 };
+
+	for (size_t i = 0; i < o->plan.nedits; i++)
+		if (edit_is(&o->plan.edits[i], e->edit) && (e->by_rule == NULL ||
+		    e->by_rule->index == o->plan.edits[i].rule))
+			return;
+	for (size_t i = 0; i < o->plan.nedits; i++) {
+		strbuf_puts(&b, i > 0 ? "; " : "");
+		print_edit(&o->plan.edits[i], &b);
+	}
+	diag_error(r->d, e->at, "test \"" STR_FMT "\" failed: this edit was not made; made: %s",
+	    STR_ARG(r->test->name), b.n > 0 ? b.p : "none");
+	strbuf_free(&b);
+	r->failed = true;
+}
+
+static const struct rcpt_outcome *
+find_rcpt(const struct outcome *o, const struct operand *path)
+{
+	for (size_t i = 0; i < o->nrcpts; i++) {
+		struct str p = o->rcpts[i].rcpt->path;
+
+		if (path_is(p, path))
+			return &o->rcpts[i];
+	}
+	return NULL;
+}
+
+static void
+check_expect(struct run *r, const struct outcome *o, const struct expect *e)
+{
+	const struct rcpt_outcome *rc = NULL;
+	struct strbuf b = { 0 };
+	struct heard h;
+
+	if (e->verdict == EXPECT_EDIT) {
+		check_edit(r, o, e);
+		return;
+	}
+	if (e->rcpt != NULL) {
+		if ((rc = find_rcpt(o, e->rcpt)) == NULL && !o->early) {
+			diag_error(r->d, e->rcpt->at, "the test has no recipient <" STR_FMT ">",
+			    STR_ARG(e->rcpt->text));
+			r->failed = true;
+			return;
+		}
+	} else if (o->nrcpts == 1)
+		rc = &o->rcpts[0];
+	h = heard_by(o, rc);
+	if (as_expected(e, &h))
+		return;
+	print_heard(r, &h, &b);
+	diag_error(r->d, e->at, "test \"" STR_FMT "\" failed: the verdict was %s",
+	    STR_ARG(r->test->name), b.p != NULL ? b.p : "");
+	strbuf_free(&b);
+	r->failed = true;
+}
+
+/* ---- Running ---- */
+
+static const char *
+missing_lookup(const struct run *r, const struct outcome *o)
+{
+	unsigned asked = session_lookups(o->session) & o->plan.asked;
+
+	if (r->zone != NULL || asked == 0)
+		return NULL;
+	return asked & F_DKIM ? "dkim" : asked & F_SPF ? "spf" : "spf.helo";
+}
+
+static void
+run_one(struct run *r)
+{
+	struct services sv = *r->sv;
+	struct strbuf why = { 0 };
+	struct resolver *empty = NULL;
+	struct outcome o;
+	const char *missing;
+
+	make_script(r);
+	if (r->failed || r->no_memory)
+		return;
+	if (r->zone == NULL && (empty = resolver_zone_text(STR(""), &why)) == NULL) {
+		r->no_memory = true;
+		strbuf_free(&why);
+		return;
+	}
+	sv.resolver = r->zone != NULL ? r->zone : empty;
+	sv.now = r->sc.now;
+	if (script_run(&r->sc, r->rs, &sv, &o) == -1) {
+		r->no_memory = true;
+	} else {
+		if ((missing = missing_lookup(r, &o)) != NULL) {
+			diag_error(r->d, r->test->at, "test \"" STR_FMT "\" comes to a lookup of "
+			    "'%s'; say `given %s ...`, or name a `zone`",
+			    STR_ARG(r->test->name), missing, missing);
+			r->failed = true;
+		} else
+			for (const struct expect *e = r->test->expects; e != NULL; e = e->next)
+				check_expect(r, &o, e);
+		outcome_free(&o);
+	}
+	resolver_free(empty);
+	strbuf_free(&why);
+}
+
+int
+selftest_run(struct ruleset *rs, const struct services *sv, struct diag *d)
+{
+	int failed = 0;
+
+	for (const struct test *t = rules_ast(rs)->tests; t != NULL; t = t->next) {
+		struct run r = { .rs = rs, .sv = sv, .test = t, .d = d };
+
+		if ((r.a = arena_new(0)) == NULL)
+			return -1;
+		run_one(&r);
+		resolver_free(r.zone);
+		arena_free(r.a);
+		if (r.no_memory)
+			return -1;
+		failed += r.failed;
+	}
+	return failed;
+}
