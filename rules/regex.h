@@ -26,8 +26,10 @@ struct captures {
 
 /*
  * Compiles for UTF-8 text (`bytes`: for octets as they are), flags some of
- * "imsx"; the code is tied to the arena.  On error returns NULL, *offset is
- * the place in the pattern in octets and why PCRE2's words (or "out of memory").
+ * "imsx"; the code is tied to the arena.  In text \w, \d, \s, \b and [:classes:]
+ * go by Unicode, and what isn't UTF-8 in a subject matches nothing.  On error
+ * returns NULL, *offset is the place in the pattern in octets, counted on over
+ * the slash into the flags, and why PCRE2's words (or "out of memory").
  */
 struct regex *regex_compile(struct arena *a, struct str pattern, struct str flags,
     bool bytes, unsigned match_limit, size_t *offset, struct strbuf *why);
