@@ -1,6 +1,6 @@
 /*
- * resolver_int.h - between the front of the resolver and what stands behind
- * it.  Only resolver*.c include it.
+ * resolver_int.h - what the parts of the resolver share.  Only resolver*.c
+ * include it.
  */
 #ifndef FILTER_RESOLVER_INT_H
 #define FILTER_RESOLVER_INT_H
@@ -10,7 +10,14 @@
 
 #include "dnswire.h"
 
+#define RESOLVER_SHARDS		16
+#define RESOLVER_BUCKETS	1024	/* a shard */
+
 struct shard;
+struct unbound;
+struct zone;
+
+#define REASON(text)	{ (text), sizeof(text) - 1 }
 
 /*
  * One question, its answer once there is one, and all who are interested.
@@ -38,6 +45,54 @@ struct dns_query {
 	struct dns_name	name;
 };
 
+struct shard {
+	pthread_mutex_t	lock;
+	struct dns_query *bucket[RESOLVER_BUCKETS];
+	struct dns_query *newest, *oldest;
+	size_t		entries, octets;
+};
+
+struct resolver {
+	struct zone	*zone;
+	struct unbound	*unbound;
+	bool		is_zone;
+	bool		closing;	/* under life */
+	pthread_rwlock_t life;
+	pthread_condattr_t monotonic;
+	atomic_uint	refs;		/* the owner, and each lookup */
+	atomic_uint	pending;
+	_Atomic uint64_t cached, asked;
+	struct shard	shard[RESOLVER_SHARDS];
+};
+
+/*
+ * The lookup in the table for a question, with one more user; *fresh says
+ * that it is new, and the caller must see to its answer.  NULL without memory.
+ */
+struct dns_query *table_get(struct resolver *r, const struct dns_name *name,
+    enum dns_type type, bool *fresh);
+
+/*
+ * Gives q its answer (on the heap if owned) and keeps it for others, if that
+ * is worth it.  The caller holds a reference.
+ */
+void table_finish(struct dns_query *q, const struct dns_answer *a,
+    size_t size, bool owned);
+
+/* q goes to the backend, which will call lookup_done(). */
+void table_inflight(struct dns_query *q);
+
+/* Ends what is under way, for those who wait. */
+void table_stop(struct resolver *r);
+
+/* Takes all out of the table; what the backend held is held no more. */
+void table_empty(struct resolver *r);
+
+/* Lets go of the resolver's memory. */
+void resolver_unref(struct resolver *r);
+
+extern const struct dns_answer dns_no_memory, dns_stopped;
+
 /* The backend's thread brings an answer (NULL: no memory) and lets go of q. */
 void lookup_done(struct dns_query *q, struct dns_answer *a, size_t size);
 
@@ -50,8 +105,6 @@ bool lookup_cancel(struct dns_query *q);
 void lookup_drop(struct dns_query *q);
 
 /* libunbound: a context, and a thread that takes its answers. */
-struct unbound;
-
 struct unbound *unbound_new(const struct strings *servers, struct strbuf *why);
 
 /* Ends the thread and the library's; queries under way are just forgotten. */
