@@ -1,0 +1,34 @@
+/*
+ * cidr.h - sets of networks.
+ */
+#ifndef RULES_CIDR_H
+#define RULES_CIDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "types.h"
+
+struct cidr_set;
+
+/* An empty set, or NULL. */
+struct cidr_set *cidr_new(void);
+/* NULL is allowed; takes void * for arena_defer(). */
+void cidr_free(void *set);
+
+/*
+ * Adds a network without host bits; one that is there already changes
+ * nothing.  Returns 0, or -1 without memory.  Not while others look.
+ */
+int cidr_add(struct cidr_set *set, const struct ipnet *net);
+
+/*
+ * Is the address in any of the networks, by ipnet_has()?  At most 128 steps
+ * down, however many networks there are.  Threads may share the set.
+ */
+bool cidr_has(const struct cidr_set *set, const struct ipaddr *ip);
+
+/* Different networks in the set. */
+size_t cidr_size(const struct cidr_set *set);
+
+#endif
