@@ -85,13 +85,16 @@ window(struct str line, size_t caret, size_t *from, size_t *to)
 	*to = line.n;
 	if (line.n <= LINE_MAX_COLS)
 		return;
-	for (cols = 0, i = caret; i > 0 && cols < WINDOW_BEFORE; cols++)
-		do
+	for (cols = 0, i = caret; i > 0 && cols < WINDOW_BEFORE; cols++) {
+		i--;
+		for (int k = 0; k < 3 && i > 0 && is_continuation(line.p[i]);
+		    k++)
 			i--;
-		while (i > 0 && is_continuation(line.p[i]));
+	}
 	/* Not worth an ellipsis. */
 	*from = i > 3 ? i : 0;
-	for (cols = 0, i = *from; i < line.n && cols < WINDOW_COLS; cols++)
+	for (cols = 0, i = *from; i < line.n && (i < caret ||
+	    cols < WINDOW_COLS); cols++)
 		i += char_len(line, i);
 	*to = line.n - i > 3 ? i : line.n;
 }

@@ -1,0 +1,189 @@
+/*
+ * parse_list.c - `set` statements and lists.
+ *
+ * Both are a name and plain values; what values mean is settings.c's and
+ * tables.c's business, except that a regex stands in lists of patterns and
+ * nowhere else, which is the grammar's.
+ */
+#include "parse_int.h"
+
+bool
+parse_set(struct parser *p, struct token start)
+{
+	static const char why[] = "write 'set NAME VALUE', without =";
+	struct set *set = arena_new_object(p->a, struct set);
+	struct operand **end, *o;
+	struct token tok = parse_peek(p);
+
+	if (set == NULL)
+		return false;
+	if (tok.kind != TOK_WORD) {
+		parse_expected(p, &tok, "a setting's name");
+		return true;
+	}
+	if (str_find(tok.text, STR("=")) >= 0) {
+		diag_error(p->d, tok.at, why);
+		return true;
+	}
+	parse_take(p, &tok);
+	set->name = (struct name_ref){ tok.at, tok.text };
+	for (end = &set->values; (tok = parse_peek(p)).kind != TOK_END;
+	    end = &o->next) {
+		if (tok_is(&tok, "=")) {
+			diag_error(p->d, tok.at, why);
+			return true;
+		}
+		if (tok.kind != TOK_WORD && tok.kind != TOK_STRING) {
+			if (tok.kind == TOK_BAD)
+				parse_expected(p, &tok, "a value");
+			else
+				diag_error(p->d, tok.at, "a value with '"
+				    STR_FMT "' in it needs quotes",
+				    STR_ARG(tok.text));
+			return true;
+		}
+		if ((o = arena_new_object(p->a, struct operand)) == NULL ||
+		    !parse_operand(p, o))
+			return true;
+		*end = o;
+	}
+	if (set->values == NULL) {
+		diag_error(p->d, tok.at, "the value of '" STR_FMT
+		    "' is missing here", STR_ARG(parse_shown(set->name.text)));
+		return true;
+	}
+	set->at = parse_span(p, start.at);
+	*p->set_end = set;
+	p->set_end = &set->next;
+	return true;
+}
+
+const char *
+list_type_name(enum list_type t)
+{
+	static const char *const names[LIST_TYPES] = {
+		"nets", "domains", "addresses", "strings", "patterns"
+	};
+
+	return t < LIST_TYPES ? names[t] : "?";
+}
+
+static bool
+read_file_entry(struct parser *p, struct entry *e)
+{
+	struct token tok = parse_peek(p);
+
+	if (tok.kind != TOK_STRING) {
+		if (tok.kind == TOK_BAD)
+			parse_expected(p, &tok, "a path");
+		else
+			diag_error(p->d, tok.at, "after 'file' comes a path "
+			    "in quotes; for the entry 'file' itself write "
+			    "\"file\"");
+		return false;
+	}
+	parse_take(p, &tok);
+	e->kind = ENTRY_FILE;
+	return parse_string(p, &tok, &e->text);
+}
+
+/* Reads one entry, and goes behind it whatever it is. */
+static bool
+read_entry(struct parser *p, const struct list *list, struct entry *e)
+{
+	struct token tok = lex_peek(&p->lx, LEX_REGEX);
+	bool patterns = list->type == LIST_PATTERNS;
+
+	parse_take(p, &tok);
+	e->at = tok.at;
+	if (tok_is(&tok, "file")) {
+		bool ok = read_file_entry(p, e);
+
+		e->at = parse_span(p, tok.at);
+		return ok;
+	}
+	if (tok.kind == TOK_REGEX && patterns) {
+		e->kind = ENTRY_REGEX;
+		return parse_regex(p, &tok, &e->regex);
+	}
+	if (tok.kind == TOK_REGEX)
+		diag_error(p->d, tok.at, "a regex stands in a list of "
+		    "patterns; for a text write it in quotes");
+	else if (tok_is(&tok, ","))
+		diag_error(p->d, tok.at, "entries are separated by blanks, "
+		    "without commas");
+	else if (patterns && (tok.kind == TOK_WORD || tok.kind == TOK_STRING))
+		diag_error(p->d, tok.at, "a pattern is written between "
+		    "slashes, like /wire transfer/i");
+	else if (tok.kind == TOK_WORD) {
+		e->kind = ENTRY_WORD;
+		e->text = tok.text;
+		return true;
+	} else if (tok.kind == TOK_STRING) {
+		e->kind = ENTRY_STRING;
+		return parse_string(p, &tok, &e->text);
+	} else
+		parse_expected(p, &tok, "an entry");
+	return false;
+}
+
+static enum list_type
+type_of_word(struct str word)
+{
+	unsigned t;
+
+	for (t = 0; t < LIST_TYPES; t++)
+		if (str_eq(word, str_of(list_type_name((enum list_type)t))))
+			break;
+	return (enum list_type)t;
+}
+
+/* `=`, with or without blanks around it. */
+static bool
+read_equals(struct parser *p)
+{
+	struct token tok = parse_peek(p);
+
+	if (tok.kind == TOK_WORD && tok.text.p[0] == '=') {
+		tok.at.n = 1;
+		parse_take(p, &tok);
+		return true;
+	}
+	parse_expected(p, &tok, "'=' after the list's name");
+	return false;
+}
+
+bool
+parse_list(struct parser *p, struct token start)
+{
+	struct list *list = arena_new_object(p->a, struct list);
+	struct entry **end, *e;
+	struct token tok;
+	bool mistakes = false;
+
+	if (list == NULL)
+		return false;
+	list->type = type_of_word(start.text);
+	list->at = start.at;
+	if (!parse_name(p, "a list's name", true, &list->name))
+		return false;
+	*p->list_end = list;
+	p->list_end = &list->next;
+	p->ast->nlists++;
+	if (!read_equals(p))
+		return true;
+	for (end = &list->entries; (tok = parse_peek(p)).kind != TOK_END; ) {
+		if ((e = arena_new_object(p->a, struct entry)) == NULL)
+			return false;
+		if (!read_entry(p, list, e)) {
+			mistakes = true;
+			continue;
+		}
+		*end = e;
+		end = &e->next;
+	}
+	if (list->entries == NULL && !mistakes)
+		diag_error(p->d, tok.at, "an entry is missing here");
+	list->at = parse_span(p, start.at);
+	return true;
+}
