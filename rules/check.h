@@ -9,6 +9,10 @@
 #ifndef RULES_CHECK_H
 #define RULES_CHECK_H
 
+#include <time.h>
+
+#include "str.h"
+
 struct arena;
 struct ast;
 struct diag;
@@ -24,5 +28,11 @@ void check_stages(struct ast *ast, struct diag *d);
 void check_recipients(struct ast *ast, struct diag *d);
 /* Constant conditions, dead rules, thresholds out of reach, unused lists. */
 void check_reachability(struct ast *ast, struct diag *d);
+
+/*
+ * Reads the `time` of a test: "2026-11-22 10:00", seconds and a zone as in
+ * RFC 3339 if wanted, local time without one.  0, or -1 if it is none.
+ */
+int check_time(struct str s, time_t *out);
 
 #endif

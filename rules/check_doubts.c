@@ -1,0 +1,288 @@
+/*
+ * check_doubts.c - conditions that mean something, but perhaps not what was
+ * meant: a lookup that failed taken for a bad result, two comparisons that may
+ * be true of two different things, patterns that can take for ever, macros
+ * that no MTA sends by itself, settings without effect.
+ */
+#include "check_reach.h"
+
+#include <string.h>
+
+#include "check_walk.h"
+#include "diag.h"
+
+/* ---- is not pass ---- */
+
+struct temperror {
+	struct ast	*ast;
+	struct rule	*rule;
+	struct diag	*d;
+	bool		 named;		/* somebody thought of it */
+	const struct fact *fact;
+	int64_t		 pass, temperror; /* the words' places in the type */
+};
+
+/* The place of a word in an enumeration, or -1. */
+static int64_t
+word_place(const struct type *t, const char *word)
+{
+	for (int64_t i = 0; t->words != NULL && t->words[i] != NULL; i++)
+		if (strcmp(t->words[i], word) == 0)
+			return i;
+	return -1;
+}
+
+static bool
+names_word(const struct cond *c, int64_t word)
+{
+	for (const struct operand *o = c->operands; o != NULL; o = o->next)
+		if (o->value.n == word)
+			return true;
+	return false;
+}
+
+static void
+find_named(void *arg, const struct fact_use *u)
+{
+	struct temperror *t = arg;
+
+	if (u->ref->fact == t->fact && names_word(u->cond, t->temperror))
+		t->named = true;
+}
+
+/*
+ * Can the rule be true, and be come to, while the result is temperror?  Not if
+ * a final rule above takes all of that.
+ */
+static bool
+reaches_temperror(const struct temperror *t, const struct cond *c)
+{
+	struct operand word = { .kind = OPD_WORD, .value = { .n = t->temperror } };
+	struct cond is = { .kind = COND_CMP, .fact = c->fact, .op = OP_IS, .operands = &word };
+	struct cond mine = *t->rule->cond, theirs, not = { .kind = COND_NOT, .child = &theirs };
+	struct cond all = { .kind = COND_AND, .child = &is };
+
+	is.next = &mine;
+	mine.next = NULL;
+	if (cond_constant(&all, false) == -1)
+		return false;
+	mine.next = &not;
+	for (const struct rule *r = t->ast->rules; r != t->rule; r = r->next) {
+		if (rule_final(r) == NULL || r->cond == NULL)
+			continue;
+		theirs = *r->cond;
+		theirs.next = NULL;
+		if (cond_constant(&all, false) == -1)
+			return false;
+	}
+	return true;
+}
+
+static void
+tell_temperror(struct temperror *t, const struct cond *c)
+{
+	const struct type *type = type_of(c->fact.fact->type);
+	struct strbuf words = { 0 };
+
+	for (int64_t i = 0; type->words[i] != NULL; i++)
+		if (i != t->temperror && !names_word(c, i))
+			strbuf_printf(&words, "%s ", type->words[i]);
+	if (!words.failed && words.n > 0)
+		diag_warning(t->d, c->at, "this is also true on temperror, when the lookup "
+		    "failed; write '%s in { %s}', or put a rule above for '%s is temperror'",
+		    c->fact.fact->name, words.p, c->fact.fact->name);
+	strbuf_free(&words);
+}
+
+static void
+check_temperror(struct temperror *t, struct cond *c, bool not)
+{
+	for (; c != NULL; c = c->next) {
+		const struct fact *f = c->fact.fact;
+
+		if (c->kind == COND_AND || c->kind == COND_OR)
+			check_temperror(t, c->child, not);
+		else if (c->kind == COND_NOT)
+			check_temperror(t, c->child, !not);
+		if (c->kind != COND_CMP || f == NULL || (f->flags & F_LIST) != 0 ||
+		    (c->op != OP_IS && c->op != OP_IN_SET) || c->negated == not)
+			continue;
+		t->fact = f;
+		t->pass = word_place(type_of(f->type), "pass");
+		t->temperror = word_place(type_of(f->type), "temperror");
+		t->named = false;
+		if (t->pass == -1 || t->temperror == -1 || !names_word(c, t->pass))
+			continue;
+		walk_cond(t->rule->cond, find_named, t);
+		if (!t->named && reaches_temperror(t, c))
+			tell_temperror(t, c);
+	}
+}
+
+/* Whom a failed lookup would hurt: mail is refused, held or given points. */
+static bool
+punishes(const struct rule *r)
+{
+	for (const struct action *a = r->actions; a != NULL; a = a->next)
+		if (a->id == A_REJECT || a->id == A_DISCARD || a->id == A_QUARANTINE ||
+		    (a->id == A_SCORE && a->score > 0))
+			return true;
+	return false;
+}
+
+/* ---- Two comparisons about one thing ---- */
+
+/* Is it about some thing or other, one part of it? */
+static bool
+is_part_of(const struct cond *c, enum thing thing)
+{
+	const struct fact *f = c->fact.fact;
+
+	return c->kind == COND_CMP && f != NULL && f->thing == thing &&
+	    c->quant != Q_EVERY && (c->quant == Q_ANY || (f->flags & F_LIST) != 0);
+}
+
+static void
+check_parts(struct diag *d, const struct cond *c)
+{
+	for (const struct cond *k = c->child; k != NULL; k = k->next)
+		if (k->kind != COND_CMP && k->kind != COND_HAS)
+			check_parts(d, k);
+	if (c->kind != COND_AND)
+		return;
+	for (enum thing t = 0; t < THING_COUNT; t++) {
+		const struct cond *first = NULL;
+
+		for (const struct cond *k = c->child; k != NULL; k = k->next) {
+			if (!is_part_of(k, t))
+				continue;
+			if (first == NULL) {
+				first = k;
+				continue;
+			}
+			if (k->fact.fact == first->fact.fact)
+				continue;
+			diag_warning(d, k->at, "these may be true of two different ones; if "
+			    "one is meant write 'any %s has ( ... and ... )'", thing_name(t));
+			diag_note(d, first->at, "the other comparison is here");
+			break;
+		}
+	}
+}
+
+/* ---- Patterns ---- */
+
+static void
+check_pattern(struct diag *d, const struct regex_lit *re)
+{
+	struct span at = re->at;
+	size_t off, n;
+
+	if (!pattern_can_explode(re->pattern, &off, &n))
+		return;
+	at.off += 1 + off;
+	at.n = n;
+	diag_warning(d, at, "this can take very long: one text can be matched by the inner "
+	    "and the outer repetition in many ways");
+}
+
+/* ---- Facts ---- */
+
+static bool
+is_sent_by_itself(struct str name)
+{
+	/* What Postfix (README_FILES/MILTER_README) and Sendmail (op.me) know. */
+	static const char *const known[] = {
+		"i", "j", "_", "v", "r", "s", "b", "addr_type", "alg_bits", "auth_authen",
+		"auth_author", "auth_ssf", "auth_type", "bodytype", "cert_fp", "cert_issuer",
+		"cert_md5", "cert_subject", "cipher", "cipher_bits", "client_addr",
+		"client_connections", "client_name", "client_port", "client_ptr",
+		"client_rate", "client_resolve", "cn_issuer", "cn_subject", "currHeader",
+		"daemon_addr", "daemon_family", "daemon_flags", "daemon_info", "daemon_name",
+		"daemon_port", "deliveryMode", "dsn_envid", "dsn_notify", "dsn_ret", "envid",
+		"hdrlen", "hdr_name", "if_addr", "if_addr_out", "if_family", "if_name",
+		"load_avg", "mail_addr", "mail_host", "mail_mailer", "mail_from", "msg_id",
+		"msg_size", "nbadrcpts", "nrcpts", "ntries", "opMode", "queue_interval",
+		"rcpt_addr", "rcpt_host", "rcpt_mailer", "server_addr", "server_name",
+		"tls_version", "total_rate", "verify",
+	};
+
+	if (name.n >= 2 && name.p[0] == '{' && name.p[name.n - 1] == '}')
+		name = (struct str){ name.p + 1, name.n - 2 };
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (str_eq(name, str_of(known[i])))
+			return true;
+	return name.n == 1;		/* Sendmail's own */
+}
+
+static void
+check_use(void *arg, const struct fact_use *u)
+{
+	struct diag *d = arg;
+
+	if (u->ref->fact != NULL && strcmp(u->ref->fact->name, "macro") == 0 &&
+	    !is_sent_by_itself(u->ref->key))
+		diag_warning(d, u->ref->key_at, "no MTA has a macro '" STR_FMT "' of its own: "
+		    "Postfix needs it in milter_macro_defaults, Sendmail in its configuration",
+		    STR_ARG(u->ref->key));
+	if (u->cond != NULL && u->cond->op == OP_MATCHES)
+		check_pattern(d, &u->cond->regex);
+}
+
+/* ---- Settings ---- */
+
+static const struct set *
+find_set(const struct ast *ast, const char *name)
+{
+	for (const struct set *s = ast->sets; s != NULL; s = s->next)
+		if (str_eq(s->name.text, str_of(name)))
+			return s;
+	return NULL;
+}
+
+static void
+check_settings(struct ast *ast, struct diag *d)
+{
+	static const char *const of_unix[] = { "socket-mode", "socket-group" };
+	const struct set *mixed = find_set(ast, "mixed-recipients");
+	const struct set *listen = find_set(ast, "listen"), *s;
+
+	s = find_set(ast, "split-limit");
+	if (s != NULL && mixed != NULL && mixed->values != NULL &&
+	    !str_eq(mixed->values->text, STR("split"))) {
+		diag_warning(d, s->name.at, "split-limit has no effect, since "
+		    "mixed-recipients is " STR_FMT, STR_ARG(mixed->values->text));
+		diag_note(d, mixed->name.at, "set here");
+	}
+	if (listen == NULL || listen->values == NULL ||
+	    !str_istarts(listen->values->text, STR("inet")))
+		return;
+	for (size_t i = 0; i < sizeof(of_unix) / sizeof(*of_unix); i++)
+		if ((s = find_set(ast, of_unix[i])) != NULL) {
+			diag_warning(d, s->name.at, "%s has no effect, since the socket is "
+			    "no unix socket", of_unix[i]);
+			diag_note(d, listen->name.at, "set here");
+		}
+}
+
+void
+check_doubts(struct ast *ast, struct diag *d, bool whole)
+{
+	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
+		struct temperror t = { .ast = ast, .rule = r, .d = d };
+
+		walk_cond(r->cond, check_use, d);
+		walk_texts(r->actions, check_use, d);
+		if (r->cond != NULL)
+			check_parts(d, r->cond);
+		/* Other rules may see to it: they must all be known. */
+		if (whole && r->cond != NULL && punishes(r))
+			check_temperror(&t, r->cond, false);
+	}
+	for (const struct list *l = ast->lists; l != NULL; l = l->next)
+		for (const struct entry *e = l->entries; e != NULL; e = e->next)
+			if (e->kind == ENTRY_REGEX)
+				check_pattern(d, &e->regex);
+	if (whole)
+		check_settings(ast, d);
+}

@@ -1,0 +1,295 @@
+/*
+ * check_names.c - what a file names exists, and exists once.
+ *
+ * Facts, the things of `has`, lists, rules and stages are looked up here and
+ * the tree is made to point at them; a name that isn't there gets the nearest
+ * one as suggestion.  Rules that could not be read (ast->broken) count as
+ * there, so that one mistake is told once.  That new names are no keywords or
+ * facts is the parser's; what a fact may be compared with is check_types.c's.
+ */
+#include "check.h"
+
+#include <string.h>
+
+#include "arena.h"
+#include "check_walk.h"
+#include "diag.h"
+
+struct names {
+	struct ast	*ast;
+	struct arena	*a;
+	struct diag	*d;
+	struct index	*rules, *lists, *tests;
+	struct rule	*rule;		/* at hand; NULL in tests */
+};
+
+static void
+duplicate(struct names *n, const char *what, struct str name, struct span at, struct span first)
+{
+	diag_error(n->d, at, "there is a %s '" STR_FMT "' already", what, STR_ARG(name));
+	diag_note(n->d, first, "first defined here");
+}
+
+static void
+define_all(struct names *n)
+{
+	const struct list *first_list;
+	const struct rule *first_rule;
+	const struct test *first_test;
+	int i = 0;
+
+	for (struct list *l = n->ast->lists; l != NULL; l = l->next) {
+		if ((first_list = index_add(n->lists, l->name.text, l)) != NULL)
+			duplicate(n, "list", l->name.text, l->name.at, first_list->name.at);
+	}
+	for (struct rule *r = n->ast->rules; r != NULL; r = r->next) {
+		r->index = i++;
+		if ((first_rule = index_add(n->rules, r->name.text, r)) != NULL)
+			duplicate(n, "rule", r->name.text, r->name.at, first_rule->name.at);
+	}
+	for (struct test *t = n->ast->tests; t != NULL; t = t->next)
+		if ((first_test = index_add(n->tests, t->name, t)) != NULL)
+			duplicate(n, "test", t->name, t->at, first_test->at);
+}
+
+/* A name that could not be read is an error told already. */
+static bool
+may_be_missing(const struct names *n, struct str name)
+{
+	for (const struct rule *r = n->ast->broken; r != NULL; r = r->next)
+		if (str_eq(r->name.text, name))
+			return true;
+	return n->ast->incomplete;
+}
+
+static struct rule *
+find_rule(struct names *n, struct str name, struct span at)
+{
+	const struct str *names;
+	struct rule *r;
+	size_t count;
+
+	if ((r = index_find(n->rules, name)) == NULL && !may_be_missing(n, name)) {
+		names = index_names(n->rules, &count);
+		check_unknown(n->d, at, "rule", name, names, count);
+	}
+	return r;
+}
+
+/* matched["x"] speaks of a rule that was read before, and that let the reading go on. */
+static void
+resolve_matched(struct names *n, struct fact_ref *ref)
+{
+	const struct rule *r;
+
+	ref->rule = -1;
+	if ((r = find_rule(n, ref->key, ref->key_at)) == NULL)
+		return;
+	if (n->rule != NULL && r == n->rule)
+		diag_error(n->d, ref->key_at, "rule '" STR_FMT "' can't ask whether it "
+		    "matched itself", STR_ARG(ref->key));
+	else if (n->rule != NULL && r->index > n->rule->index) {
+		diag_error(n->d, ref->key_at, "rule '" STR_FMT "' stands below and is "
+		    "not known yet; only rules above can be asked for", STR_ARG(ref->key));
+		diag_note(n->d, r->name.at, "it stands here");
+	} else if (rule_final(r) != NULL) {
+		diag_error(n->d, ref->key_at, "rule '" STR_FMT "' ends the reading where "
+		    "it matches, so no rule below can see it", STR_ARG(ref->key));
+		diag_note(n->d, rule_final(r)->at, "it ends here");
+	} else
+		ref->rule = r->index;
+	if (ref->rule == -1)
+		ref->fact = NULL;
+}
+
+/* The names that are good inside `any THING has (...)`, for suggestions. */
+static size_t
+names_inside(enum thing inside, struct str *names)
+{
+	size_t n = 0, skip;
+
+	for (size_t i = 0; i < nfacts; i++) {
+		struct str name = str_of(facts[i].name);
+
+		if (inside == THING_NONE) {
+			names[n++] = name;
+			continue;
+		}
+		skip = strlen(thing_name(inside)) + 1;
+		if (facts[i].thing == inside && name.n > skip)
+			names[n++] = (struct str){ name.p + skip, name.n - skip };
+	}
+	return n;
+}
+
+static void
+unknown_fact(struct names *n, const struct fact_ref *ref, enum thing inside)
+{
+	struct span at = { ref->at.src, ref->at.off, ref->name.n };
+	const struct fact *outside;
+	struct str *names;
+
+	if (inside != THING_NONE && (outside = fact_find(ref->name)) != NULL) {
+		if (outside->thing == inside)
+			diag_error(n->d, at, "inside has ( ... ) parts go by their last name: "
+			    "write '%s'", strrchr(outside->name, '.') != NULL ?
+			    strrchr(outside->name, '.') + 1 : outside->name);
+		else
+			diag_error(n->d, at, "'%s' is no part of %s; it belongs outside "
+			    "of has ( ... )", outside->name, thing_name(inside));
+		return;
+	}
+	if ((names = arena_array(n->a, nfacts, sizeof(*names))) == NULL)
+		return;
+	check_unknown(n->d, at, "fact", ref->name, names, names_inside(inside, names));
+}
+
+static void
+resolve_fact(struct names *n, struct fact_ref *ref, enum thing inside)
+{
+	const struct fact *f;
+
+	ref->rule = -1;
+	f = inside == THING_NONE ? fact_find(ref->name) : fact_find_in(inside, ref->name);
+	if (f == NULL) {
+		unknown_fact(n, ref, inside);
+		return;
+	}
+	if ((f->flags & F_KEY) != 0 && !ref->has_key) {
+		diag_error(n->d, ref->at, "'%s' needs to be told which: %s[\"NAME\"]",
+		    f->name, f->name);
+		return;
+	}
+	if ((f->flags & F_KEY) == 0 && ref->has_key) {
+		diag_error(n->d, ref->key_at, "'%s' takes no name in [ ]", f->name);
+		return;
+	}
+	ref->fact = f;
+	if (strcmp(f->name, "matched") == 0)
+		resolve_matched(n, ref);
+}
+
+static void
+unknown_list(struct names *n, const struct cond *c)
+{
+	const struct type *t = c->fact.fact != NULL ? type_of(c->fact.fact->type) : NULL;
+	int want = c->op == OP_MATCHES_LIST ? LIST_PATTERNS : t != NULL ? t->list : -1;
+	struct str name = c->list_name.text, *names;
+	size_t count = 0;
+
+	if (may_be_missing(n, name))
+		return;
+	if (t != NULL && t->words != NULL)
+		for (const char *const *w = t->words; *w != NULL; w++)
+			if (str_eq(str_of(*w), name)) {
+				diag_error(n->d, c->list_name.at, "unknown list '%s'; to compare "
+				    "with a word write '%s is %s' or '%s in { %s }'", *w,
+				    c->fact.fact->name, *w, c->fact.fact->name, *w);
+				return;
+			}
+	if ((names = arena_array(n->a, n->ast->nlists + 1, sizeof(*names))) == NULL)
+		return;
+	for (const struct list *l = n->ast->lists; l != NULL; l = l->next)
+		if (want == -1 || (int)l->type == want)
+			names[count++] = l->name.text;
+	check_unknown(n->d, c->list_name.at, "list", name, names, count);
+}
+
+static void
+resolve_thing(struct names *n, struct cond *c, enum thing inside)
+{
+	struct str names[THING_COUNT];
+
+	for (int t = 0; t < THING_COUNT; t++)
+		names[t] = str_of(thing_name((enum thing)t));
+	c->thing = THING_NONE;
+	if (inside != THING_NONE) {
+		diag_error(n->d, c->at, "a has ( ... ) can't stand inside another");
+		return;
+	}
+	for (int t = 0; t < THING_COUNT; t++)
+		if (str_eq(c->thing_name.text, names[t]))
+			c->thing = (enum thing)t;
+	if (c->thing == THING_NONE)
+		check_unknown(n->d, c->thing_name.at, "thing", c->thing_name.text,
+		    names, THING_COUNT);
+}
+
+static void
+resolve_cond(struct names *n, struct cond *c, enum thing inside)
+{
+	for (; c != NULL; c = c->next) {
+		if (c->kind == COND_HAS) {
+			resolve_thing(n, c, inside);
+			/* What isn't known to be a part of something can't be judged. */
+			if (c->thing != THING_NONE)
+				resolve_cond(n, c->child, c->thing);
+		} else if (c->kind != COND_CMP)
+			resolve_cond(n, c->child, inside);
+		else {
+			resolve_fact(n, &c->fact, inside);
+			if (c->op != OP_IN_LIST && c->op != OP_MATCHES_LIST)
+				continue;
+			if ((c->list = index_find(n->lists, c->list_name.text)) != NULL)
+				c->list->used = true;
+			else
+				unknown_list(n, c);
+		}
+	}
+}
+
+static void
+resolve_text(void *arg, const struct fact_use *u)
+{
+	resolve_fact(arg, u->ref, THING_NONE);
+}
+
+static void
+resolve_expect(struct names *n, struct expect *e)
+{
+	struct str stages[S_COUNT], name = e->stage_name.text;
+	size_t count = 0;
+	bool found = false;
+
+	if (e->by.text.p != NULL)
+		e->by_rule = find_rule(n, e->by.text, e->by.at);
+	if (name.p == NULL)
+		return;
+	for (enum stage s = S_CONNECT; s < S_COUNT; s++) {
+		if (s == S_HEADERS)	/* no reply is told there */
+			continue;
+		stages[count] = str_of(stage_name(s));
+		if (str_eq(stages[count++], name)) {
+			e->stage = s;
+			found = true;
+		}
+	}
+	if (!found)
+		check_unknown(n->d, e->stage_name.at, "stage", name, stages, count);
+}
+
+void
+check_names(struct ast *ast, struct arena *a, struct diag *d)
+{
+	struct names n = { .ast = ast, .a = a, .d = d };
+
+	n.rules = index_new(a, ast->nrules);
+	n.lists = index_new(a, ast->nlists);
+	n.tests = index_new(a, ast->ntests);
+	if (n.rules == NULL || n.lists == NULL || n.tests == NULL)
+		return;		/* the arena remembers */
+	define_all(&n);
+	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
+		n.rule = r;
+		resolve_cond(&n, r->cond, THING_NONE);
+		walk_texts(r->actions, resolve_text, &n);
+	}
+	n.rule = NULL;
+	for (struct test *t = ast->tests; t != NULL; t = t->next) {
+		for (struct item *i = t->items; i != NULL; i = i->next)
+			if (i->kind == ITEM_GIVEN)
+				resolve_fact(&n, &i->fact, THING_NONE);
+		for (struct expect *e = t->expects; e != NULL; e = e->next)
+			resolve_expect(&n, e);
+	}
+}

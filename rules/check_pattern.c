@@ -1,0 +1,312 @@
+/*
+ * check_pattern.c - patterns that can take for ever.
+ *
+ * In (a+)+$ the same text can be cut up by the inner and the outer repetition
+ * in exponentially many ways, and a text that fails at the end is tried in
+ * all of them.  match-limit ends that at run time; here the author is told.
+ *
+ * Only this plain case is looked for: a group that is repeated without bound
+ * and may consist of nothing but a repetition, with something behind it that
+ * can fail.  Where the pattern has what isn't understood here, it passes.
+ */
+#include "check_reach.h"
+
+#include <string.h>
+
+#define DEPTH_MAX	100
+
+struct scan {
+	struct str	s;
+	size_t		i;
+	int		depth;
+	bool		unsure;
+	bool		found;
+	size_t		off, n;		/* of what was found */
+};
+
+/* What a piece of a pattern can be. */
+struct piece {
+	bool	skips;		/* may match nothing, whatever stands around it */
+	bool	fails;		/* something must be there */
+	bool	loops;		/* may be nothing but a repetition of something */
+	/* A group that explodes if what follows can fail. */
+	bool	pending;
+	size_t	off, n;
+};
+
+struct quantifier {
+	bool	present, possessive;
+	long	min, max;	/* max -1: no bound */
+};
+
+static bool
+at(const struct scan *s, const char *text)
+{
+	size_t n = strlen(text);
+
+	return s->s.n - s->i >= n && memcmp(s->s.p + s->i, text, n) == 0;
+}
+
+static bool
+read_number(struct scan *s, long *n)
+{
+	bool any = false;
+
+	for (*n = 0; s->i < s->s.n && s->s.p[s->i] >= '0' && s->s.p[s->i] <= '9'; s->i++) {
+		*n = *n < 100000 ? *n * 10 + (s->s.p[s->i] - '0') : *n;
+		any = true;
+	}
+	return any;
+}
+
+/* {n}, {n,}, {n,m}; anything else is literal. */
+static bool
+read_braces(struct scan *s, struct quantifier *q)
+{
+	size_t start = s->i++;
+
+	if (read_number(s, &q->min)) {
+		q->max = q->min;
+		if (at(s, ",")) {
+			s->i++;
+			if (!read_number(s, &q->max))
+				q->max = -1;
+		}
+		if (at(s, "}")) {
+			s->i++;
+			return true;
+		}
+	}
+	s->i = start;
+	return false;
+}
+
+static struct quantifier
+read_quantifier(struct scan *s)
+{
+	struct quantifier q = { .min = 1, .max = 1 };
+
+	if (at(s, "*") || at(s, "+") || at(s, "?")) {
+		q.min = at(s, "+") ? 1 : 0;
+		q.max = at(s, "?") ? 1 : -1;
+		s->i++;
+		q.present = true;
+	} else if (at(s, "{"))
+		q.present = read_braces(s, &q);
+	if (q.present && (at(s, "+") || at(s, "?"))) {
+		q.possessive = at(s, "+");
+		s->i++;
+	}
+	return q;
+}
+
+static void
+skip_class(struct scan *s)
+{
+	s->i++;
+	if (at(s, "^"))
+		s->i++;
+	if (at(s, "]"))
+		s->i++;
+	while (s->i < s->s.n && !at(s, "]")) {
+		if (at(s, "\\"))
+			s->i += 2;
+		else if (at(s, "[:")) {
+			ptrdiff_t end = str_find((struct str){ s->s.p + s->i, s->s.n - s->i },
+			    STR(":]"));
+
+			s->i += end > 0 ? (size_t)end + 2 : 1;
+		} else
+			s->i++;
+	}
+	s->i++;
+}
+
+static struct piece
+read_escape(struct scan *s)
+{
+	char c = s->i + 1 < s->s.n ? s->s.p[s->i + 1] : '\0';
+	struct piece p = { .fails = true };
+
+	s->i += 2;
+	if (c == 'Q' || c == 'E' || c == 'K' || c == 'C' || c == 'c' || c == '\0')
+		s->unsure = true;
+	if (at(s, "{") && strchr("xpPogkN", c) != NULL) {
+		while (s->i < s->s.n && !at(s, "}"))
+			s->i++;
+		s->i++;
+	} else if (c == 'x')
+		for (int k = 0; k < 2 && s->i < s->s.n &&
+		    strchr("0123456789abcdefABCDEF", s->s.p[s->i]) != NULL; k++)
+			s->i++;
+	else if (c == 'p' || c == 'P')
+		s->i++;
+	else if (c == 'g' || c == 'k')
+		s->unsure = true;
+	return p;
+}
+
+static struct piece read_alternatives(struct scan *s);
+
+/* What stands behind `(`: how is the group to be taken? */
+static struct piece
+read_group(struct scan *s)
+{
+	bool atomic = false, assertion = false;
+	struct piece p;
+
+	s->i++;
+	if (at(s, "?#")) {
+		while (s->i < s->s.n && !at(s, ")"))
+			s->i++;
+		s->i++;
+		return (struct piece){ .skips = true };
+	}
+	if (at(s, "?:") || at(s, "?|"))
+		s->i += 2;
+	else if (at(s, "?>")) {
+		atomic = true;
+		s->i += 2;
+	} else if (at(s, "?=") || at(s, "?!") || at(s, "?<=") || at(s, "?<!")) {
+		assertion = true;
+		s->i += at(s, "?<") ? 3 : 2;
+	} else if (at(s, "?<") || at(s, "?P<") || at(s, "?'")) {
+		s->i += at(s, "?P") ? 3 : 2;
+		while (s->i < s->s.n && !at(s, ">") && !at(s, "'"))
+			s->i++;
+		s->i++;
+	} else if (at(s, "?i:") || at(s, "?s:") || at(s, "?m:"))
+		s->i += 3;
+	else if (at(s, "?i)") || at(s, "?s)") || at(s, "?m)")) {
+		s->i += 3;
+		return (struct piece){ .skips = true };
+	} else if (at(s, "?") || at(s, "*")) {
+		s->unsure = true;
+		return (struct piece){ 0 };
+	}
+	p = read_alternatives(s);
+	s->i++;		/* ) */
+	if (atomic)
+		p.loops = p.pending = false;
+	if (assertion)
+		p = (struct piece){ .fails = true };
+	return p;
+}
+
+static struct piece
+read_atom(struct scan *s)
+{
+	struct piece p = { .fails = true };
+
+	if (at(s, "("))
+		return read_group(s);
+	if (at(s, "\\"))
+		return read_escape(s);
+	if (at(s, "["))
+		skip_class(s);
+	else
+		s->i++;
+	return p;
+}
+
+/* Are there characters that the atom matches, and not only places? */
+static bool
+takes_room(const struct scan *s)
+{
+	if (at(s, "\\"))
+		return s->i + 1 < s->s.n && strchr("bBAzZG", s->s.p[s->i + 1]) == NULL;
+	return !at(s, "^") && !at(s, "$") && !at(s, "(?=") && !at(s, "(?!") &&
+	    !at(s, "(?<=") && !at(s, "(?<!");
+}
+
+/* An atom with its quantifier. */
+static struct piece
+read_piece(struct scan *s)
+{
+	size_t start = s->i;
+	bool group = at(s, "("), width = takes_room(s);
+	struct piece p = read_atom(s);
+	struct quantifier q = read_quantifier(s);
+
+	if (group && p.loops && q.max == -1 && !q.possessive) {
+		p.pending = true;
+		p.off = start;
+		p.n = s->i - start;
+	}
+	if (q.possessive)
+		p.loops = p.pending = false;
+	else if ((q.max == -1 || (q.max > 1 && q.min < q.max)) && width)
+		p.loops = true;
+	if (q.present && q.min == 0) {
+		p.skips = true;
+		p.fails = false;
+	}
+	return p;
+}
+
+/* Up to | or ) or the end. */
+static struct piece
+read_sequence(struct scan *s)
+{
+	struct piece all = { .skips = true }, p;
+	size_t must = 0, loops = 0, loops_must = 0;
+
+	while (s->i < s->s.n && !at(s, "|") && !at(s, ")") && !s->unsure && !s->found) {
+		p = read_piece(s);
+		if (all.pending && p.fails) {
+			s->found = true;
+			s->off = all.off;
+			s->n = all.n;
+		}
+		if (p.pending) {
+			all.pending = true;
+			all.off = p.off;
+			all.n = p.n;
+		}
+		all.fails |= p.fails;
+		must += !p.skips;
+		loops += p.loops;
+		loops_must += p.loops && !p.skips;
+	}
+	all.skips = must == 0;
+	/* One that loops, and nothing else that must be there. */
+	all.loops = loops > 0 && (must == 0 || (must == 1 && loops_must == 1));
+	return all;
+}
+
+static struct piece
+read_alternatives(struct scan *s)
+{
+	struct piece all = { 0 }, p;
+
+	if (++s->depth > DEPTH_MAX)
+		s->unsure = true;
+	all.fails = true;
+	for (;;) {
+		p = read_sequence(s);
+		all.skips |= p.skips;
+		all.fails &= p.fails;
+		all.loops |= p.loops;
+		if (p.pending) {
+			all.pending = true;
+			all.off = p.off;
+			all.n = p.n;
+		}
+		if (!at(s, "|") || s->unsure || s->found)
+			break;
+		s->i++;
+	}
+	s->depth--;
+	return all;
+}
+
+bool
+pattern_can_explode(struct str pattern, size_t *off, size_t *n)
+{
+	struct scan s = { .s = pattern };
+
+	(void)read_alternatives(&s);
+	*off = s.off;
+	*n = s.n;
+	return s.found && !s.unsure && s.i <= s.s.n;
+}

@@ -1,0 +1,352 @@
+/*
+ * check_reach.c - what can never be: constant conditions, rules that no
+ * message comes to, thresholds that no score reaches, lists that nobody asks.
+ *
+ * Each is a sign that something else was meant, so each is a warning, and
+ * each must be right: what can't be told for sure isn't told.  Where a file
+ * has errors its rules aren't what they will be, and only what a condition
+ * says by itself is looked at.
+ *
+ * check_const.c does the reasoning; conditions that mean something, but
+ * perhaps not what was meant, are check_doubts.c's.
+ */
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check_reach.h"
+#include "check_walk.h"
+#include "diag.h"
+#include "print.h"
+
+#define PAIRS_MAX	50000	/* of rules that are held against each other */
+
+/* ---- Constant conditions ---- */
+
+/* For a message: the text of a condition, freed by strbuf_free(). */
+static const char *
+show(const struct cond *c, struct strbuf *b)
+{
+	struct cond one = *c;
+
+	one.next = NULL;
+	print_cond(&one, b);
+	return b->failed || b->p == NULL ? "?" : b->p;
+}
+
+/* a and b, or a and not b: can it be true? */
+static bool
+excludes(const struct cond *a, const struct cond *b, bool not_b, bool inside)
+{
+	struct cond first = *a, second = *b, not = { .kind = COND_NOT, .child = &second };
+	struct cond both = { .kind = COND_AND, .child = &first };
+
+	second.next = NULL;
+	not.next = NULL;
+	first.next = not_b ? &not : &second;
+	return cond_constant(&both, inside) == -1;
+}
+
+/* One of a and b always holds. */
+static bool
+exhausts(const struct cond *a, const struct cond *b, bool inside)
+{
+	struct cond first = *a, second = *b;
+	struct cond either = { .kind = COND_OR, .child = &first };
+
+	second.next = NULL;
+	first.next = &second;
+	return cond_constant(&either, inside) == 1;
+}
+
+/* The two parts that make it constant, if two alone do. */
+static bool
+find_pair(const struct cond *c, bool inside, const struct cond **a, const struct cond **b)
+{
+	int tried = 0;
+
+	for (*b = c->child; *b != NULL; *b = (*b)->next)
+		for (*a = c->child; *a != *b; *a = (*a)->next) {
+			if (++tried > 1000)
+				return false;
+			if (c->kind == COND_AND ? excludes(*a, *b, false, inside) :
+			    exhausts(*a, *b, inside))
+				return true;
+		}
+	return false;
+}
+
+static void
+tell_constant(struct diag *d, const struct cond *c, int constant, bool inside)
+{
+	const struct cond *a, *b;
+	struct strbuf sa = { 0 }, sb = { 0 };
+
+	if ((c->kind == COND_AND || c->kind == COND_OR) && find_pair(c, inside, &a, &b)) {
+		if (c->kind == COND_AND)
+			diag_warning(d, b->at, "this is never true: '%s' and '%s' exclude "
+			    "each other", show(a, &sa), show(b, &sb));
+		else
+			diag_warning(d, b->at, "this is always true: '%s' or '%s' holds "
+			    "for every message", show(a, &sa), show(b, &sb));
+		diag_note(d, a->at, "the other one is here");
+	} else
+		diag_warning(d, c->at, "'%s' is %s true", show(c, &sa),
+		    constant == 1 ? "always" : "never");
+	strbuf_free(&sa);
+	strbuf_free(&sb);
+}
+
+/* Tells the smallest parts that are constant; true if any is. */
+static bool
+check_constant(struct diag *d, const struct cond *c, bool inside)
+{
+	bool told = false;
+	int constant;
+
+	for (const struct cond *k = c->child; k != NULL; k = k->next)
+		told |= check_constant(d, k, inside || c->kind == COND_HAS);
+	if (told || (constant = cond_constant(c, inside)) == 0)
+		return told;
+	tell_constant(d, c, constant, inside);
+	return true;
+}
+
+/* ---- Scores ---- */
+
+struct range {
+	int64_t	lo, hi;
+	bool	any, shadow;	/* rules that score, really or as shadow */
+};
+
+static void
+check_threshold(struct diag *d, const struct cond *c, const struct range *r)
+{
+	int64_t n = c->operands->value.n;
+	bool never, always;
+	char reach[64];
+
+	switch (c->op) {
+	case OP_LT:
+		never = r->lo >= n, always = r->hi < n;
+		break;
+	case OP_LE:
+		never = r->lo > n, always = r->hi <= n;
+		break;
+	case OP_GT:
+		never = r->hi <= n, always = r->lo > n;
+		break;
+	case OP_GE:
+		never = r->hi < n, always = r->lo >= n;
+		break;
+	case OP_IS:
+		never = n < r->lo || n > r->hi, always = n == r->lo && n == r->hi;
+		break;
+	default:
+		return;
+	}
+	if (!never && !always)
+		return;
+	if (!r->any) {
+		diag_warning(d, c->at, "no rule above scores%s, so the score is 0 here and "
+		    "this is %s true", r->shadow ? " (shadow rules don't)" : "",
+		    (always != c->negated) ? "always" : "never");
+		return;
+	}
+	if (r->lo == r->hi)
+		(void)snprintf(reach, sizeof(reach), "always %+lld", (long long)r->lo);
+	else
+		(void)snprintf(reach, sizeof(reach), "between %+lld and %+lld",
+		    (long long)r->lo, (long long)r->hi);
+	diag_warning(d, c->at, "the rules above score %s in all%s, so this is %s true",
+	    reach, r->shadow ? " (shadow rules don't count)" : "",
+	    (always != c->negated) ? "always" : "never");
+}
+
+struct thresholds {
+	struct diag	*d;
+	const struct range *range;
+};
+
+static void
+threshold(void *arg, const struct fact_use *u)
+{
+	const struct thresholds *t = arg;
+
+	if (u->ref->fact != NULL && (u->ref->fact->flags & F_OWN) != 0 &&
+	    u->ref->fact->type == T_NUMBER && u->cond->operands != NULL)
+		check_threshold(t->d, u->cond, t->range);
+}
+
+static void
+add_score(struct range *range, const struct rule *r, int constant)
+{
+	int64_t sum = 0;
+	bool scores = false;
+
+	for (const struct action *a = r->actions; a != NULL; a = a->next) {
+		if ((actions[a->id].flags & ACT_SCORE) == 0)
+			continue;
+		if (a->would) {
+			range->shadow = true;
+			continue;
+		}
+		sum += a->score;
+		scores = true;
+	}
+	if (!scores || constant == -1)
+		return;
+	range->any = true;
+	if (sum < 0 || constant == 1)
+		range->lo += sum;
+	if (sum > 0 || constant == 1)
+		range->hi += sum;
+}
+
+static void
+check_scores(struct ast *ast, struct diag *d)
+{
+	struct range range = { 0 };
+
+	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
+		struct thresholds t = { d, &range };
+
+		walk_cond(r->cond, threshold, &t);
+		add_score(&range, r, cond_constant(r->cond, false));
+	}
+}
+
+/* ---- Rules that are never reached ---- */
+
+/* The facts that a condition asks, a bit each; facts beyond the last share it. */
+static void
+mark_fact(void *arg, const struct fact_use *u)
+{
+	uint64_t (*mask)[2] = arg;
+	size_t i = u->ref->fact != NULL ? (size_t)(u->ref->fact - facts) : 127;
+
+	if (i > 127)
+		i = 127;
+	(*mask)[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+struct above {
+	const struct rule *rule;
+	uint64_t	mask[2];
+};
+
+static void
+tell_unreached(struct diag *d, const struct rule *r, const struct rule *why, bool all)
+{
+	int below = 0;
+
+	for (const struct rule *k = r->next; all && k != NULL; k = k->next)
+		below++;
+	if (below > 0)
+		diag_warning(d, r->name.at, "'" STR_FMT "' and the %d rule%s below can never "
+		    "be reached: '" STR_FMT "' above takes every message", STR_ARG(r->name.text),
+		    below, below == 1 ? "" : "s", STR_ARG(why->name.text));
+	else if (all)
+		diag_warning(d, r->name.at, "'" STR_FMT "' can never be reached: '" STR_FMT
+		    "' above takes every message", STR_ARG(r->name.text),
+		    STR_ARG(why->name.text));
+	else
+		diag_warning(d, r->name.at, "'" STR_FMT "' can never be reached: where it "
+		    "is true, '" STR_FMT "' above has ended the reading",
+		    STR_ARG(r->name.text), STR_ARG(why->name.text));
+	diag_note(d, rule_final(why)->at, "it ends here");
+}
+
+/* Is there a final rule above that is true wherever this one is? */
+static const struct rule *
+find_cover(const struct rule *r, const struct above *above, size_t n, uint64_t mask[2], int *pairs)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct above *e = &above[i];
+
+		/* `score` and `matched` may have changed since. */
+		if ((e->mask[0] & ~mask[0]) != 0 || (e->mask[1] & ~mask[1]) != 0)
+			continue;
+		if (++*pairs > PAIRS_MAX)
+			return NULL;
+		if (excludes(r->cond, e->rule->cond, true, false))
+			return e->rule;
+	}
+	return NULL;
+}
+
+static void
+asks_score(void *arg, const struct fact_use *u)
+{
+	bool *asks = arg;
+
+	if (u->ref->fact != NULL && (u->ref->fact->flags & F_OWN) != 0 &&
+	    u->ref->fact->type == T_NUMBER)
+		*asks = true;
+}
+
+static void
+check_unreached(struct ast *ast, struct diag *d)
+{
+	struct above *above = calloc(ast->nrules + 1, sizeof(*above));
+	size_t n = 0;
+	int pairs = 0;
+
+	if (above == NULL) {
+		diag_error(d, (struct span){ 0 }, "out of memory");
+		return;
+	}
+	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
+		int constant = cond_constant(r->cond, false);
+		const struct rule *why;
+		bool asks = false;
+
+		if (constant == 1 && rule_final(r) != NULL) {
+			if (r->next != NULL)
+				tell_unreached(d, r->next, r, true);
+			break;
+		}
+		if (constant != 0)
+			continue;
+		above[n] = (struct above){ .rule = r };
+		walk_cond(r->cond, mark_fact, &above[n].mask);
+		why = find_cover(r, above, n, above[n].mask, &pairs);
+		if (why != NULL) {
+			tell_unreached(d, r, why, false);
+			continue;
+		}
+		/* The score goes on changing: what was true of it above need not be below. */
+		walk_cond(r->cond, asks_score, &asks);
+		if (rule_final(r) != NULL && !asks)
+			n++;
+	}
+	free(above);
+}
+
+/* ---- Lists ---- */
+
+static void
+check_unused(struct ast *ast, struct diag *d)
+{
+	for (const struct list *l = ast->lists; l != NULL; l = l->next)
+		if (!l->used)
+			diag_warning(d, l->name.at, "list '" STR_FMT "' is never used",
+			    STR_ARG(l->name.text));
+}
+
+void
+check_reachability(struct ast *ast, struct diag *d)
+{
+	bool whole = diag_errors(d) == 0;
+
+	for (struct rule *r = ast->rules; r != NULL; r = r->next)
+		if (r->cond != NULL)
+			(void)check_constant(d, r->cond, false);
+	check_doubts(ast, d, whole);
+	if (!whole)
+		return;
+	check_scores(ast, d);
+	check_unreached(ast, d);
+	check_unused(ast, d);
+}

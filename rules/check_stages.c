@@ -1,0 +1,206 @@
+/*
+ * check_stages.c - when a rule is known, and what holds it back.
+ *
+ * File order is law and a stage only an optimisation: a refusal can be told
+ * as soon as its own facts are known and no final rule above can still fire.
+ * So one late rule near the top keeps all that is cheap below it from being
+ * told before the message came; who didn't mean that is told here.
+ *
+ * `score` and `matched` are known when what feeds them is.  Nothing here is an
+ * error, and nothing is said about a file that has errors.
+ */
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check_walk.h"
+#include "diag.h"
+
+/* What of a rule is known when. */
+struct known {
+	enum stage	cond;
+	enum stage	final;		/* with the texts of its final action */
+	enum stage	edits;		/* with the texts of its edits */
+	bool		per_rcpt;
+	int		held;		/* rules that it holds back */
+};
+
+struct stages {
+	struct ast	*ast;
+	struct diag	*d;
+	struct known	*of;		/* by rule index */
+	enum stage	 score;		/* of the rules above that score */
+	bool		 score_per_rcpt;
+
+	enum stage	 at;		/* of what is being walked */
+	bool		 per_rcpt;
+};
+
+static void
+place_fact(void *arg, const struct fact_use *u)
+{
+	struct stages *s = arg;
+	struct fact_ref *ref = u->ref;
+	const struct fact *f = ref->fact;
+
+	if (f == NULL)
+		return;
+	ref->stage = f->stage;
+	ref->scope = f->scope;
+	if (f->scope == P_RCPT && use_is_quantified(u)) {
+		ref->stage = stage_later(f->stage, S_DATA);
+		ref->scope = P_MSG;
+	} else if (strcmp(f->name, "macro") == 0) {
+		ref->stage = macro_stage(ref->key, &ref->scope);
+	} else if (strcmp(f->name, "score") == 0) {
+		ref->stage = s->score;
+		ref->scope = s->score_per_rcpt ? P_RCPT : P_MSG;
+	} else if (strcmp(f->name, "matched") == 0 && ref->rule >= 0) {
+		ref->stage = s->of[ref->rule].cond;
+		ref->scope = s->of[ref->rule].per_rcpt ? P_RCPT : P_MSG;
+	}
+	s->at = stage_later(s->at, ref->stage);
+	s->per_rcpt |= ref->scope == P_RCPT;
+}
+
+/* The latest of `from` and the facts of one action's texts. */
+static enum stage
+place_texts(struct stages *s, struct action *a, enum stage from)
+{
+	struct action one = *a;
+
+	one.next = NULL;
+	s->at = from;
+	walk_texts(&one, place_fact, s);
+	return s->at;
+}
+
+static void
+place_rule(struct stages *s, struct rule *r)
+{
+	struct known *k = &s->of[r->index];
+	bool scores = false;
+
+	s->at = S_CONNECT;
+	s->per_rcpt = false;
+	walk_cond(r->cond, place_fact, s);
+	k->cond = k->final = k->edits = s->at;
+	for (struct action *a = r->actions; a != NULL; a = a->next) {
+		enum stage at = place_texts(s, a, k->cond);
+
+		/* No one waits for what is only logged. */
+		if (a->would)
+			continue;
+		if (actions[a->id].final)
+			k->final = at;
+		else if (actions[a->id].flags & ACT_EDIT)
+			k->edits = stage_later(k->edits, at);
+		else if (actions[a->id].flags & ACT_SCORE)
+			scores = true;
+	}
+	k->per_rcpt = s->per_rcpt;
+	r->stage = stage_later(k->final, k->edits);
+	if (scores) {
+		s->score = stage_later(s->score, k->cond);
+		s->score_per_rcpt |= k->per_rcpt;
+	}
+}
+
+/* Its verdict waits for its own facts and for the rules above that may end the reading or, if edits are done with it, edit. */
+static void
+place_reply(struct stages *s, struct rule *r, const struct rule *last_final, const struct rule *last_edit)
+{
+	const struct action *final = rule_final(r);
+	const struct known *k = &s->of[r->index];
+	bool with_edits;
+
+	r->reply_stage = r->stage;
+	r->holder = NULL;
+	if (final == NULL)
+		return;
+	with_edits = final->id == A_ACCEPT || final->id == A_QUARANTINE;
+	r->reply_stage = with_edits ? stage_later(k->final, k->edits) : k->final;
+	if (last_final != NULL && s->of[last_final->index].cond > r->reply_stage) {
+		r->reply_stage = s->of[last_final->index].cond;
+		r->holder = last_final;
+	}
+	if (with_edits && last_edit != NULL && s->of[last_edit->index].edits > r->reply_stage) {
+		r->reply_stage = s->of[last_edit->index].edits;
+		r->holder = last_edit;
+	}
+	if (final->id == A_DISCARD)
+		r->reply_stage = stage_later(r->reply_stage, S_DATA);
+	if (r->reply_stage == S_HEADERS)	/* nobody can reply there */
+		r->reply_stage = S_MESSAGE;
+}
+
+static bool
+is_held_back(const struct rule *r)
+{
+	const struct action *final = rule_final(r);
+
+	return final != NULL && actions[final->id].args == ARG_REPLY &&
+	    r->holder != NULL && r->stage <= S_RCPT && r->reply_stage > S_DATA;
+}
+
+/* One late rule is one mistake, however many it holds back. */
+static void
+tell_held(struct stages *s, const struct rule *catch_all)
+{
+	for (const struct rule *r = s->ast->rules; r != NULL && r != catch_all; r = r->next)
+		if (is_held_back(r))
+			s->of[r->holder->index].held++;
+	for (const struct rule *r = s->ast->rules; r != NULL && r != catch_all; r = r->next) {
+		struct known *k;
+		char more[48] = "";
+
+		if (!is_held_back(r) || (k = &s->of[r->holder->index])->held == 0)
+			continue;
+		if (k->held > 1)
+			(void)snprintf(more, sizeof(more), " (and %d more rule%s)",
+			    k->held - 1, k->held == 2 ? "" : "s");
+		diag_warning(s->d, r->name.at, "'" STR_FMT "'%s is known at %s, but can be "
+		    "told at the end of the message only, after '" STR_FMT "' above; put it "
+		    "first if it may", STR_ARG(r->name.text), more, stage_name(r->stage),
+		    STR_ARG(r->holder->name.text));
+		diag_note(s->d, r->holder->name.at, "this rule is known at %s",
+		    stage_name(k->cond));
+		k->held = 0;
+	}
+}
+
+void
+check_stages(struct ast *ast, struct diag *d)
+{
+	struct stages s = { .ast = ast, .d = d };
+	const struct rule *last_final = NULL, *last_edit = NULL, *catch_all = NULL;
+
+	if ((s.of = calloc(ast->nrules + 1, sizeof(*s.of))) == NULL) {
+		diag_error(d, (struct span){ 0 }, "out of memory");
+		return;
+	}
+	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
+		const struct known *k = &s.of[r->index];
+		int constant;
+
+		place_rule(&s, r);
+		place_reply(&s, r, last_final, last_edit);
+		if ((constant = cond_constant(r->cond, false)) == -1)
+			continue;
+		if (rule_final(r) != NULL) {
+			if (last_final == NULL || k->cond > s.of[last_final->index].cond)
+				last_final = r;
+			if (constant == 1 && catch_all == NULL)
+				catch_all = r;
+		}
+		for (const struct action *a = r->actions; a != NULL; a = a->next)
+			if (!a->would && (actions[a->id].flags & ACT_EDIT) != 0 &&
+			    (last_edit == NULL || k->edits > s.of[last_edit->index].edits))
+				last_edit = r;
+	}
+	if (diag_errors(d) == 0)
+		tell_held(&s, catch_all != NULL ? catch_all->next : NULL);
+	free(s.of);
+}

@@ -1,0 +1,240 @@
+/*
+ * check_types.c - a comparison fits the type of its fact.
+ *
+ * Operators belong to types, so what a fact may be compared with, and how a
+ * literal of it is read, is asked of types.c; what is said here is which
+ * comparison of the file does not fit, and what to write.  Lists are read
+ * here too.  check_captures.c, check_actions.c and check_tests.c look at the
+ * rest of a rule, and at tests.
+ */
+#include "check.h"
+
+#include <string.h>
+
+#include "arena.h"
+#include "check_types.h"
+#include "check_walk.h"
+#include "diag.h"
+#include "regex.h"
+#include "settings.h"
+#include "tables.h"
+
+/* "is, in, starts with": what the type takes, each word once. */
+static void
+list_operators(const struct type *type, struct strbuf *out)
+{
+	const char *last = NULL;
+
+	for (enum op op = OP_SET; op < OP_COUNT; op++) {
+		if ((type->ops & OP_BIT(op)) == 0)
+			continue;
+		if (last != NULL && strcmp(last, op_name(op)) == 0)
+			continue;
+		if (last != NULL)
+			strbuf_puts(out, ", ");
+		strbuf_puts(out, last = op_name(op));
+	}
+}
+
+static void
+wrong_operator(struct typing *t, const struct cond *c)
+{
+	const struct fact *f = c->fact.fact;
+	const struct type *type = type_of(f->type);
+	struct strbuf ops = { 0 };
+
+	if (f->type == T_BOOL) {
+		diag_error(t->d, c->op_at, "'" STR_FMT "' is true or false by itself: "
+		    "write it alone, or with 'not' before it", STR_ARG(c->fact.name));
+		return;
+	}
+	list_operators(type, &ops);
+	if (!ops.failed)
+		diag_error(t->d, c->op_at, "'%s' does not go with '" STR_FMT "' (%s), "
+		    "which takes: %s", op_name(c->op), STR_ARG(c->fact.name),
+		    type->name, ops.p);
+	strbuf_free(&ops);
+}
+
+int
+check_operand(struct typing *t, const struct fact *f, enum op op, struct operand *o)
+{
+	struct strbuf why = { 0 };
+	int wrong;
+
+	if (o->kind == OPD_EMPTY && f->type != T_ADDRESS) {
+		diag_error(t->d, o->at, "<> is the empty address, but '%s' is of type %s%s",
+		    f->name, type_of(f->type)->name,
+		    f->type == T_TEXT || f->type == T_RAW ? ": write \"\"" : "");
+		return -1;
+	}
+	wrong = type_parse(f->type, op, t->a, o->text, &o->value, &why);
+	if (wrong)
+		diag_error(t->d, o->at, "%s", why.failed ? "out of memory" : why.p);
+	strbuf_free(&why);
+	return wrong;
+}
+
+/* The fact's part that such a list holds: sender.domain for domains. */
+static const struct fact *
+part_for_list(const struct fact *f, enum list_type type)
+{
+	static const char *const parts[] = { ".domain", ".local", ".ip" };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		char name[64];
+		const struct fact *p;
+
+		if (strlen(f->name) + strlen(parts[i]) >= sizeof(name))
+			continue;
+		strcpy(name, f->name);
+		strcat(name, parts[i]);
+		p = fact_find(str_of(name));
+		if (p != NULL && type_of(p->type)->list == (int)type)
+			return p;
+	}
+	return NULL;
+}
+
+static void
+check_list(struct typing *t, const struct cond *c)
+{
+	const struct list *l = c->list;
+	const struct fact *f = c->fact.fact, *part;
+	int want = type_of(f->type)->list;
+
+	if (l == NULL)
+		return;
+	if (c->op == OP_MATCHES_LIST && l->type != LIST_PATTERNS)
+		diag_error(t->d, c->list_name.at, "list '" STR_FMT "' holds %s, not "
+		    "patterns: write 'in " STR_FMT "'", STR_ARG(l->name.text),
+		    list_type_name(l->type), STR_ARG(l->name.text));
+	else if (c->op == OP_IN_LIST && l->type == LIST_PATTERNS)
+		diag_error(t->d, c->list_name.at, "list '" STR_FMT "' holds patterns: "
+		    "write 'matches " STR_FMT "'", STR_ARG(l->name.text),
+		    STR_ARG(l->name.text));
+	else if (c->op == OP_IN_LIST && want != (int)l->type) {
+		part = part_for_list(f, l->type);
+		diag_error(t->d, c->list_name.at, "list '" STR_FMT "' holds %s, but '"
+		    STR_FMT "' (%s) is looked up in %s%s%s%s", STR_ARG(l->name.text),
+		    list_type_name(l->type), STR_ARG(c->fact.name),
+		    type_of(f->type)->name, list_type_name((enum list_type)want),
+		    part != NULL ? "; did you mean '" : "",
+		    part != NULL ? part->name : "", part != NULL ? "'?" : "");
+	}
+}
+
+static void
+check_regex(struct typing *t, struct cond *c)
+{
+	struct regex_lit *lit = &c->regex;
+	struct strbuf why = { 0 };
+	struct span at = lit->at;
+	size_t offset = 0;
+
+	lit->re = regex_compile(t->a, lit->pattern, lit->flags,
+	    c->fact.fact->type == T_RAW, (unsigned)t->s->match_limit, &offset, &why);
+	if (lit->re == NULL) {
+		/* One past the end is the closing slash. */
+		at.off += 1 + (offset <= lit->pattern.n ? offset : lit->pattern.n);
+		at.n = 1;
+		diag_error(t->d, at, "bad pattern: %s", why.failed ? "out of memory" : why.p);
+	}
+	strbuf_free(&why);
+}
+
+/* `any` and `every` stand before what has several values, and not with a negation. */
+static bool
+check_quantifier(struct typing *t, const struct cond *c, enum thing inside)
+{
+	const struct fact *f = c->fact.fact;
+	const char *word = c->quant == Q_ANY ? "any" : "every";
+
+	if (c->quant == Q_NONE)
+		return true;
+	if (inside != THING_NONE) {
+		diag_error(t->d, c->quant_at, "inside has ( ... ) it is one %s that is "
+		    "looked at: leave out '%s'", thing_name(inside), word);
+		return false;
+	}
+	if ((f->flags & F_LIST) == 0 && f->scope != P_RCPT) {
+		diag_error(t->d, c->quant_at, "'" STR_FMT "' has one value only: leave "
+		    "out '%s'", STR_ARG(c->fact.name), word);
+		return false;
+	}
+	if (c->negated) {
+		diag_error(t->d, c->op_at, "'%s' with a negated comparison reads two "
+		    "ways: write 'not any " STR_FMT " %s ...' or 'not every " STR_FMT
+		    " %s ...'", word, STR_ARG(c->fact.name), op_name(c->op),
+		    STR_ARG(c->fact.name), op_name(c->op));
+		return false;
+	}
+	return true;
+}
+
+static void
+check_compare(struct typing *t, struct cond *c, enum thing inside)
+{
+	const struct fact *f = c->fact.fact;
+	const struct type *type;
+
+	if (f == NULL)
+		return;		/* names said so */
+	type = type_of(f->type);
+	check_key(t, &c->fact);
+	if (!check_quantifier(t, c, inside))
+		return;
+	if (c->op == OP_TRUE) {
+		if (f->type != T_BOOL)
+			diag_error(t->d, c->fact.at, "'" STR_FMT "' (%s) must be compared "
+			    "with something%s%s%s", STR_ARG(c->fact.name), type->name,
+			    type->words != NULL ? ", like '" : ": 'is set' asks whether "
+			    "it is there", type->words != NULL ? "is " : "",
+			    type->words != NULL ? type->words[0] : "");
+		return;
+	}
+	if ((type->ops & OP_BIT(c->op)) == 0) {
+		wrong_operator(t, c);
+		return;
+	}
+	for (struct operand *o = c->operands; o != NULL; o = o->next)
+		(void)check_operand(t, f, c->op, o);
+	if (c->op == OP_MATCHES)
+		check_regex(t, c);
+	else if (c->op == OP_IN_LIST || c->op == OP_MATCHES_LIST)
+		check_list(t, c);
+}
+
+static void
+check_cond(struct typing *t, struct cond *c, enum thing inside)
+{
+	for (; c != NULL; c = c->next) {
+		if (c->kind == COND_CMP)
+			check_compare(t, c, inside);
+		else
+			check_cond(t, c->child, c->kind == COND_HAS ? c->thing : inside);
+	}
+}
+
+static void
+check_text_key(void *arg, const struct fact_use *u)
+{
+	check_key(arg, u->ref);
+}
+
+void
+check_types(struct ast *ast, const struct settings *s, struct arena *a, struct diag *d)
+{
+	struct typing t = { s, a, d };
+
+	for (struct list *l = ast->lists; l != NULL; l = l->next)
+		l->table = table_build(l, s, a, d);
+	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
+		check_cond(&t, r->cond, THING_NONE);
+		walk_texts(r->actions, check_text_key, &t);
+		check_captures(&t, r);
+		check_actions(&t, r);
+	}
+	for (struct test *test = ast->tests; test != NULL; test = test->next)
+		check_test(&t, test);
+}

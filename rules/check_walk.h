@@ -1,0 +1,61 @@
+/*
+ * check_walk.h - what the passes of the checker share: an index of names, and
+ * a walk over all that a rule asks.  Others include check.h.
+ */
+#ifndef RULES_CHECK_WALK_H
+#define RULES_CHECK_WALK_H
+
+#include "ast.h"
+
+struct arena;
+struct diag;
+struct index;
+
+/* An empty index for about n names, in the arena; NULL without memory. */
+struct index *index_new(struct arena *a, size_t n);
+/* What that name stands for, or NULL. */
+void *index_find(const struct index *ix, struct str name);
+/*
+ * Enters a name, whose text stays the caller's.  Returns what it stood for
+ * before, and then changes nothing, or NULL.
+ */
+void *index_add(struct index *ix, struct str name, void *what);
+/* All names, in the order entered. */
+const struct str *index_names(const struct index *ix, size_t *n);
+
+/* "unknown list 'x'; did you mean 'y'?" */
+void check_unknown(struct diag *d, struct span at, const char *what,
+    struct str name, const struct str *candidates, size_t n);
+
+/* One place in which a rule names a fact. */
+struct fact_use {
+	struct fact_ref	*ref;
+	struct cond	*cond;		/* the comparison; NULL in a text */
+	enum thing	 inside;	/* of `any THING has (...)`, or THING_NONE */
+};
+
+/*
+ * Calls fn for each comparison of a condition, which may be NULL, and for
+ * each ${fact} of the actions' texts.
+ */
+void walk_cond(struct cond *c, void (*fn)(void *, const struct fact_use *), void *arg);
+void walk_texts(struct action *actions, void (*fn)(void *, const struct fact_use *), void *arg);
+
+/* The rule's final action, unless it is a shadow; or NULL. */
+const struct action *rule_final(const struct rule *r);
+
+/* Does this one ask for all recipients, and not for the one judged? */
+bool use_is_quantified(const struct fact_use *u);
+
+enum stage stage_later(enum stage a, enum stage b);
+
+/*
+ * Is the condition (NULL: none) the same for every message?  1 always true,
+ * -1 always false, 0 neither, or nobody can say.  Reasons over the types of
+ * the facts that it compares; errors are left out of account.
+ *
+ * inside	c stands in a has ( ... ), where each part is one value
+ */
+int cond_constant(const struct cond *c, bool inside);
+
+#endif
