@@ -337,8 +337,9 @@ identify(struct identity *id, const struct spf_query *q, struct arena *a)
 			at--;
 		if (at > 1)
 			id->local = (struct str){ q->sender.p, at - 1 };
-		id->domain = at == 0 ? STR("") :
-		    (struct str){ q->sender.p + at, q->sender.n - at };
+		/* Without an @ it has no local part (4.3). */
+		id->domain = (struct str){ q->sender.p + at,
+		    q->sender.n - at };
 	}
 	if (id->domain.n > 0 && id->domain.p[id->domain.n - 1] == '.')
 		id->domain.n--;

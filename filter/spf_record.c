@@ -138,7 +138,7 @@ read_ip6(struct str s, struct ipaddr *ip)
 {
 	char text[INET6_ADDRSTRLEN];
 
-	if (s.n >= sizeof(text))
+	if (s.n >= sizeof(text) || memchr(s.p, '\0', s.n) != NULL)
 		return false;
 	memcpy(text, s.p, s.n);
 	text[s.n] = '\0';

@@ -59,6 +59,9 @@ def can_be_asked(name):
 
 def zone_lines(name, entries):
     owner = zone_name(name)
+    # Some write "- TIMEOUT: true".
+    entries = [list(e)[0] if isinstance(e, dict) and True in e.values() else e
+               for e in entries]
     types = {t for e in entries if isinstance(e, dict) for t in e}
     lines = []
     for e in entries:
