@@ -39,6 +39,7 @@ class Daemon:
         self.args += args
         self.env = env or {}
         self.lines = []
+        self.notices = []
         self.changed = threading.Condition()
         self.process = None
         self.ended = False
@@ -62,31 +63,44 @@ class Daemon:
         self.path = self.scratch.write("rules", self.settings + rules)
 
     def start(self, timeout=15.0):
-        notify = self.scratch.join("notify")
-        if os.path.exists(notify):
-            os.unlink(notify)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-            s.bind(notify)
-            s.settimeout(0.1)
-            env = dict(os.environ, NOTIFY_SOCKET=notify, **self.env)
-            self.process = subprocess.Popen([binary()] + self.args, env=env, stdin=subprocess.DEVNULL,
-                                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            threading.Thread(target=self._collect, daemon=True).start()
-            deadline = time.monotonic() + timeout
-            while True:
-                try:
-                    if b"READY=1" in s.recv(4096):
-                        break
-                except socket.timeout:
-                    pass
-                if self.process.poll() is not None:
-                    self._wait_end()
-                    raise NotReady("exit status %d\n%s" % (self.process.returncode, self.text()))
-                if time.monotonic() > deadline:
-                    self.kill()
-                    raise NotReady("no READY=1 in %g s\n%s" % (timeout, self.text()))
-        os.unlink(notify)
+        path = self.scratch.join("notify")
+        if os.path.exists(path):
+            os.unlink(path)
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(path)
+        os.chmod(path, 0o777)
+        self.notify.settimeout(0.1)
+        env = dict(os.environ, NOTIFY_SOCKET=path, **self.env)
+        self.process = subprocess.Popen([binary()] + self.args, env=env, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        threading.Thread(target=self._collect, daemon=True).start()
+        threading.Thread(target=self._listen, daemon=True).start()
+        if not self.wait_notice("READY=1", 0, timeout):
+            status = self.process.poll()
+            self.kill()
+            raise NotReady("%s\n%s" % ("no READY=1 in %g s" % timeout if status is None else
+                                       "exit status %d" % status, self.text()))
         return self
+
+    def _listen(self):
+        """What the daemon tells systemd."""
+        with self.notify:
+            while not self.ended:
+                try:
+                    text = self.notify.recv(4096).decode()
+                except socket.timeout:
+                    continue
+                with self.changed:
+                    self.notices.append(text)
+                    self.changed.notify_all()
+
+    def wait_notice(self, word, since=0, timeout=10.0):
+        """The first notification from there on that holds the word, or None."""
+        def found():
+            return next((n for n in self.notices[since:] if word in n.split("\n")), None)
+        with self.changed:
+            self.changed.wait_for(lambda: found() or self.ended, timeout)
+            return found()
 
     def _collect(self):
         for line in self.process.stderr:
@@ -143,12 +157,14 @@ class Daemon:
         return self.process.poll() is None
 
     def reload(self, sig=signal.SIGHUP, rules=None, timeout=10.0):
-        """Sends the signal and returns the line that tells how it went, or None."""
+        """Sends the signal and waits until the daemon says to systemd that it is done: True if the new rules are
+        in force, False if the old ones go on, None if nothing was said."""
         if rules is not None:
             self.write_rules(rules)
-        since = self.mark()
+        since = len(self.notices)
         self.process.send_signal(sig)
-        return self.wait_line(lambda l: not logline.is_verdict(l) and re.search(r"rules|reload", l), since, timeout)
+        notice = self.wait_notice("READY=1", since, timeout)
+        return None if notice is None else "STATUS=Rules of" in notice
 
     def signal(self, sig):
         self.process.send_signal(sig)

@@ -6,6 +6,7 @@ happen.
 """
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -17,6 +18,8 @@ class Tap:
         self.failed = 0
         self.only = os.environ.get("ONLY")      # a part of a case's name, for debugging by hand
         self.slow = float(os.environ.get("SLOW", "0"))
+        # What was started must be stopped, whoever ends the test.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
 
     def comment(self, text):
@@ -48,7 +51,7 @@ class Tap:
         try:
             function(*args)
         except Exception:
-            self.ok(False, name, traceback.format_exc())
+            self.ok(False, name + ": ran to its end", traceback.format_exc())
         took = time.monotonic() - began
         if self.slow and took > self.slow:
             self.comment("%s: %.2f s" % (name, took))
