@@ -14,12 +14,14 @@ struct arena;
 struct dkim_engine;
 struct dkim_check;
 
+/* Names differ from libopendkim's: dkim_header() and dkim_body() are its own. */
+
 /* One for the daemon's life, made before threads start.  now 0: the real clock; otherwise fixed, for tests. */
 struct dkim_engine *dkim_engine_new(time_t now);
 void dkim_engine_free(struct dkim_engine *e);
 
 /*
- * One message.  Call dkim_header() for each field, dkim_end_headers(), dkim_body()
+ * One message.  Call dkim_add_field() for each field, dkim_end_headers(), dkim_add_body()
  * for each chunk, dkim_finish() once; results in the arena, which also ends the check.
  * max_signatures are looked at, from the top; further ones are DKIM_R_POLICY.
  * deadline is asked for each time keys are waited for.  NULL without memory.
@@ -28,7 +30,7 @@ struct dkim_check *dkim_begin(struct dkim_engine *e, struct resolver *r, struct 
     struct str id, unsigned max_signatures);
 
 /* raw: all octets after the colon (leading blank included, folds as they came). 0, or -1 without memory. */
-int dkim_header(struct dkim_check *c, struct str name, struct str raw);
+int dkim_add_field(struct dkim_check *c, struct str name, struct str raw);
 
 /* Key lookups begin here and never block. */
 int dkim_end_headers(struct dkim_check *c);
@@ -37,7 +39,7 @@ int dkim_end_headers(struct dkim_check *c);
 bool dkim_wants_body(const struct dkim_check *c);
 
 /* Waits for the keys, until the deadline, at the first chunk (or at finish). */
-int dkim_body(struct dkim_check *c, struct str chunk, msec deadline);
+int dkim_add_body(struct dkim_check *c, struct str chunk, msec deadline);
 
 /* The results, one a signature from the top; NULL without memory. */
 const struct dkim_answer *dkim_finish(struct dkim_check *c, msec deadline);

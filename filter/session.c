@@ -294,7 +294,7 @@ session_header(struct session *s, struct str name, struct str raw)
 		    m->arena, mail_find_macro(m, STR("i")),
 		    (unsigned)rules_settings(s->rs)->dkim_signatures)) == NULL)
 			return -1;
-		if (dkim_header(s->dkim, name, raw) == -1)
+		if (dkim_add_field(s->dkim, name, raw) == -1)
 			return -1;
 	}
 	/* Past the limit only what could be forged is kept, as much of it again. */
@@ -354,7 +354,7 @@ session_body(struct session *s, struct str chunk)
 	if (s->dkim != NULL && dkim_wants_body(s->dkim)) {
 		msec deadline = wait_begin(s);
 
-		r = dkim_body(s->dkim, chunk, deadline);
+		r = dkim_add_body(s->dkim, chunk, deadline);
 		wait_end(s);
 	}
 	if (r == 0 && (s->facts & F_RAWBODY) != 0 && !s->decided)

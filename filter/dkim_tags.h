@@ -1,0 +1,79 @@
+/*
+ * dkim_tags.h - DKIM-Signature fields and key records, by the grammar of
+ * RFC 6376, 3.2, 3.5 and 3.6.1.
+ */
+#ifndef FILTER_DKIM_TAGS_H
+#define FILTER_DKIM_TAGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "resolver.h"
+#include "rules/mail.h"
+
+struct arena;
+
+enum dkim_algorithm { DKIM_A_RSA_SHA1, DKIM_A_RSA_SHA256, DKIM_A_ED25519 };
+
+/* What a signature says.  Strings in the arena, without blanks and folds; p NULL where it says nothing. */
+struct dkim_tags {
+	struct str	domain, selector, algorithm;
+	struct str	identity;	/* i=, else @d */
+	struct str	tag;		/* the first 8 octets of b= (RFC 6008) */
+	enum dkim_algorithm alg;
+	bool		exact;		/* i= is of d= itself, not of a name below */
+	bool		relaxed_body;
+	bool		has_length;
+	uint64_t	length;		/* l=; UINT64_MAX for any number that large */
+	bool		has_timestamp;
+	uint64_t	timestamp;	/* t= */
+	size_t		nheaders;	/* names in h= */
+	bool		too_many_names;	/* more than libopendkim looks at: it must not judge */
+	bool		signs_signatures; /* DKIM-Signature is among them */
+};
+
+/*
+ * Reads the field's value.  DKIM_R_PASS: nothing is wrong with it at `now`;
+ * otherwise the result that the signature gets, and why.  Tags read before
+ * the mistake are filled in.
+ */
+enum dkim_result dkim_read_signature(struct arena *a, struct str raw, time_t now,
+    struct dkim_tags *t, struct str *why);
+
+struct dkim_key {
+	struct str	record;		/* written anew for libopendkim: "k=...; p=...", at most 1,024 octets */
+	int		bits;		/* 0 if there was no key */
+};
+
+/*
+ * The key for the signature from the answer about its name.  DKIM_R_PASS, or
+ * the result and why.  Of several records those count that are keys; if they
+ * differ, there is none.
+ */
+enum dkim_result dkim_read_key(struct arena *a, const struct dns_answer *answer,
+    const struct dkim_tags *t, struct dkim_key *key, struct str *why);
+
+/* A tag list (RFC 6376, 3.2).  Names as written, values trimmed.  For both. */
+struct dkim_tag {
+	struct str	name, value;
+	bool		apart;		/* a blank stands before the = */
+};
+#define DKIM_TAGS_MAX	64
+struct dkim_tag_list {
+	struct dkim_tag	v[DKIM_TAGS_MAX];
+	size_t		 n;
+};
+
+/* False if it is none; eight_bit: octets above 126 are allowed in values. */
+bool dkim_read_list(struct str s, bool eight_bit, struct dkim_tag_list *list);
+/* p NULL if there is no such tag. */
+struct str dkim_find_tag(const struct dkim_tag_list *list, const char *name);
+/* A copy without any blanks and folds; p NULL without memory. */
+struct str dkim_collapse(struct arena *a, struct str s);
+/* Base64 without blanks, not empty? */
+bool dkim_is_base64(struct str s);
+/* Does the list, separated by colons, hold the word (case ignored)? */
+bool dkim_list_has(struct str list, const char *word);
+
+#endif
