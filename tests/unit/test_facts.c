@@ -1,0 +1,518 @@
+/*
+ * test_facts.c - every fact of the table, once known and once not, or other.
+ *
+ * Two messages are asked for all facts: one that has everything, one that has
+ * nothing.  A row of facts.def without a row here fails.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/arena.h"
+#include "rules/facts.h"
+#include "rules/mail.h"
+
+#define COUNT(a)	(sizeof(a) / sizeof(*(a)))
+#define NOW		1771234567	/* Mon, 16 Feb 2026 09:36:07 +0000 */
+
+/* What each fact says of the full message, and of the bare one; values are separated by |. */
+static const struct {
+	const char *fact, *key, *full, *bare;
+} expected[] = {
+	{ "client.ip", "", "192.0.2.1", "unset" },
+	{ "client.name", "", "mail.example.org", "unset" },
+	{ "client.ptr", "", "ptr.example.org", "unset" },
+	{ "client.port", "", "2525", "unset" },
+	{ "daemon.name", "", "smtpd", "unset" },
+	{ "daemon.ip", "", "2001:db8::25", "unset" },
+	{ "daemon.port", "", "25", "unset" },
+	{ "tls.version", "", "TLSv1.3", "unset" },
+	{ "tls.cipher", "", "TLS_AES_256_GCM_SHA384", "unset" },
+	{ "tls.bits", "", "256", "unset" },
+	{ "tls.verify", "", "OK", "unset" },
+	{ "tls.subject", "", "mail.example.org", "unset" },
+	{ "tls.issuer", "", "Example CA", "unset" },
+	{ "helo", "", "[ipv6:2001:db8::1]", "unset" },
+	{ "helo.ip", "", "2001:db8::1", "unset" },
+	{ "spf.helo", "", "pass", "unset" },
+	{ "sender", "", "User+tag@example.org", "<>" },
+	{ "sender.local", "", "User+tag", "unset" },
+	{ "sender.domain", "", "example.org", "unset" },
+	{ "sender.size", "", "12345", "unset" },
+	{ "sender.param", "body", "8BITMIME", "unset" },
+	{ "auth.user", "", "alice", "unset" },
+	{ "auth.method", "", "PLAIN", "unset" },
+	{ "auth.author", "", "alice@example.org", "unset" },
+	{ "spf", "", "fail", "unset" },
+	{ "spf.domain", "", "example.org", "unset" },
+	{ "spf.explanation", "", "Go away", "unset" },
+	{ "spf.mechanism", "", "-all", "unset" },
+	{ "rcpt", "", "bob+x+y@example.net", "unset" },
+	{ "rcpt.local", "", "bob", "unset" },
+	{ "rcpt.domain", "", "example.net", "unset" },
+	{ "rcpt.detail", "", "x+y", "unset" },
+	{ "rcpt.host", "", "next.example.net", "unset" },
+	{ "rcpt.mailer", "", "relay", "unset" },
+	{ "rcpt.count", "", "1", "0" },
+	{ "queue.id", "", "4ABC", "unset" },
+	{ "header", "x-thing", "one|two", "unset" },
+	{ "raw.header", "X-Thing", " one\r\n | two", "unset" },
+	{ "header.count", "X-THING", "2", "0" },
+	{ "subject", "", "Hello", "unset" },
+	{ "from", "", "a@example.org|B@sub.example.net|root", "unset" },
+	{ "from.local", "", "a|B|root", "unset" },
+	{ "from.domain", "", "example.org|sub.example.net", "unset" },
+	{ "from.name", "", "Alice", "unset" },
+	{ "from.count", "", "3", "0" },
+	{ "to", "", "to@example.org", "unset" },
+	{ "cc", "", "cc@example.org", "unset" },
+	{ "reply-to", "", "reply@example.org", "unset" },
+	{ "message-id", "", "<1@example.org>", "unset" },
+	{ "date.age", "", "7s", "unset" },
+	{ "list-id", "", "list.example.org", "unset" },
+	{ "received.count", "", "1", "0" },
+	{ "raw.body", "", "Hello\r\n", "unset" },
+	{ "size", "", "329", "0" },
+	{ "dkim", "", "pass", "unset" },
+	{ "dkim.domain", "", "good.example", "unset" },
+	{ "dkim.signature.result", "", "fail|pass", "unset" },
+	{ "dkim.signature.domain", "", "bad.example|good.example", "unset" },
+	{ "dkim.signature.selector", "", "s1|s2", "unset" },
+	{ "dkim.signature.algorithm", "", "rsa-sha256|ed25519-sha256", "unset" },
+	{ "dkim.signature.bits", "", "2048", "unset" },
+	{ "dkim.signature.partial", "", "true|false", "unset" },
+	{ "dkim.signature.reason", "", "body hash differs", "unset" },
+	{ "time.hour", "", "9", "0" },
+	{ "time.weekday", "", "monday", "thursday" },
+	{ "macro", "{daemon_name}", "smtpd", "unset" },
+};
+
+/* ---- Engines that know their answers ---- */
+
+static int decoded, parsed;
+static bool pending, failing;
+
+static const struct spf_answer *
+fake_spf(struct mail *m, enum spf_identity id)
+{
+	static const struct spf_answer helo = { .result = SPF_R_PASS };
+	static const struct spf_answer from = { SPF_R_FAIL, { "example.org", 11 },
+	    { "-all", 4 }, { "Go away", 7 }, { NULL, 0 } };
+
+	(void)m;
+	return pending ? NULL : id == SPF_HELO ? &helo : &from;
+}
+
+static const struct dkim_answer *
+fake_dkim(struct mail *m)
+{
+	static const struct dkim_signature sig[] = {
+		{ .result = DKIM_R_FAIL, .domain = { "bad.example", 11 },
+		  .selector = { "s1", 2 }, .algorithm = { "rsa-sha256", 10 },
+		  .reason = { "body hash differs", 17 }, .bits = 2048,
+		  .partial = true },
+		{ .result = DKIM_R_PASS, .domain = { "good.example", 12 },
+		  .selector = { "s2", 2 }, .algorithm = { "ed25519-sha256", 14 } },
+	};
+	static const struct dkim_answer answer = { sig, 2 };
+
+	(void)m;
+	return pending ? NULL : &answer;
+}
+
+static const struct str *
+fake_decode(struct mail *m, struct str raw)
+{
+	struct str *s = arena_new_object(m->arena, struct str);
+
+	decoded++;
+	*s = str_trim(raw);
+	return failing ? NULL : s;
+}
+
+/* "name=address,address"; enough for what is asked here. */
+static const struct mailbox_list *
+fake_mailboxes(struct mail *m, struct str raw)
+{
+	struct mailbox_list *l = arena_new_object(m->arena, struct mailbox_list);
+	struct mailbox *v = arena_array(m->arena, 8, sizeof(*v));
+	struct str *names = arena_array(m->arena, 8, sizeof(*names));
+	struct str rest = str_trim(raw), one;
+	const char *p;
+
+	parsed++;
+	while (rest.n > 0) {
+		p = memchr(rest.p, ',', rest.n);
+		one = (struct str){ rest.p, p != NULL ? (size_t)(p - rest.p) : rest.n };
+		rest.p += one.n + (p != NULL);
+		rest.n -= one.n + (p != NULL);
+		if ((p = memchr(one.p, '=', one.n)) != NULL) {
+			names[l->n] = (struct str){ one.p, (size_t)(p - one.p) };
+			one.n -= names[l->n].n + 1;
+			one.p = p + 1;
+		}
+		v[l->n++] = mailbox_parse(m->arena, one);
+	}
+	l->v = v;
+	l->names = names;
+	return failing ? NULL : l;
+}
+
+static const struct mail_ops ops = { fake_spf, fake_dkim, fake_decode, fake_mailboxes };
+
+/* ---- The two messages ---- */
+
+static struct mail mail;
+static struct strbuf body;
+
+static void
+macros(void)
+{
+	static const char *const conn[][2] = {
+		{ "{client_ptr}", "PTR.example.org" }, { "{daemon_name}", "smtpd" },
+		{ "{daemon_addr}", "[IPv6:2001:db8::25]" }, { "{daemon_port}", "25" },
+		{ "{tls_version}", "TLSv1.3" }, { "{cipher}", "TLS_AES_256_GCM_SHA384" },
+		{ "{cipher_bits}", "256" }, { "{verify}", "OK" },
+		{ "{cert_subject}", "mail.example.org" }, { "cert_issuer", "Example CA" },
+	};
+	static const char *const msg[][2] = {
+		{ "{auth_authen}", "alice" }, { "{auth_type}", "PLAIN" },
+		{ "{auth_author}", "alice@example.org" }, { "i", "4ABC" },
+	};
+
+	for (size_t i = 0; i < COUNT(conn); i++)
+		assert_int_equal(mail_conn_macro(&mail, str_of(conn[i][0]),
+		    str_of(conn[i][1])), 0);
+	for (size_t i = 0; i < COUNT(msg); i++)
+		assert_int_equal(mail_macro(&mail, str_of(msg[i][0]),
+		    str_of(msg[i][1])), 0);
+}
+
+static void
+headers(void)
+{
+	static const char *const fields[][2] = {
+		{ "Received", " from x" }, { "X-Thing", " one\r\n " },
+		{ "x-thing", " two" }, { "Subject", " Hello" },
+		{ "From", " Alice=a@example.org,B@Sub.example.NET" }, { "FROM", "root" },
+		{ "To", " to@example.org" }, { "Cc", " cc@example.org" },
+		{ "Reply-To", " reply@example.org" },
+		{ "Message-Id", " (a <comment>)\r\n <1@example.org>" },
+		{ "Date", " Mon, 16 Feb 2026 10:36:00 +0100 (CET)" },
+		{ "List-Id", " \"A <b> list\" <list.example.org>" },
+	};
+
+	for (size_t i = 0; i < COUNT(fields); i++)
+		assert_int_equal(mail_header(&mail, str_of(fields[i][0]),
+		    str_of(fields[i][1])), 0);
+}
+
+static int
+make_full(void **state)
+{
+	static const struct str params[] = {
+		{ "SIZE=12345", 10 }, { "BODY=8BITMIME", 13 }, { "SMTPUTF8", 8 }
+	};
+	struct ipaddr ip;
+	struct recipient *r;
+
+	(void)state;
+	decoded = parsed = 0;
+	pending = failing = false;
+	assert_int_equal(setenv("TZ", "UTC", 1), 0);
+	assert_int_equal(mail_init(&mail, &ops, NULL), 0);
+	assert_int_equal(ipaddr_parse(STR("192.0.2.1"), &ip), 0);
+	assert_int_equal(mail_connect(&mail, &ip, STR("Mail.Example.org."), 2525), 0);
+	assert_int_equal(mail_helo(&mail, STR("[IPv6:2001:db8::1]")), 0);
+	macros();
+	assert_int_equal(mail_sender(&mail, STR("<User+tag@EXAMPLE.org>"), params, 3, NOW), 0);
+	r = mail_rcpt(&mail, STR("<bob+x+y@Example.net>"), '+');
+	assert_non_null(r);
+	assert_int_equal(mail_rcpt_macro(&mail, r, STR("{rcpt_host}"), STR("next.example.net")), 0);
+	assert_int_equal(mail_rcpt_macro(&mail, r, STR("{rcpt_mailer}"), STR("relay")), 0);
+	mail.rcpt = r;
+	headers();
+	strbuf_puts(&body, "Hello\r\n");
+	mail.body = &body;
+	mail.body_octets = body.n;
+	mail.stage = S_MESSAGE;
+	return 0;
+}
+
+/* No engine, no client, no macro, no header: what is left is the null sender. */
+static int
+make_bare(void **state)
+{
+	static const struct mail_ops decoders = { .decode = fake_decode,
+	    .mailboxes = fake_mailboxes };
+
+	(void)state;
+	assert_int_equal(setenv("TZ", "UTC", 1), 0);
+	assert_int_equal(mail_init(&mail, &decoders, NULL), 0);
+	assert_int_equal(mail_sender(&mail, STR("<>"), NULL, 0, 0), 0);
+	mail.stage = S_MESSAGE;
+	return 0;
+}
+
+static int
+drop(void **state)
+{
+	(void)state;
+	mail_free(&mail);
+	strbuf_free(&body);
+	return 0;
+}
+
+/* ---- Asking ---- */
+
+static const char *
+ask(const struct fact *f, const char *key)
+{
+	static struct strbuf out;
+	struct fact_arg arg = { str_of(key) };
+	struct answer a;
+
+	out.n = 0;
+	memset(&a, 0, sizeof(a));
+	strbuf_puts(&out, "");
+	switch (f->get(&mail, &arg, &a)) {
+	case FACT_UNSET:
+		strbuf_puts(&out, "unset");
+		break;
+	case FACT_PENDING:
+		strbuf_puts(&out, "pending");
+		break;
+	case FACT_ERROR:
+		strbuf_printf(&out, "error %s", error_class_name(a.error));
+		break;
+	case FACT_KNOWN:
+		assert_true(a.n > 0);
+		assert_true(a.n == 1 || (f->flags & F_LIST) != 0);
+		for (size_t i = 0; i < a.n; i++) {
+			if (i > 0)
+				strbuf_putc(&out, '|');
+			type_print(f->type, &a.v[i], &out);
+		}
+		if (a.truncated)
+			strbuf_puts(&out, " cut");
+		break;
+	}
+	return out.p;
+}
+
+static const char *
+ask_name(const char *name, const char *key)
+{
+	const struct fact *f = fact_find(str_of(name));
+
+	assert_non_null(f);
+	return ask(f, key);
+}
+
+static void
+ask_all(bool full)
+{
+	for (size_t i = 0; i < nfacts; i++) {
+		const struct fact *f = &facts[i];
+		bool tested = (f->flags & F_OWN) != 0;
+
+		for (size_t k = 0; k < COUNT(expected); k++) {
+			const char *want = full ? expected[k].full : expected[k].bare;
+			const char *got;
+
+			if (strcmp(expected[k].fact, f->name) != 0)
+				continue;
+			tested = true;
+			assert_string_not_equal(expected[k].full, expected[k].bare);
+			got = ask(f, expected[k].key);
+			if (strcmp(got, want) != 0)
+				fail_msg("%s is '%s', not '%s'", f->name, got, want);
+		}
+		if (!tested)
+			fail_msg("fact %s has no test", f->name);
+	}
+}
+
+static void
+full_message(void **state)
+{
+	(void)state;
+	ask_all(true);
+	ask_all(true);
+	/* Three fields, once each: asking again is free. */
+	assert_int_equal(decoded, 3);
+	assert_int_equal(parsed, 5);
+}
+
+static void
+bare_message(void **state)
+{
+	(void)state;
+	ask_all(false);
+}
+
+static void
+pending_lookups(void **state)
+{
+	(void)state;
+	pending = true;
+	for (size_t i = 0; i < nfacts; i++)
+		if (facts[i].cost == C_DNS)
+			assert_string_equal(ask(&facts[i], ""), "pending");
+	pending = false;
+	assert_string_equal(ask_name("dkim.domain", ""), "good.example");
+}
+
+static void
+failing_decoders(void **state)
+{
+	(void)state;
+	failing = true;
+	assert_string_equal(ask_name("subject", ""), "error limit");
+	assert_string_equal(ask_name("from.domain", ""), "error limit");
+	assert_string_equal(ask_name("from.count", ""), "error limit");
+}
+
+/* What was cut off may have held what isn't found. */
+static void
+cut_headers(void **state)
+{
+	(void)state;
+	mail.headers_cut = mail.body_cut = true;
+	assert_string_equal(ask_name("subject", ""), "Hello cut");
+	assert_string_equal(ask_name("header", "X-None"), "error limit");
+	assert_string_equal(ask_name("raw.header", "X-None"), "error limit");
+	assert_string_equal(ask_name("header.count", "X-Thing"), "error limit");
+	assert_string_equal(ask_name("received.count", ""), "error limit");
+	assert_string_equal(ask_name("from.count", ""), "error limit");
+	assert_string_equal(ask_name("date.age", ""), "7s");
+	assert_string_equal(ask_name("raw.body", ""), "Hello\r\n cut");
+}
+
+static void
+one_signature(void **state)
+{
+	(void)state;
+	mail.thing[THING_SIGNATURE] = 1;
+	assert_string_equal(ask_name("dkim.signature.domain", ""), "good.example");
+	assert_string_equal(ask_name("dkim.signature.result", ""), "pass");
+	assert_string_equal(ask_name("dkim.signature.partial", ""), "false");
+	assert_string_equal(ask_name("dkim.signature.bits", ""), "unset");
+	mail.thing[THING_SIGNATURE] = 0;
+	assert_string_equal(ask_name("dkim.signature.bits", ""), "2048");
+}
+
+/* A header full of addresses has an end. */
+static void
+many_values(void **state)
+{
+	struct answer a = { .n = 0 };
+	struct fact_arg arg = { STR("X-Many") };
+
+	(void)state;
+	mail_reset(&mail);
+	for (int i = 0; i < MAIL_HEADERS + 5; i++)
+		assert_int_equal(mail_header(&mail, STR("X-Many"), STR("x")), 0);
+	assert_int_equal(mail.nheaders, MAIL_HEADERS);
+	assert_true(mail.headers_cut);
+	assert_int_equal(fact_find(STR("raw.header"))->get(&mail, &arg, &a), FACT_KNOWN);
+	assert_int_equal(a.n, MAIL_HEADERS);
+	assert_true(a.truncated);
+}
+
+static void
+identifiers(void **state)
+{
+	static const struct { const char *field, *value, *fact, *want; } cases[] = {
+		{ "Message-ID", " no-angles@x ", "message-id", "no-angles@x" },
+		{ "Message-ID", " <a\r\n b@x>", "message-id", "<a b@x>" },
+		{ "Message-ID", "<unclosed", "message-id", "<unclosed" },
+		{ "Message-ID", "", "message-id", "" },
+		{ "List-Id", " just words", "list-id", "unset" },
+		{ "List-Id", " (x\\) <no>) < a.b >", "list-id", "a.b" },
+		{ "List-Id", "<>", "list-id", "" },
+		{ "Date", "yesterday", "date.age", "unset" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		mail_reset(&mail);
+		assert_int_equal(mail_header(&mail, str_of(cases[i].field),
+		    str_of(cases[i].value)), 0);
+		assert_string_equal(ask_name(cases[i].fact, ""), cases[i].want);
+	}
+}
+
+/* ---- Names ---- */
+
+static void
+names(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < nfacts; i++) {
+		const struct fact *f = &facts[i];
+		bool sig = str_istarts(str_of(f->name), STR("dkim.signature."));
+
+		assert_ptr_equal(fact_find(str_of(f->name)), f);
+		assert_true((f->get == NULL) == ((f->flags & F_OWN) != 0));
+		assert_true((f->thing == THING_SIGNATURE) == sig);
+		assert_true((f->thing == THING_RCPT) == (f->scope == P_RCPT));
+		assert_true(f->cost == C_DNS ||
+		    (f->flags & (F_SPF | F_SPFHELO | F_DKIM)) == 0);
+		assert_true(strlen(f->manual) > 10);
+	}
+	assert_null(fact_find(STR("spf.resullt")));
+	assert_null(fact_find(STR("")));
+	assert_string_equal(fact_find_in(THING_RCPT, STR("local"))->name, "rcpt.local");
+	assert_null(fact_find_in(THING_RCPT, STR("count")));
+	assert_string_equal(fact_find_in(THING_SIGNATURE, STR("bits"))->name,
+	    "dkim.signature.bits");
+	assert_null(fact_find_in(THING_NONE, STR("sender")));
+	assert_string_equal(stage_name(S_HEADERS), "headers");
+	assert_string_equal(thing_name(THING_SIGNATURE), "dkim.signature");
+	assert_string_equal(error_class_name(ERR_LIMIT), "limit");
+}
+
+static void
+macro_stages(void **state)
+{
+	static const struct { const char *name; enum stage stage; enum scope scope; } cases[] = {
+		{ "{client_addr}", S_CONNECT, P_CONN }, { "j", S_CONNECT, P_CONN },
+		{ "_", S_CONNECT, P_CONN }, { "{tls_version}", S_MAIL, P_CONN },
+		{ "{verify}", S_MAIL, P_CONN }, { "auth_type", S_MAIL, P_MSG },
+		{ "{mail_addr}", S_MAIL, P_MSG }, { "{rcpt_host}", S_RCPT, P_RCPT },
+		{ "i", S_DATA, P_MSG }, { "{i}", S_DATA, P_MSG },
+		{ "{if_name}", S_CONNECT, P_CONN }, { "{msg_id}", S_MESSAGE, P_MSG },
+		{ "{jx}", S_MAIL, P_MSG }, { "", S_MAIL, P_MSG },
+	};
+	enum scope scope;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		assert_int_equal(macro_stage(str_of(cases[i].name), &scope), cases[i].stage);
+		assert_int_equal(scope, cases[i].scope);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(full_message, make_full, drop),
+		cmocka_unit_test_setup_teardown(bare_message, make_bare, drop),
+		cmocka_unit_test_setup_teardown(pending_lookups, make_full, drop),
+		cmocka_unit_test_setup_teardown(failing_decoders, make_full, drop),
+		cmocka_unit_test_setup_teardown(cut_headers, make_full, drop),
+		cmocka_unit_test_setup_teardown(one_signature, make_full, drop),
+		cmocka_unit_test_setup_teardown(many_values, make_full, drop),
+		cmocka_unit_test_setup_teardown(identifiers, make_full, drop),
+		cmocka_unit_test(names),
+		cmocka_unit_test(macro_stages),
+	};
+
+	return cmocka_run_group_tests_name("facts", tests, NULL, NULL);
+}
