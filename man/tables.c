@@ -71,7 +71,7 @@ actions(void)
 static void
 settings(void)
 {
-#define SETTING(name, field, kind, dflt, reload, manual) \
+#define SETTING(name, field, kind, takes, dflt, reload, manual) \
 	printf(".It Ic %s%s%s%s\n", name, (dflt)[0] != '\0' ? " Pq default " : "", \
 	    dflt, (reload) ? "" : (dflt)[0] != '\0' ? ", fixed at start" : " Pq fixed at start"); \
 	text(manual);

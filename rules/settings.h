@@ -8,6 +8,7 @@
 #define RULES_SETTINGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "facts.h"
@@ -24,20 +25,24 @@ struct strings {
 	size_t		 n;
 };
 
+enum setting_kind {
+	K_WORD, K_NUMBER, K_SIZE, K_DURATION, K_MODE, K_STRING, K_STRINGS,
+	K_ON_ERROR
+};
+
 /* C types of the kinds. K_WORD fields hold the enum above of the same name. */
 #define K_TYPE_K_WORD		int
 #define K_TYPE_K_NUMBER		int64_t
 #define K_TYPE_K_SIZE		int64_t
 #define K_TYPE_K_DURATION	int64_t
 #define K_TYPE_K_MODE		int64_t
-#define K_TYPE_K_BOOL		bool
 #define K_TYPE_K_STRING		struct str
 #define K_TYPE_K_STRINGS	struct strings
 struct on_errors { enum on_error of[ERR_CLASSES]; };
 #define K_TYPE_K_ON_ERROR	struct on_errors
 
 struct settings {
-#define SETTING(name, field, kind, dflt, reload, manual) K_TYPE_##kind field;
+#define SETTING(name, field, kind, takes, dflt, reload, manual) K_TYPE_##kind field;
 #include "settings.def"
 #undef SETTING
 };
@@ -62,8 +67,10 @@ int settings_fixed_changes(const struct settings *old, const struct settings *ne
 
 /* The rows, for the manual and the nearest name. */
 struct setting {
-	const char	*name, *dflt, *manual;
-	bool		 reload;
+	const char	*name, *takes, *dflt, *manual;
+	enum setting_kind kind;
+	bool		 reload;	/* a reload may change it */
+	size_t		 offset;	/* of its field in struct settings */
 };
 extern const struct setting settings_table[];
 extern const size_t nsettings;
