@@ -1,0 +1,36 @@
+/*
+ * commands.h - what an operator can ask postern to do.
+ */
+#ifndef FILTER_COMMANDS_H
+#define FILTER_COMMANDS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Set by the build to the configured place. */
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc"
+#endif
+#define DEFAULT_RULES	SYSCONFDIR "/postern/rules"
+
+/* Each gets the arguments from its own name on, and returns a sysexits(3) code. */
+int command_run(int argc, char **argv);
+int command_check(int argc, char **argv);
+int command_judge(int argc, char **argv);
+int command_facts(int argc, char **argv);
+int command_actions(int argc, char **argv);
+
+/* Prints a command's usage to out. */
+void command_help(const char *name, FILE *out);
+
+/* Says that an option or argument is wrong, and where help is; EX_USAGE. */
+int command_usage(const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* getopt_long() has said '?' or ':' about argv[optind - 1]: the same. */
+int command_bad_option(const char *name, int c, char **argv);
+
+/* Colour is for people: a terminal, and no $NO_COLOR. */
+bool command_colour(FILE *out);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * generation.c - a ruleset together with what its messages need.
+ *
+ * A reload may change the rules and the name servers at once, and a message
+ * must not see half of it.  So both are one object with a count of references;
+ * a connection holds the one that it negotiated with until it closes.
+ *
+ * The pointer to the current generation is the only thing here that changes,
+ * under a lock.  Who loads and when is run.c's business.
+ */
+#include "filter/generation.h"
+
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rules/ast.h"
+#include "rules/diag.h"
+
+struct engines {
+	struct spf_engine *spf;
+	struct dkim_engine *dkim;
+	struct resolver	*zone;		/* answers all, or NULL */
+	time_t		 now;
+	char		 hostname[256];
+};
+
+struct shared_resolver {
+	atomic_int	 refs;
+	struct resolver	*resolver;
+	bool		 borrowed;	/* the engines' zone */
+};
+
+struct counted {
+	struct generation g;
+	atomic_int	 refs;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct generation *current;
+static unsigned serials;
+
+struct engines *
+engines_new(const char *zone, time_t now, struct strbuf *why)
+{
+	struct engines *e;
+
+	if ((e = calloc(1, sizeof(*e))) == NULL) {
+		strbuf_puts(why, "out of memory");
+		return NULL;
+	}
+	e->now = now;
+	if (gethostname(e->hostname, sizeof(e->hostname) - 1) == -1 ||
+	    e->hostname[0] == '\0')
+		strcpy(e->hostname, "localhost");
+	if (zone != NULL && (e->zone = resolver_zone_file(zone, why)) == NULL) {
+		engines_free(e);
+		return NULL;
+	}
+	e->spf = spf_engine_new();
+	e->dkim = dkim_engine_new(now);
+	if (e->spf == NULL || e->dkim == NULL) {
+		strbuf_puts(why, "the SPF or DKIM library cannot be started");
+		engines_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void
+engines_free(struct engines *e)
+{
+	if (e == NULL)
+		return;
+	if (e->spf != NULL)
+		spf_engine_free(e->spf);
+	if (e->dkim != NULL)
+		dkim_engine_free(e->dkim);
+	resolver_free(e->zone);
+	free(e);
+}
+
+struct services
+engines_services(const struct engines *e)
+{
+	return (struct services){
+		.resolver = e->zone, .spf = e->spf, .dkim = e->dkim,
+		.hostname = str_of(e->hostname), .now = e->now,
+	};
+}
+
+static bool
+same_servers(const struct strings *a, const struct strings *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!str_eq(a->v[i], b->v[i]))
+			return false;
+	return true;
+}
+
+static struct shared_resolver *
+resolver_for(struct engines *e, const struct settings *s,
+    const struct generation *old, struct strbuf *why)
+{
+	struct shared_resolver *r;
+
+	if (old != NULL && (e->zone != NULL || same_servers(&s->dns_servers,
+	    &rules_settings(old->ruleset)->dns_servers))) {
+		atomic_fetch_add(&old->resolver->refs, 1);
+		return old->resolver;
+	}
+	if ((r = calloc(1, sizeof(*r))) == NULL) {
+		strbuf_puts(why, "out of memory");
+		return NULL;
+	}
+	atomic_init(&r->refs, 1);
+	r->borrowed = e->zone != NULL;
+	r->resolver = r->borrowed ? e->zone :
+	    resolver_new(&s->dns_servers, why);
+	if (r->resolver == NULL) {
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+struct generation *
+generation_new(struct engines *e, struct ruleset *rs,
+    const struct generation *old, struct strbuf *why)
+{
+	struct counted *c;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL) {
+		strbuf_puts(why, "out of memory");
+		rules_release(rs);
+		return NULL;
+	}
+	c->g.resolver = resolver_for(e, rules_settings(rs), old, why);
+	if (c->g.resolver == NULL) {
+		rules_release(rs);
+		free(c);
+		return NULL;
+	}
+	atomic_init(&c->refs, 1);
+	c->g.ruleset = rs;
+	c->g.serial = ++serials;
+	c->g.services = engines_services(e);
+	c->g.services.resolver = c->g.resolver->resolver;
+	return &c->g;
+}
+
+struct generation *
+generation_retain(struct generation *g)
+{
+	atomic_fetch_add(&((struct counted *)g)->refs, 1);
+	return g;
+}
+
+void
+generation_release(struct generation *g)
+{
+	struct shared_resolver *r;
+
+	if (g == NULL || atomic_fetch_sub(&((struct counted *)g)->refs, 1) > 1)
+		return;
+	rules_release(g->ruleset);
+	r = g->resolver;
+	if (atomic_fetch_sub(&r->refs, 1) == 1) {
+		if (!r->borrowed)
+			resolver_free(r->resolver);
+		free(r);
+	}
+	for (size_t i = 0; i < sizeof(g->macros) / sizeof(g->macros[0]); i++)
+		free(g->macros[i]);
+	free(g);
+}
+
+struct generation *
+generation_current(void)
+{
+	struct generation *g;
+
+	pthread_mutex_lock(&lock);
+	if ((g = current) != NULL)
+		generation_retain(g);
+	pthread_mutex_unlock(&lock);
+	return g;
+}
+
+void
+generation_swap(struct generation *g)
+{
+	struct generation *old;
+
+	pthread_mutex_lock(&lock);
+	old = current;
+	current = g;
+	pthread_mutex_unlock(&lock);
+	generation_release(old);
+}
+
+void
+generation_digest(const struct ruleset *rs, char out[13])
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *ctx;
+	int good;
+
+	strcpy(out, "-");
+	if ((ctx = EVP_MD_CTX_new()) == NULL)
+		return;
+	good = EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+	for (const struct source *s = rules_ast(rs)->sources; s != NULL; s = s->next)
+		good = good && EVP_DigestUpdate(ctx, s->text.p, s->text.n);
+	good = good && EVP_DigestFinal_ex(ctx, sum, NULL);
+	EVP_MD_CTX_free(ctx);
+	for (int i = 0; good && i < 6; i++)
+		sprintf(out + 2 * i, "%02x", sum[i]);
+}

@@ -1,0 +1,64 @@
+/*
+ * generation.h - a ruleset together with what its messages need: swapped as
+ * one at a reload, kept by each connection that began with it.
+ */
+#ifndef FILTER_GENERATION_H
+#define FILTER_GENERATION_H
+
+#include <stdatomic.h>
+#include <time.h>
+
+#include "session.h"
+
+struct diag;
+struct strbuf;
+
+/* The engines that last as long as the process. */
+struct engines;
+
+struct generation {
+	struct ruleset	*ruleset;
+	struct services	 services;
+	unsigned	 serial;	/* 1, 2 ... */
+	struct shared_resolver *resolver;
+	/* What the MTA is asked for; milter_prepare() fills it in. */
+	unsigned long	 actions, steps;
+	char		*macros[7];	/* names for each stage of the protocol, blank between */
+	atomic_ulong	 missed;	/* actions that some MTA did not offer: said once */
+};
+
+/*
+ * zone		file that answers all lookups, or NULL
+ * now		0: the real clock
+ *
+ * NULL on failure, with the reason in `why`.
+ */
+struct engines *engines_new(const char *zone, time_t now, struct strbuf *why);
+void engines_free(struct engines *e);
+/* Services without a resolver, as the tests in a rules file take them. */
+struct services engines_services(const struct engines *e);
+
+/*
+ * Takes over the reference on the ruleset, also on failure.  The resolver is
+ * that of `old` (may be NULL) if the name servers are the same.  One reference; NULL on
+ * failure, with the reason in `why`.
+ */
+struct generation *generation_new(struct engines *e, struct ruleset *rs,
+    const struct generation *old, struct strbuf *why);
+
+struct generation *generation_retain(struct generation *g);
+/* NULL is allowed. */
+void generation_release(struct generation *g);
+
+/* The one that new connections get, with a reference; NULL before the first. */
+struct generation *generation_current(void);
+/* Makes g, whose reference it takes over, the current one.  NULL: none. */
+void generation_swap(struct generation *g);
+
+/*
+ * First 12 hexadecimal digits of the SHA-256 of all sources' texts in the
+ * order in which they were read; "-" if it can't be had.
+ */
+void generation_digest(const struct ruleset *rs, char out[13]);
+
+#endif

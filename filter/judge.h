@@ -1,0 +1,37 @@
+/*
+ * judge.h - how `postern judge` shows what came of a message.
+ */
+#ifndef FILTER_JUDGE_H
+#define FILTER_JUDGE_H
+
+#include <stdbool.h>
+
+#include "script.h"
+
+struct judged {
+	const char	*file;
+	const struct script *script;
+	const struct ruleset *rules;
+	struct outcome	*outcome;
+};
+
+/* The verdict for one recipient, whoever gave it. */
+struct answer_given {
+	enum verdict	verdict;
+	int		rule;
+	enum stage	stage;
+	const struct reply *reply;	/* lines only with reject, tempfail, split */
+};
+struct answer_given judge_answer(const struct outcome *o, const struct rcpt_outcome *rc);
+
+/* A rule's name, or none. */
+struct str judge_rule(const struct ruleset *rs, int index);
+
+/* Several lines; trace: each rule, too. */
+void judge_print(const struct judged *j, bool trace, bool colour);
+/* One line for a file of many. */
+void judge_print_line(const struct judged *j, bool colour);
+/* One JSON object on a line; -1 without memory. */
+int judge_print_json(const struct judged *j, bool trace);
+
+#endif

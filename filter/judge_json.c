@@ -1,0 +1,174 @@
+/*
+ * judge_json.c - what came of a message, for programs: one JSON object on a line.
+ */
+#include "filter/judge.h"
+
+#include <stdio.h>
+
+#include "rules/ast.h"
+
+static void
+key(struct strbuf *b, const char *name)
+{
+	strbuf_printf(b, "%s\"%s\":", b->n > 0 && b->p[b->n - 1] != '{' ? "," : "", name);
+}
+
+/* A string, or null. */
+static void
+text(struct strbuf *b, const char *name, struct str s)
+{
+	key(b, name);
+	if (s.p != NULL)
+		strbuf_json(b, s);
+	else
+		strbuf_puts(b, "null");
+}
+
+static void
+put_answer(struct strbuf *b, const struct judged *j, const struct answer_given *a)
+{
+	text(b, "verdict", str_of(a->verdict == V_NONE ? "accept" : verdict_name(a->verdict)));
+	if (a->reply->code != 0) {
+		key(b, "code");
+		strbuf_printf(b, "%d", a->reply->code);
+		text(b, "enhanced", a->reply->enhanced);
+		key(b, "reply");
+		strbuf_puts(b, "[");
+		for (size_t i = 0; i < a->reply->nlines; i++) {
+			strbuf_puts(b, i > 0 ? "," : "");
+			strbuf_json(b, a->reply->lines[i]);
+		}
+		strbuf_puts(b, "]");
+	}
+	text(b, "rule", judge_rule(j->rules, a->rule));
+	text(b, "stage", str_of(stage_name(a->stage)));
+}
+
+static void
+put_trace(struct strbuf *b, const struct judged *j, struct recipient *r)
+{
+	static const char *const outcomes[] = {
+		[TRACE_TRUE] = "true", [TRACE_FALSE] = "false",
+		[TRACE_ERROR] = "error", [TRACE_PENDING] = "pending",
+		[TRACE_NOT_ASKED] = "not asked",
+	};
+	struct rules_state *st = session_rules(j->outcome->session);
+	const struct trace_line *t = NULL;
+	size_t n = 0;
+
+	if (st != NULL)
+		t = rules_trace(st, r, &n);
+	key(b, "trace");
+	strbuf_puts(b, "[");
+	for (size_t i = 0; t != NULL && i < n; i++) {
+		strbuf_puts(b, i > 0 ? ",{" : "{");
+		text(b, "rule", t[i].rule->name.text);
+		text(b, "outcome", str_of(outcomes[t[i].outcome]));
+		text(b, "stage", str_of(stage_name(t[i].stage)));
+		text(b, "why", t[i].why);
+		strbuf_puts(b, "}");
+	}
+	strbuf_puts(b, "]");
+}
+
+static void
+put_rcpts(struct strbuf *b, const struct judged *j, bool trace)
+{
+	const struct outcome *o = j->outcome;
+
+	key(b, "recipients");
+	strbuf_puts(b, "[");
+	for (size_t i = 0; i < o->nrcpts; i++) {
+		struct answer_given a = judge_answer(o, &o->rcpts[i]);
+
+		strbuf_puts(b, i > 0 ? ",{" : "{");
+		text(b, "rcpt", o->rcpts[i].rcpt->path);
+		put_answer(b, j, &a);
+		if (trace)
+			put_trace(b, j, o->rcpts[i].rcpt);
+		strbuf_puts(b, "}");
+	}
+	strbuf_puts(b, "]");
+}
+
+static void
+put_edits(struct strbuf *b, const struct judged *j)
+{
+	static const char *const words[] = {
+		[EDIT_TAG_SUBJECT] = "tag subject", [EDIT_ADD_HEADER] = "add header",
+		[EDIT_SET_HEADER] = "set header", [EDIT_REMOVE_HEADER] = "remove header",
+		[EDIT_ADD_RCPT] = "add rcpt", [EDIT_REMOVE_RCPT] = "remove rcpt",
+		[EDIT_SET_SENDER] = "set sender",
+	};
+	const struct plan *p = &j->outcome->plan;
+
+	key(b, "edits");
+	strbuf_puts(b, "[");
+	for (size_t i = 0; i < p->nedits; i++) {
+		strbuf_puts(b, i > 0 ? ",{" : "{");
+		text(b, "edit", str_of(words[p->edits[i].kind]));
+		text(b, "name", p->edits[i].name);
+		text(b, "value", p->edits[i].value);
+		text(b, "rule", judge_rule(j->rules, p->edits[i].rule));
+		strbuf_puts(b, "}");
+	}
+	strbuf_puts(b, "]");
+}
+
+static void
+put_notes(struct strbuf *b, const struct judged *j)
+{
+	static const char *const kinds[] = {
+		[NOTE_LOG] = "log", [NOTE_WOULD] = "would", [NOTE_ERROR] = "error",
+	};
+	const struct plan *p = &j->outcome->plan;
+
+	key(b, "notes");
+	strbuf_puts(b, "[");
+	for (size_t i = 0; i < p->nnotes; i++) {
+		strbuf_puts(b, i > 0 ? ",{" : "{");
+		text(b, "kind", str_of(kinds[p->notes[i].kind]));
+		text(b, "rule", judge_rule(j->rules, p->notes[i].rule));
+		text(b, "text", p->notes[i].text);
+		key(b, "asked");
+		strbuf_puts(b, p->notes[i].not_asked ? "false}" : "true}");
+	}
+	strbuf_puts(b, "]");
+}
+
+int
+judge_print_json(const struct judged *j, bool trace)
+{
+	const struct outcome *o = j->outcome;
+	struct answer_given a = judge_answer(o, NULL);
+	struct strbuf b = { 0 };
+	int r = -1;
+
+	if (o->nobody && o->nrcpts > 0)
+		a = judge_answer(o, &o->rcpts[0]);
+	strbuf_puts(&b, "{");
+	text(&b, "file", str_of(j->file));
+	put_answer(&b, j, &a);
+	if (a.verdict == V_QUARANTINE)
+		text(&b, "reason", o->plan.reason);
+	if (o->plan.monitor) {
+		key(&b, "monitor");
+		strbuf_puts(&b, "true");
+	}
+	if (o->plan.has_score) {
+		key(&b, "score");
+		strbuf_printf(&b, "%lld", (long long)o->plan.score);
+	}
+	put_rcpts(&b, j, trace);
+	if (trace && o->nrcpts == 0)
+		put_trace(&b, j, NULL);
+	put_edits(&b, j);
+	put_notes(&b, j);
+	strbuf_puts(&b, "}\n");
+	if (!b.failed) {
+		fwrite(b.p, 1, b.n, stdout);
+		r = 0;
+	}
+	strbuf_free(&b);
+	return r;
+}

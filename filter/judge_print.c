@@ -1,0 +1,248 @@
+/*
+ * judge_print.c - how `postern judge` shows what came of a message to people.
+ */
+#include "filter/judge.h"
+
+#include <stdio.h>
+
+#include "rules/ast.h"
+
+/* Text from mail must not speak to the terminal. */
+static void
+put(struct str s)
+{
+	for (size_t i = 0; i < s.n; ) {
+		size_t n = utf8_len((struct str){ s.p + i, s.n - i });
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (n == 0 || (n == 1 && (c < ' ' || c == 0x7f)) ||
+		    (n == 2 && c == 0xc2 && (unsigned char)s.p[i + 1] < 0xa0)) {
+			putchar('?');
+			i += n > 0 ? n : 1;
+			continue;
+		}
+		fwrite(s.p + i, 1, n, stdout);
+		i += n;
+	}
+}
+
+struct str
+judge_rule(const struct ruleset *rs, int index)
+{
+	const struct rule *r = rules_ast(rs)->rules;
+
+	if (index < 0)
+		return STR_NONE;
+	while (r != NULL && r->index != index)
+		r = r->next;
+	return r != NULL ? r->name.text : STR_NONE;
+}
+
+struct answer_given
+judge_answer(const struct outcome *o, const struct rcpt_outcome *rc)
+{
+	struct answer_given a = {
+		o->plan.verdict, o->plan.rule, o->plan.stage, &o->plan.reply
+	};
+	const struct rcpt_verdict *own;
+
+	if (rc == NULL)
+		return a;
+	if (rc->verdict == V_REJECT || rc->verdict == V_TEMPFAIL ||
+	    rc->verdict == V_SPLIT)
+		return (struct answer_given){ rc->verdict, rc->rule, S_RCPT, &rc->reply };
+	own = rules_rcpt_verdict(session_rules(o->session), rc->rcpt);
+	if (own != NULL && own->verdict == V_DISCARD && !o->early)
+		return (struct answer_given){ V_DISCARD, own->rule, own->stage, &own->reply };
+	return a;
+}
+
+static const char *
+colour_of(enum verdict v)
+{
+	switch (v) {
+	case V_REJECT:
+		return "\033[31m";
+	case V_TEMPFAIL:
+	case V_SPLIT:
+	case V_QUARANTINE:
+	case V_DISCARD:
+		return "\033[33m";
+	default:
+		return "\033[32m";
+	}
+}
+
+static bool
+has_reply(const struct answer_given *a)
+{
+	return a->reply->nlines > 0 && (a->verdict == V_REJECT ||
+	    a->verdict == V_TEMPFAIL || a->verdict == V_SPLIT);
+}
+
+/* "reject 550 5.7.1 Text by RULE at STAGE" */
+static void
+put_answer(const struct judged *j, const struct answer_given *a, bool text,
+    bool colour)
+{
+	struct str rule = judge_rule(j->rules, a->rule);
+
+	printf("%s%s%s", colour ? colour_of(a->verdict) : "",
+	    a->verdict == V_NONE ? "accept" : verdict_name(a->verdict),
+	    colour ? "\033[0m" : "");
+	if (has_reply(a)) {
+		printf(" %d " STR_FMT, a->reply->code, STR_ARG(a->reply->enhanced));
+		for (size_t i = 0; text && i < a->reply->nlines; i++) {
+			printf("%s", i > 0 ? " / " : " \"");
+			put(a->reply->lines[i]);
+		}
+		printf("%s", text ? "\"" : "");
+	}
+	if (a->verdict == V_QUARANTINE && text && j->outcome->plan.reason.n > 0) {
+		printf(" \"");
+		put(j->outcome->plan.reason);
+		printf("\"");
+	}
+	if (rule.p != NULL)
+		printf(" by " STR_FMT " at %s", STR_ARG(rule), stage_name(a->stage));
+	else
+		printf(" since no rule says otherwise");
+}
+
+static void
+put_edit(const struct edit *e)
+{
+	static const char *const words[] = {
+		[EDIT_TAG_SUBJECT] = "tag subject", [EDIT_ADD_HEADER] = "add header",
+		[EDIT_SET_HEADER] = "set header", [EDIT_REMOVE_HEADER] = "remove header",
+		[EDIT_ADD_RCPT] = "add rcpt", [EDIT_REMOVE_RCPT] = "remove rcpt",
+		[EDIT_SET_SENDER] = "set sender",
+	};
+	bool quoted = e->kind <= EDIT_SET_HEADER && e->kind != EDIT_REMOVE_HEADER;
+
+	printf("  %s", words[e->kind]);
+	if (e->name.n > 0 && e->kind != EDIT_TAG_SUBJECT) {
+		putchar(' ');
+		put(e->name);
+	}
+	if (e->kind != EDIT_REMOVE_HEADER) {
+		printf(quoted ? " \"" : " ");
+		put(e->value);
+		printf(quoted ? "\"" : "");
+	}
+	putchar('\n');
+}
+
+static void
+put_notes(const struct judged *j)
+{
+	const struct plan *p = &j->outcome->plan;
+
+	for (size_t i = 0; i < p->nnotes; i++) {
+		const struct note *n = &p->notes[i];
+
+		printf("  %s ", n->kind == NOTE_LOG ? "log" :
+		    n->kind == NOTE_WOULD ? "would" : "error in");
+		put(judge_rule(j->rules, n->rule));
+		printf(": ");
+		put(n->text);
+		printf("%s\n", n->not_asked ? " (not asked: the reply came before)" : "");
+	}
+}
+
+static void
+put_trace(const struct judged *j, struct recipient *r, bool colour)
+{
+	static const struct { const char *word, *colour; } outcomes[] = {
+		[TRACE_TRUE] = { "true", "\033[32m" },
+		[TRACE_FALSE] = { "false", "" },
+		[TRACE_ERROR] = { "error", "\033[31m" },
+		[TRACE_PENDING] = { "pending", "\033[33m" },
+		[TRACE_NOT_ASKED] = { "not asked", "\033[2m" },
+	};
+	struct rules_state *st = session_rules(j->outcome->session);
+	const struct trace_line *t;
+	int width = 0;
+	size_t n = 0;
+
+	if (st == NULL || (t = rules_trace(st, r, &n)) == NULL)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if ((int)utf8_count(t[i].rule->name.text) > width)
+			width = (int)utf8_count(t[i].rule->name.text);
+	for (size_t i = 0; i < n; i++) {
+		bool asked = t[i].outcome != TRACE_NOT_ASKED &&
+		    t[i].outcome != TRACE_PENDING;
+
+		printf("  " STR_FMT "%*s  %s%-9s%s  %-8s  ",
+		    STR_ARG(t[i].rule->name.text),
+		    width - (int)utf8_count(t[i].rule->name.text), "",
+		    colour ? outcomes[t[i].outcome].colour : "",
+		    outcomes[t[i].outcome].word, colour ? "\033[0m" : "",
+		    asked ? stage_name(t[i].stage) : "");
+		put(t[i].why);
+		putchar('\n');
+	}
+}
+
+void
+judge_print_line(const struct judged *j, bool colour)
+{
+	const struct outcome *o = j->outcome;
+	struct answer_given a = judge_answer(o, NULL);
+
+	/* Nobody was left: what the first of them heard. */
+	if (o->nobody && o->nrcpts > 0)
+		a = judge_answer(o, &o->rcpts[0]);
+	printf("%s: ", j->file);
+	put_answer(j, &a, true, colour);
+	putchar('\n');
+}
+
+static void
+put_rcpt_answers(const struct judged *j, bool colour)
+{
+	const struct outcome *o = j->outcome;
+
+	for (size_t i = 0; i < o->nrcpts; i++) {
+		struct answer_given a = judge_answer(o, &o->rcpts[i]);
+
+		if (o->rcpts[i].rcpt->path.n == 0)	/* none was named */
+			continue;
+		printf("  ");
+		put(o->rcpts[i].rcpt->path);
+		printf(": ");
+		put_answer(j, &a, true, colour);
+		putchar('\n');
+	}
+}
+
+void
+judge_print(const struct judged *j, bool trace, bool colour)
+{
+	const struct outcome *o = j->outcome;
+
+	judge_print_line(j, colour);
+	put_rcpt_answers(j, colour);
+	if (o->plan.monitor)
+		printf("  (mode monitor: the mail would pass unchanged)\n");
+	if (o->plan.has_score)
+		printf("  score %lld\n", (long long)o->plan.score);
+	for (size_t i = 0; i < o->plan.nedits; i++)
+		put_edit(&o->plan.edits[i]);
+	put_notes(j);
+	if (!trace)
+		return;
+	if (o->nrcpts == 0) {
+		printf("\n");
+		put_trace(j, NULL, colour);
+	}
+	for (size_t i = 0; i < o->nrcpts; i++) {
+		printf("\n");
+		if (o->nrcpts > 1) {
+			put(o->rcpts[i].rcpt->path);
+			printf("\n");
+		}
+		put_trace(j, o->rcpts[i].rcpt, colour);
+	}
+}

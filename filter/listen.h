@@ -1,0 +1,47 @@
+/*
+ * listen.h - the socket that the MTA connects to.
+ */
+#ifndef FILTER_LISTEN_H
+#define FILTER_LISTEN_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "rules/str.h"
+
+struct listener {
+	int		 fd;		/* listening, close-on-exec */
+	char		 path[sizeof(((struct sockaddr_un *)0)->sun_path)];	/* of a unix socket of ours, or empty */
+	dev_t		 dev;		/* of that file, so that no other is removed */
+	ino_t		 ino;
+	char		 conn[160];	/* the place as libmilter writes it */
+	struct sockaddr_storage addr;	/* as getsockname(2) says, for connections to ourselves */
+	socklen_t	 addrlen;
+};
+
+/*
+ * Opens and listens.  A unix socket that nobody listens on any more is
+ * replaced; one that answers, or a file of another kind, never.
+ *
+ * spec		unix:PATH, inet:PORT@ADDRESS, inet6:PORT@ADDRESS, fd:N
+ * mode, group	of a unix socket; group empty: as it comes
+ *
+ * Returns 0, or a sysexits(3) code with the reason and the mend in `why`;
+ * then nothing is left behind.
+ */
+int listen_open(struct str spec, mode_t mode, struct str group,
+    struct listener *l, struct strbuf *why);
+
+/*
+ * From here on nobody is let in: the file goes, and a socket that no one
+ * knows takes the descriptor's place, so that libmilter's accept loop has
+ * something to wait on.  -1: it can't be had.
+ */
+int listen_end(struct listener *l);
+
+/* Removes the file and closes. */
+void listen_close(struct listener *l);
+
+#endif

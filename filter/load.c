@@ -1,0 +1,152 @@
+/*
+ * load.c - a rules file on its way into the daemon.
+ *
+ * The same steps at start and at reload: read and checked, its tests run,
+ * name servers and needs worked out.  Only when all of that went well, it becomes
+ * current, in one assignment; until then the old rules know nothing of it.
+ */
+#include "filter/load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "filter/generation.h"
+#include "filter/log.h"
+#include "filter/milter.h"
+#include "filter/selftest.h"
+#include "rules/ast.h"
+#include "rules/diag.h"
+
+static void
+say(const struct strbuf *why)
+{
+	fprintf(stderr, "postern: " STR_FMT "\n", STR_ARG(strbuf_slice(why)));
+}
+
+/* A generation of tested rules, or NULL: the diagnostics or `why` tell. */
+static struct generation *
+build(const char *path, struct engines *e, const struct generation *old,
+    struct diag *d, struct strbuf *why)
+{
+	struct generation *g;
+	struct ruleset *rs;
+	int failed;
+
+	if ((rs = rules_load(path, d)) == NULL)
+		return NULL;
+	if ((g = generation_new(e, rs, old, why)) == NULL)
+		return NULL;
+	failed = selftest_run(g->ruleset, &g->services, d);
+	if (failed == 0 && milter_prepare(g) == 0)
+		return g;
+	if (failed <= 0)
+		strbuf_puts(why, "out of memory");
+	generation_release(g);
+	return NULL;
+}
+
+int
+load_first(const char *path, struct engines *e, struct generation **g)
+{
+	struct strbuf why = { 0 };
+	struct diag *d;
+	int code = 0;
+
+	if (access(path, R_OK) == -1) {
+		int error = errno;
+
+		fprintf(stderr, "postern: %s: cannot read: %s (%s)\n", path,
+		    strerror(error), error == ENOENT ?
+		    "create it, or name another with -c" :
+		    "postern must be able to read it and its directories");
+		return EX_NOINPUT;
+	}
+	if ((d = diag_new()) == NULL) {
+		fprintf(stderr, "postern: out of memory\n");
+		return EX_OSERR;
+	}
+	*g = build(path, e, NULL, d, &why);
+	diag_print(d, stderr, isatty(STDERR_FILENO) != 0);
+	if (*g == NULL) {
+		if (why.n > 0)
+			say(&why);
+		else
+			fprintf(stderr, "postern: %s: not started: %d %s\n",
+			    path, diag_errors(d), diag_errors(d) == 1 ?
+			    "mistake to mend" : "mistakes to mend");
+		code = why.n > 0 ? EX_UNAVAILABLE : EX_CONFIG;
+	}
+	strbuf_free(&why);
+	diag_free(d);
+	return code;
+}
+
+static void
+log_diagnostic(void *arg, enum severity severity, struct str line)
+{
+	(void)arg;
+	log_printf(severity == DIAG_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+	    "reload: " STR_FMT, STR_ARG(line));
+}
+
+/* Settings that a reload can't change must be as they were. */
+static bool
+fixed_settings_kept(const struct generation *old, const struct generation *g)
+{
+	struct strbuf names = { 0 };
+	int n = settings_fixed_changes(rules_settings(old->ruleset),
+	    rules_settings(g->ruleset), &names);
+
+	if (n > 0)
+		log_printf(LOG_LEVEL_ERROR, "reload: refused: a reload can't change " STR_FMT " (restart postern for that)",
+		    STR_ARG(strbuf_slice(&names)));
+	strbuf_free(&names);
+	return n == 0;
+}
+
+int
+load_again(const char *path, struct engines *e)
+{
+	struct generation *old = generation_current(), *g;
+	struct strbuf why = { 0 };
+	struct diag *d;
+
+	if ((d = diag_new()) == NULL) {
+		log_printf(LOG_LEVEL_ERROR, "reload: out of memory: the old rules go on");
+		generation_release(old);
+		return -1;
+	}
+	g = build(path, e, old, d, &why);
+	diag_each(d, log_diagnostic, NULL);
+	if (g == NULL && why.n > 0)
+		log_printf(LOG_LEVEL_ERROR, "reload: " STR_FMT, STR_ARG(strbuf_slice(&why)));
+	if (g != NULL && !fixed_settings_kept(old, g)) {
+		generation_release(g);
+		g = NULL;
+	}
+	if (g != NULL) {
+		load_log(path, g, "reloaded");
+		if (rules_settings(g->ruleset)->log_to != rules_settings(old->ruleset)->log_to)
+			log_open(rules_settings(g->ruleset)->log_to);
+		generation_swap(g);
+	} else
+		load_log(path, old, "not reloaded, the old rules go on");
+	strbuf_free(&why);
+	diag_free(d);
+	generation_release(old);
+	return g != NULL ? 0 : -1;
+}
+
+void
+load_log(const char *path, const struct generation *g, const char *what)
+{
+	const struct ast *ast = rules_ast(g->ruleset);
+	char digest[13];
+
+	generation_digest(g->ruleset, digest);
+	log_printf(LOG_LEVEL_NOTICE, "%s: %s sha256=%s rules=%zu lists=%zu tests=%zu",
+	    what, path, digest, ast->nrules, ast->nlists, ast->ntests);
+}

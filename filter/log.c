@@ -1,0 +1,214 @@
+/*
+ * log.c - the daemon's log: plain lines, and lines of key=value.
+ *
+ * What mail brings ends up here: so nothing in a value can end the line,
+ * begin another field, reach the terminal of whoever reads the log, or make a
+ * line longer than syslog daemons take.  What a line says about a message is
+ * report.c's business.
+ */
+#include "filter/log.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+static atomic_int target = LOG_TO_STDERR;
+static atomic_bool journal;	/* stderr is systemd's journal */
+
+void
+log_open(enum log_to to)
+{
+	if (to == LOG_TO_SYSLOG)
+		openlog("postern", LOG_PID | LOG_NDELAY, LOG_MAIL);
+	atomic_store(&journal, getenv("JOURNAL_STREAM") != NULL);
+	atomic_store(&target, (int)to);
+}
+
+static void
+put(enum log_level level, const char *text)
+{
+	char line[LOG_LINE + 32];
+	int n;
+
+	if (atomic_load(&target) == LOG_TO_SYSLOG) {
+		syslog((int)level, "%s", text);
+		return;
+	}
+	if (atomic_load(&journal))
+		n = snprintf(line, sizeof(line), "<%d>%s\n", (int)level, text);
+	else
+		n = snprintf(line, sizeof(line), "postern: %s\n", text);
+	/* One write(2), so that lines of several threads don't mix. */
+	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) == -1)
+		return;
+}
+
+/*
+ * Marks that turn the direction of text, and line separators: a log reader
+ * must not be shown something else than what is there.
+ */
+static bool
+is_deceptive(struct str c)
+{
+	unsigned char b[4] = { 0 };
+
+	memcpy(b, c.p, c.n);
+	if (c.n == 2)
+		return b[0] == 0xc2 && b[1] < 0xa0;		/* C1 */
+	if (c.n == 3 && b[0] == 0xe2)
+		return (b[1] == 0x80 && ((b[2] >= 0xa8 && b[2] <= 0xae) ||
+		    b[2] == 0x8e || b[2] == 0x8f)) ||
+		    (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9);
+	return false;
+}
+
+/* The character at s as the log shows it, into out (at most 16 octets); its octets in s in *took. */
+static size_t
+escape(struct str s, char *out, size_t *took)
+{
+	static const char special[] = "\n\r\t\"\\", letter[] = "nrt\"\\";
+	unsigned char c = (unsigned char)s.p[0];
+	const char *at;
+	size_t n = utf8_len(s), used = 0;
+
+	*took = n > 0 ? n : 1;
+	if (c != '\0' && (at = strchr(special, c)) != NULL) {
+		out[0] = '\\';
+		out[1] = letter[at - special];
+		return 2;
+	}
+	if (n > 0 && c >= 0x20 && c != 0x7f &&
+	    !is_deceptive((struct str){ s.p, n })) {
+		memcpy(out, s.p, n);
+		return n;
+	}
+	for (size_t i = 0; i < *took; i++)
+		used += (size_t)sprintf(out + used, "\\x%02x",
+		    (unsigned char)s.p[i]);
+	return used;
+}
+
+static bool
+is_plain(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] >= 0x7f ||
+		    strchr("\"=\\", s.p[i]) != NULL)
+			return false;
+	return s.n > 0;
+}
+
+void
+log_begin(struct log_line *l)
+{
+	l->n = 0;
+	l->text[0] = '\0';
+}
+
+size_t
+log_room(const struct log_line *l)
+{
+	return LOG_LINE - l->n;
+}
+
+static void
+add(struct log_line *l, const char *p, size_t n)
+{
+	memcpy(l->text + l->n, p, n);
+	l->n += n;
+	l->text[l->n] = '\0';
+}
+
+/* " key=", if it and `more` octets fit. */
+static bool
+add_key(struct log_line *l, const char *key, size_t more)
+{
+	size_t n = strlen(key);
+
+	if (log_room(l) < n + 2 + more)
+		return false;
+	if (l->n > 0)
+		add(l, " ", 1);
+	add(l, key, n);
+	add(l, "=", 1);
+	return true;
+}
+
+bool
+log_field(struct log_line *l, const char *key, struct str value, size_t limit)
+{
+	static const char dots[] = "...";
+	char c[16];
+	size_t took, n, start;
+
+	if (limit == 0 || limit > LOG_LINE)
+		limit = LOG_LINE;
+	if (is_plain(value) && value.n <= limit && value.n > 0 &&
+	    log_room(l) >= strlen(key) + 2 + value.n) {
+		add_key(l, key, value.n);
+		add(l, value.p, value.n);
+		return true;
+	}
+	/* Quotes, one character at least, and the dots. */
+	if (!add_key(l, key, 2 + sizeof(c) + sizeof(dots)))
+		return false;
+	add(l, "\"", 1);
+	for (start = l->n; value.n > 0; value.p += took, value.n -= took) {
+		n = escape(value, c, &took);
+		if (l->n - start + n > limit ||
+		    log_room(l) < n + sizeof(dots)) {
+			add(l, dots, sizeof(dots) - 1);
+			break;
+		}
+		add(l, c, n);
+	}
+	add(l, "\"", 1);
+	return value.n == 0;
+}
+
+bool
+log_number(struct log_line *l, const char *key, int64_t n)
+{
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%lld", (long long)n);
+
+	return log_field(l, key, (struct str){ text, (size_t)len }, 0);
+}
+
+void
+log_write(enum log_level level, const struct log_line *l)
+{
+	put(level, l->text);
+}
+
+void
+log_printf(enum log_level level, const char *fmt, ...)
+{
+	struct strbuf raw = { 0 };
+	struct log_line l;
+	struct str rest;
+	char c[16];
+	size_t n, took;
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vprintf(&raw, fmt, ap);
+	va_end(ap);
+	log_begin(&l);
+	rest = strbuf_slice(&raw);
+	for (; rest.n > 0; rest.p += took, rest.n -= took) {
+		n = escape(rest, c, &took);
+		if (took == 1 && (*rest.p == '"' || *rest.p == '\\')) {
+			c[0] = *rest.p;		/* nothing is quoted here */
+			n = 1;
+		}
+		if (log_room(&l) < n)
+			break;
+		add(&l, c, n);
+	}
+	put(level, raw.failed ? fmt : l.text);
+	strbuf_free(&raw);
+}

@@ -1,0 +1,317 @@
+/*
+ * pool.c - the cure of libmilter's head-of-line stall.
+ *
+ * libmilter's pool signals its one condition for each session that has
+ * something to say, and trusts that some idle worker will come.  It does not
+ * count them: a burst of sessions larger than the number of idle workers is
+ * queued behind those workers, and if their callbacks wait for DNS, all wait.
+ *
+ * So the executable puts itself between: it defines the three functions that
+ * the pool is made of, which come before libc's for every shared object, and
+ * passes on whatever is not libmilter's.  Idle workers wait in a list, each
+ * on a condition of its own with libmilter's mutex; a signal takes one of them
+ * off, or, if none is left, starts one more worker.  So no two sessions are
+ * ever promised to one worker.
+ *
+ * The worker is known by being the routine that libmilter starts more than
+ * once with a NULL argument.  List and counts need no lock of their own where
+ * libmilter's mutex is held, which it is around each wait and each signal.
+ *
+ * sigwait() stands here for the same reason: libmilter waits in a thread for
+ * SIGHUP, SIGTERM and SIGINT, and takes all of them for "stop".  Its thread
+ * gets none; run.c takes the signals.
+ */
+#include "filter/pool.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef int timedwait_fn(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+typedef int signal_fn(pthread_cond_t *);
+
+/* An idle worker; lives on its stack while it waits. */
+struct idler {
+	pthread_cond_t	 cond;
+	bool		 called;
+	struct idler	*next;
+};
+
+/* libmilter's mapping; empty until pool_init() has found it. */
+static uintptr_t lib_low, lib_high;
+
+static struct idler *idlers;		/* under libmilter's mutex */
+
+/* The routines that libmilter starts: its controller, workers, signal thread. */
+#define ROUTINES	8
+static struct {
+	void *(*_Atomic routine)(void *);
+	atomic_int	 started;	/* with NULL */
+	atomic_int	 alive;
+} routines[ROUTINES];
+static atomic_int worker = -1;		/* its place in routines */
+static atomic_int waiting;
+
+/* Under a sanitizer that is linked statically, its functions come first. */
+extern create_fn __interceptor_pthread_create __attribute__((weak));
+extern timedwait_fn __interceptor_pthread_cond_timedwait __attribute__((weak));
+extern signal_fn __interceptor_pthread_cond_signal __attribute__((weak));
+
+/*
+ * The function that ours hides.  glibc has conditions in two versions, of
+ * which dlsym() may give the old one.
+ */
+static void *
+hidden(const char *name)
+{
+	void *p;
+
+	if ((p = dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2")) == NULL &&
+	    (p = dlsym(RTLD_NEXT, name)) == NULL)
+		abort();	/* there is no thread without it */
+	return p;
+}
+
+/* An object pointer holds a function's address: POSIX, dlsym(). */
+#define REAL(type, name) do {						\
+	static _Atomic(type *) known;					\
+	type *f = atomic_load_explicit(&known, memory_order_relaxed);	\
+									\
+	if (f == NULL) {						\
+		if (__interceptor_##name != NULL)			\
+			f = __interceptor_##name;			\
+		else							\
+			*(void **)&f = hidden(#name);			\
+		atomic_store_explicit(&known, f, memory_order_relaxed);	\
+	}								\
+	return f;							\
+} while (0)
+
+static create_fn *
+real_create(void)
+{
+	REAL(create_fn, pthread_create);
+}
+
+static timedwait_fn *
+real_timedwait(void)
+{
+	REAL(timedwait_fn, pthread_cond_timedwait);
+}
+
+static signal_fn *
+real_signal(void)
+{
+	REAL(signal_fn, pthread_cond_signal);
+}
+
+static bool
+is_libmilter(uintptr_t p)
+{
+	return p >= lib_low && p < lib_high;
+}
+
+static int
+find_mapping(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	uintptr_t want = *(const uintptr_t *)arg, low = UINTPTR_MAX, high = 0;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		uintptr_t from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+		uintptr_t to = from + info->dlpi_phdr[i].p_memsz;
+
+		if (info->dlpi_phdr[i].p_type != PT_LOAD)
+			continue;
+		if (from < low)
+			low = from;
+		if (to > high)
+			high = to;
+	}
+	if (want < low || want >= high)
+		return 0;
+	/* Our own mapping: linked statically, not to be told from ourselves. */
+	if ((uintptr_t)&lib_low < low || (uintptr_t)&lib_low >= high) {
+		lib_low = low;
+		lib_high = high;
+	}
+	return 1;
+}
+
+void
+pool_init(void)
+{
+	uintptr_t p = (uintptr_t)dlsym(RTLD_DEFAULT, "smfi_main");
+
+	if (p != 0 && lib_high == 0)
+		dl_iterate_phdr(find_mapping, &p);
+}
+
+bool
+pool_found(void)
+{
+	return atomic_load(&worker) >= 0;
+}
+
+bool
+pool_wait_found(int ms)
+{
+	struct timespec step = { 0, 2000000 };
+
+	for (; !pool_found() && ms > 0; ms -= 2)
+		nanosleep(&step, NULL);
+	return pool_found();
+}
+
+int
+pool_busy(void)
+{
+	int w = atomic_load(&worker);
+
+	return w < 0 ? 0 :
+	    atomic_load(&routines[w].alive) - atomic_load(&waiting);
+}
+
+/* The routine's place, made at its first start; -1 if there are too many. */
+static int
+place_of(void *(*routine)(void *))
+{
+	for (int i = 0; i < ROUTINES; i++) {
+		void *(*seen)(void *) = NULL;
+
+		if (atomic_compare_exchange_strong(&routines[i].routine,
+		    &seen, routine) || seen == routine)
+			return i;
+	}
+	return -1;
+}
+
+struct start {
+	int	 place;
+	void	*arg;
+};
+
+static void *
+started(void *arg)
+{
+	struct start s = *(struct start *)arg;
+	void *r;
+
+	free(arg);
+	r = atomic_load(&routines[s.place].routine)(s.arg);
+	atomic_fetch_sub(&routines[s.place].alive, 1);
+	return r;
+}
+
+/* Starts one of libmilter's threads, and learns from it. */
+static int
+create_counted(pthread_t *t, const pthread_attr_t *attr, int place, void *arg)
+{
+	struct start *s;
+	int error;
+
+	if ((s = malloc(sizeof(*s))) == NULL)
+		return EAGAIN;
+	s->place = place;
+	s->arg = arg;
+	if (arg == NULL &&
+	    atomic_fetch_add(&routines[place].started, 1) == 1 &&
+	    atomic_load(&worker) < 0)
+		atomic_store(&worker, place);
+	atomic_fetch_add(&routines[place].alive, 1);
+	if ((error = real_create()(t, attr, started, s)) != 0) {
+		atomic_fetch_sub(&routines[place].alive, 1);
+		free(s);
+	}
+	return error;
+}
+
+int
+pthread_create(pthread_t *restrict t, const pthread_attr_t *restrict attr,
+    void *(*routine)(void *), void *restrict arg)
+{
+	int place;
+
+	if (!is_libmilter((uintptr_t)routine) ||
+	    (place = place_of(routine)) < 0)
+		return real_create()(t, attr, routine, arg);
+	return create_counted(t, attr, place, arg);
+}
+
+static void
+forget(struct idler *me)
+{
+	struct idler **p = &idlers;
+
+	while (*p != NULL && *p != me)
+		p = &(*p)->next;
+	if (*p == me)
+		*p = me->next;
+}
+
+int
+pthread_cond_timedwait(pthread_cond_t *restrict cond,
+    pthread_mutex_t *restrict mutex, const struct timespec *restrict until)
+{
+	struct idler me = { .called = false };
+	int error = 0;
+
+	if (!is_libmilter((uintptr_t)cond))
+		return real_timedwait()(cond, mutex, until);
+	if ((error = pthread_cond_init(&me.cond, NULL)) != 0)
+		return error;
+	/* Last in, first out: a warm stack, and those not needed time out. */
+	me.next = idlers;
+	idlers = &me;
+	atomic_fetch_add(&waiting, 1);
+	while (!me.called && error == 0)
+		error = real_timedwait()(&me.cond, mutex, until);
+	atomic_fetch_sub(&waiting, 1);
+	if (!me.called)
+		forget(&me);
+	else
+		error = 0;
+	pthread_cond_destroy(&me.cond);
+	return error;
+}
+
+int
+pthread_cond_signal(pthread_cond_t *cond)
+{
+	struct idler *first;
+	pthread_t t;
+
+	if (!is_libmilter((uintptr_t)cond))
+		return real_signal()(cond);
+	if ((first = idlers) != NULL) {
+		idlers = first->next;
+		first->called = true;
+		return real_signal()(&first->cond);
+	}
+	/* Failing is not final: a worker that finishes looks for work, too. */
+	return pool_found() ?
+	    create_counted(&t, NULL, atomic_load(&worker), NULL) : 0;
+}
+
+int
+sigwait(const sigset_t *restrict set, int *restrict signo)
+{
+	int n;
+
+	if (is_libmilter((uintptr_t)__builtin_return_address(0)))
+		for (;;)
+			pause();
+	while ((n = sigwaitinfo(set, NULL)) == -1)
+		if (errno != EINTR)
+			return errno;
+	*signo = n;
+	return 0;
+}

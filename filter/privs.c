@@ -1,0 +1,90 @@
+/*
+ * privs.c - limits and privileges of the process.
+ */
+#include "filter/privs.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* Enough for the libraries' largest buffers; thousands of threads may wait at once. */
+#define STACK	(1024 * 1024)
+
+void
+privs_raise_limits(void)
+{
+	pthread_attr_t attr;
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &rl);
+	}
+	if (pthread_attr_init(&attr) == 0) {
+		if (pthread_attr_setstacksize(&attr, STACK) == 0)
+			(void)pthread_setattr_default_np(&attr);
+		pthread_attr_destroy(&attr);
+	}
+}
+
+static int
+fail(struct strbuf *why, int code, const char *what, struct str name, int error)
+{
+	strbuf_printf(why, "cannot %s " STR_FMT ": %s", what, STR_ARG(name),
+	    strerror(error));
+	if (error == EPERM)
+		strbuf_puts(why, " (start postern as root, or leave the setting out)");
+	return code;
+}
+
+static int
+become(const struct passwd *pw, struct str user, struct strbuf *why)
+{
+	if (pw->pw_uid == geteuid() && pw->pw_uid == getuid())
+		return 0;
+	if (initgroups(pw->pw_name, pw->pw_gid) == -1)
+		return fail(why, EX_NOPERM, "take the groups of", user, errno);
+	if (setgid(pw->pw_gid) == -1 || setuid(pw->pw_uid) == -1)
+		return fail(why, EX_NOPERM, "become user", user, errno);
+	/* A way back would make it all worthless. */
+	if (pw->pw_uid != 0 && (setuid(0) == 0 || geteuid() != pw->pw_uid ||
+	    getegid() != pw->pw_gid)) {
+		strbuf_puts(why, "privileges could be taken back after dropping them");
+		return EX_OSERR;
+	}
+	return 0;
+}
+
+int
+privs_drop(struct str user, struct str chroot_dir, struct strbuf *why)
+{
+	char name[256] = "", dir[4096];
+	struct passwd *pw = NULL;
+
+	/* The user is looked up while its files can still be reached. */
+	if (user.n > 0) {
+		if (user.n >= sizeof(name))
+			return fail(why, EX_CONFIG, "become user", user, ENAMETOOLONG);
+		memcpy(name, user.p, user.n);
+		name[user.n] = '\0';
+		if ((pw = getpwnam(name)) == NULL) {
+			strbuf_printf(why, "`set user %s`: there is no such user (create it, or leave the setting out)", name);
+			return EX_NOUSER;
+		}
+	}
+	if (chroot_dir.n > 0) {
+		if (chroot_dir.n >= sizeof(dir))
+			return fail(why, EX_CONFIG, "change the root to", chroot_dir, ENAMETOOLONG);
+		memcpy(dir, chroot_dir.p, chroot_dir.n);
+		dir[chroot_dir.n] = '\0';
+		if (chroot(dir) == -1 || chdir("/") == -1)
+			return fail(why, errno == EPERM ? EX_NOPERM : EX_OSERR,
+			    "change the root to", chroot_dir, errno);
+	}
+	return pw != NULL ? become(pw, user, why) : 0;
+}

@@ -1,0 +1,268 @@
+/*
+ * report.c - the log's line of a message or of a refused recipient.
+ *
+ *	queue=4bXyZ1 client=mail.example.com[192.0.2.1] helo=mail.example.com
+ *	sender=<a@example.com> verdict=reject code=550 rule=spf-fail stage=rcpt
+ *	spf=fail rcpts=1 rcpt=<bob@example.org> time=12ms
+ *
+ * What is always wanted comes first, what can grow long last; a field that
+ * says nothing is left out.  Only results that a rule has asked for are told:
+ * the log begins no lookups.
+ */
+#include "filter/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "filter/log.h"
+#include "filter/milter.h"
+#include "rules/ast.h"
+
+#define SHOWN_RCPTS	20
+#define SHORT		120	/* octets of one value from outside */
+#define LONG		300	/* of recipients, shadow rules, texts */
+
+static const struct rule *
+rule_at(const struct connection *c, int index)
+{
+	const struct rule *r;
+
+	if (index < 0)
+		return NULL;
+	r = rules_ast(c->gen->ruleset)->rules;
+	while (r != NULL && r->index != index)
+		r = r->next;
+	return r;
+}
+
+static void
+put_client(struct log_line *l, const struct mail *m)
+{
+	struct strbuf b = { 0 };
+
+	if (m->client_name.p != NULL)
+		strbuf_str(&b, m->client_name);
+	else
+		strbuf_puts(&b, m->has_ip ? "unknown" : "local");
+	if (m->has_ip) {
+		strbuf_putc(&b, '[');
+		ipaddr_print(&m->ip, &b);
+		strbuf_putc(&b, ']');
+	}
+	log_field(l, "client", strbuf_slice(&b), SHORT);
+	strbuf_free(&b);
+}
+
+static void
+put_envelope(struct log_line *l, struct mail *m)
+{
+	struct str id = mail_find_macro(m, STR("i"));
+
+	if (id.p != NULL)
+		log_field(l, "queue", id, SHORT);
+	put_client(l, m);
+	if (m->helo_raw.p != NULL)
+		log_field(l, "helo", m->helo_raw, SHORT);
+	if (m->has_sender)
+		log_field(l, "sender", m->sender_path, SHORT);
+}
+
+static void
+put_rule(struct log_line *l, const struct connection *c, int index)
+{
+	const struct rule *r = rule_at(c, index);
+
+	if (r != NULL)
+		log_field(l, "rule", r->name.text, SHORT);
+}
+
+static void
+put_verdict(struct log_line *l, const struct connection *c,
+    const struct plan *p, struct recipient *r)
+{
+	const struct rcpt_verdict *rv;
+
+	if (p == NULL || c->put_off) {
+		log_field(l, "verdict", STR("tempfail"), 0);
+		log_number(l, "code", 451);
+		return;
+	}
+	if (p->monitor)
+		log_field(l, "mode", STR("monitor"), 0);
+	log_field(l, "verdict", str_of(p->monitor || p->verdict == V_NONE ?
+	    "accept" : verdict_name(p->verdict)), 0);
+	if (!p->monitor && p->reply.code != 0)
+		log_number(l, "code", p->reply.code);
+	if (p->verdict == V_SPLIT && r != NULL && (rv = rules_rcpt_verdict(
+	    session_rules(c->session), r)) != NULL && rv->differs != NULL)
+		log_field(l, "rule", rv->differs->name.text, SHORT);
+	else if (!p->monitor)
+		put_rule(l, c, p->rule);
+	log_field(l, "stage", str_of(stage_name(p->stage)), 0);
+	if (p->on_error && !p->monitor)
+		log_field(l, "on-error", STR("yes"), 0);
+}
+
+static void
+put_results(struct log_line *l, const struct connection *c, struct mail *m,
+    const struct plan *p)
+{
+	unsigned known = session_lookups(c->session);
+	const struct spf_answer *spf;
+	const struct dkim_answer *dkim;
+	enum dkim_result best = DKIM_R_NONE;
+
+	m->may_wait = false;
+	if ((known & F_SPF) != 0 &&
+	    (spf = m->ops->spf(m, SPF_MAILFROM)) != NULL)
+		log_field(l, "spf", str_of(type_of(T_SPF)->words[spf->result]), 0);
+	if ((known & F_SPFHELO) != 0 &&
+	    (spf = m->ops->spf(m, SPF_HELO)) != NULL)
+		log_field(l, "spf.helo", str_of(type_of(T_SPF)->words[spf->result]), 0);
+	if (((known | p->asked) & F_DKIM) != 0 && p->stage == S_MESSAGE &&
+	    (dkim = m->ops->dkim(m)) != NULL) {
+		for (size_t i = 0; i < dkim->n; i++)
+			if (dkim->sig[i].result < best)
+				best = dkim->sig[i].result;
+		log_field(l, "dkim", str_of(type_of(T_DKIM)->words[best]), 0);
+	}
+	if (p->has_score)
+		log_number(l, "score", p->score);
+}
+
+static void
+put_rcpts(struct log_line *l, const struct mail *m, const struct recipient *one)
+{
+	struct strbuf b = { 0 };
+	size_t n = 0;
+
+	if (one != NULL) {
+		log_field(l, "rcpt", one->path, SHORT);
+		return;
+	}
+	for (size_t i = 0; i < m->nrcpts; i++) {
+		if (m->rcpts[i]->state != RCPT_OPEN)
+			continue;
+		/* What doesn't fit is counted; no address is shown in part. */
+		if (n++ < SHOWN_RCPTS && b.n + m->rcpts[i]->path.n < LONG) {
+			if (b.n > 0)
+				strbuf_putc(&b, ',');
+			strbuf_str(&b, m->rcpts[i]->path);
+		}
+	}
+	if (n == 0)
+		return;
+	log_number(l, "rcpts", (int64_t)n);
+	log_field(l, "rcpt", strbuf_slice(&b), LONG);
+	strbuf_free(&b);
+}
+
+/*
+ * Recipients for whom the rules alone said something else than what became of
+ * the message: dropped, or overruled by another recipient's verdict.
+ */
+static void
+put_others(struct log_line *l, const struct connection *c, const struct mail *m,
+    const struct plan *p)
+{
+	const struct rcpt_verdict *rv;
+	struct strbuf b = { 0 };
+	const struct rule *r;
+
+	for (size_t i = 0; i < m->nrcpts && b.n < LONG; i++) {
+		if (m->rcpts[i]->state != RCPT_OPEN ||
+		    (rv = rules_rcpt_verdict(session_rules(c->session),
+		    m->rcpts[i])) == NULL || rv->verdict == V_NONE ||
+		    (rv->verdict == p->verdict && rv->rule == p->rule))
+			continue;
+		r = rule_at(c, rv->rule);
+		strbuf_printf(&b, "%s%s " STR_FMT "%s" STR_FMT,
+		    b.n > 0 ? ", " : "", verdict_name(rv->verdict),
+		    STR_ARG(m->rcpts[i]->path), r != NULL ? " by " : "",
+		    STR_ARG(r != NULL ? r->name.text : STR("")));
+	}
+	if (b.n > 0)
+		log_field(l, "differing", strbuf_slice(&b), LONG);
+	strbuf_free(&b);
+}
+
+static void
+put_notes(struct log_line *l, const struct connection *c, const struct plan *p)
+{
+	static const struct { int kind; const char *key; } kinds[] = {
+		{ NOTE_ERROR, "error" }, { NOTE_WOULD, "would" }, { NOTE_LOG, "log" },
+	};
+
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		struct strbuf b = { 0 };
+
+		for (size_t i = 0; i < p->nnotes && b.n < LONG; i++) {
+			const struct rule *r;
+
+			if ((int)p->notes[i].kind != kinds[k].kind)
+				continue;
+			r = rule_at(c, p->notes[i].rule);
+			strbuf_printf(&b, "%s" STR_FMT ": " STR_FMT "%s",
+			    b.n > 0 ? "; " : "",
+			    STR_ARG(r != NULL ? r->name.text : STR("?")),
+			    STR_ARG(p->notes[i].text),
+			    p->notes[i].not_asked ? " (not asked)" : "");
+		}
+		if (b.n > 0)
+			log_field(l, kinds[k].key, strbuf_slice(&b), LONG);
+		strbuf_free(&b);
+	}
+}
+
+/* In mode monitor: what the file would have done. */
+static void
+put_monitor(struct log_line *l, const struct connection *c, const struct plan *p)
+{
+	const struct rule *r = rule_at(c, p->rule);
+	struct strbuf b = { 0 };
+
+	strbuf_puts(&b, verdict_name(p->verdict));
+	if (p->reply.code != 0)
+		strbuf_printf(&b, " %d", p->reply.code);
+	if (r != NULL)
+		strbuf_printf(&b, " by " STR_FMT, STR_ARG(r->name.text));
+	if (p->nedits > 0)
+		strbuf_printf(&b, ", %zu edits", p->nedits);
+	log_field(l, "would", strbuf_slice(&b), LONG);
+	strbuf_free(&b);
+}
+
+void
+report(const struct connection *c, struct recipient *r)
+{
+	const struct plan *p = c->said;
+	struct log_line l;
+	struct mail *m;
+	char time[32];
+
+	if (c->session == NULL) {
+		log_printf(LOG_LEVEL_ERROR, "out of memory: a connection is put off");
+		return;
+	}
+	m = session_mail_model(c->session);
+	log_begin(&l);
+	put_envelope(&l, m);
+	put_verdict(&l, c, p, r);
+	if (c->in_hand) {
+		snprintf(time, sizeof(time), "%lldms",
+		    (long long)(clock_msec() - c->began));
+		log_field(&l, "time", str_of(time), 0);
+	}
+	if (c->trouble != NULL)
+		log_field(&l, "trouble", str_of(c->trouble), 0);
+	if (p != NULL)
+		put_results(&l, c, m, p);
+	put_rcpts(&l, m, r);
+	if (p != NULL && r == NULL && p->stage == S_MESSAGE && !p->monitor)
+		put_others(&l, c, m, p);
+	if (p != NULL && p->monitor)
+		put_monitor(&l, c, p);
+	if (p != NULL)
+		put_notes(&l, c, p);
+	log_write(LOG_LEVEL_INFO, &l);
+}

@@ -1,0 +1,324 @@
+/*
+ * run.c - the daemon: start, reload, stop.
+ *
+ * The first thread takes the signals, all others have them blocked; libmilter
+ * runs in a second one.  libmilter's own way to stop abandons the messages in
+ * hand (it ends its workers after the packet at hand), so it is never asked
+ * to: the listening socket is taken away from under it, the messages
+ * in hand are let go on until they are done or the time is up, and the
+ * process ends.
+ *
+ * Everything that can fail is done before the MTA is let in, each failure
+ * with one line, and nothing is left behind.
+ */
+#include "filter/run.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libmilter/mfapi.h>
+
+#include "filter/generation.h"
+#include "filter/listen.h"
+#include "filter/load.h"
+#include "filter/log.h"
+#include "filter/milter.h"
+#include "filter/notify.h"
+#include "filter/pool.h"
+#include "filter/privs.h"
+
+struct daemon {
+	char		 path[4096];	/* absolute, so that a reload finds it */
+	struct engines	*engines;
+	struct listener	 listener;
+	pthread_t	 milter;
+};
+
+static atomic_bool milter_ended;
+
+/* Where a callback that may wait makes a connection, if the pool isn't cured. */
+static const struct listener *relief_at;
+
+static int
+say(int code, const struct strbuf *why)
+{
+	fprintf(stderr, "postern: " STR_FMT "\n", STR_ARG(strbuf_slice(why)));
+	return code;
+}
+
+/* ---- Signals ---- */
+
+static void
+signals_of_ours(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGUSR2);	/* from the libmilter thread: it has ended */
+}
+
+static void
+block_signals(void)
+{
+	sigset_t set;
+
+	signals_of_ours(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void *
+milter_thread(void *arg)
+{
+	(void)arg;
+	smfi_main();
+	atomic_store(&milter_ended, true);
+	kill(getpid(), SIGUSR2);
+	return NULL;
+}
+
+/* ---- Start ---- */
+
+static int
+absolute(const char *path, char *out, size_t size)
+{
+	char dir[2048];
+	int n;
+
+	if (path[0] == '/')
+		n = snprintf(out, size, "%s", path);
+	else if (getcwd(dir, sizeof(dir)) != NULL)
+		n = snprintf(out, size, "%s/%s", dir, path);
+	else
+		return -1;
+	return n < 0 || (size_t)n >= size ? -1 : 0;
+}
+
+/*
+ * A new connection, closed at once, makes libmilter begin one more worker,
+ * which then serves whoever waits.
+ */
+static void
+relieve(void)
+{
+	int fd = socket(relief_at->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd == -1)
+		return;
+	(void)connect(fd, (const struct sockaddr *)&relief_at->addr, relief_at->addrlen);
+	close(fd);
+}
+
+/* Hands the open socket to libmilter, or, where it can't take one, the place. */
+static int
+give_socket(struct listener *l, struct str spec, mode_t mode, struct strbuf *why)
+{
+	char fd[32];
+	mode_t mask;
+	int r;
+
+	snprintf(fd, sizeof(fd), "fd:%d", l->fd);
+	if (smfi_setconn(fd) == MI_SUCCESS && smfi_opensocket(false) == MI_SUCCESS)
+		return 0;
+	if (str_istarts(spec, STR("fd:"))) {
+		strbuf_puts(why, "this libmilter does not take `set listen fd:N` (use a unix or inet socket)");
+		return EX_UNAVAILABLE;
+	}
+	/* Debian's patch is missing: libmilter must bind it again. */
+	close(l->fd);
+	if (l->path[0] != '\0')
+		unlink(l->path);
+	mask = umask(~mode & 0777);
+	r = smfi_setconn(l->conn) == MI_SUCCESS && smfi_opensocket(true) == MI_SUCCESS;
+	umask(mask);
+	l->fd = -1;
+	if (!r)
+		strbuf_printf(why, "libmilter cannot listen on %s", l->conn);
+	return r ? 0 : EX_UNAVAILABLE;
+}
+
+/* Socket, libmilter, limits, privileges: in this order. */
+static int
+prepare(struct daemon *d, const struct settings *s, struct strbuf *why)
+{
+	int code;
+
+	privs_raise_limits();
+	code = listen_open(s->listen, (mode_t)s->socket_mode, s->socket_group,
+	    &d->listener, why);
+	if (code != 0)
+		return code;
+	if (milter_register() == -1) {
+		strbuf_puts(why, "libmilter refuses to be set up (out of memory)");
+		return EX_OSERR;
+	}
+	if ((code = give_socket(&d->listener, s->listen, (mode_t)s->socket_mode, why)) != 0)
+		return code;
+	log_open(s->log_to);
+	notify_open();
+	tzset();		/* its file may be out of reach soon */
+	if ((code = privs_drop(s->user, s->chroot, why)) != 0) {
+		log_open(LOG_TO_STDERR);
+		return code;
+	}
+	if (access(d->path, R_OK) == -1)
+		log_printf(LOG_LEVEL_WARNING, "%s: can't be read any more after user or chroot were changed (%s): a reload will fail",
+		    d->path, strerror(errno));
+	return 0;
+}
+
+static int
+start_milter(struct daemon *d, struct strbuf *why)
+{
+	int error;
+
+	pool_init();
+	if ((error = pthread_create(&d->milter, NULL, milter_thread, NULL)) != 0) {
+		strbuf_printf(why, "cannot start a thread: %s", strerror(error));
+		return EX_OSERR;
+	}
+	if (pool_wait_found(1000)) {
+		log_printf(LOG_LEVEL_INFO, "libmilter's worker pool was found: no message waits for another's lookups");
+		return 0;
+	}
+	log_printf(LOG_LEVEL_WARNING, "libmilter's worker pool was not found: a connection to ourselves is made before each wait");
+	relief_at = &d->listener;
+	milter_set_relief(relieve);
+	return 0;
+}
+
+/* ---- Reload ---- */
+
+static void
+reload(struct daemon *d)
+{
+	struct timespec now;
+	int r;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	notify("RELOADING=1\nMONOTONIC_USEC=%lld",
+	    (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	r = load_again(d->path, d->engines);
+	notify("READY=1\nSTATUS=%s %s", r == 0 ? "Rules of" :
+	    "Reload refused, see the log; the old rules go on:", d->path);
+}
+
+/* ---- Stop ---- */
+
+static void
+pause_ms(long ms)
+{
+	struct timespec t = { 0, ms * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+/*
+ * Waits for the messages in hand, and for their last replies: a worker that
+ * has sent one becomes idle.  Without the pool a moment must do.
+ */
+static bool
+finish_messages(msec deadline)
+{
+	while (milter_messages() > 0 && clock_msec() < deadline)
+		pause_ms(10);
+	if (milter_messages() > 0)
+		return false;
+	if (!pool_found())
+		pause_ms(250);
+	for (msec end = clock_msec() + 2000; pool_busy() > 0 && clock_msec() < end; )
+		pause_ms(5);
+	return true;
+}
+
+static int
+stop(struct daemon *d, int signo)
+{
+	struct generation *g = generation_current();
+	int64_t seconds = rules_settings(g->ruleset)->stop_timeout;
+
+	generation_release(g);
+	notify("STOPPING=1");
+	log_printf(LOG_LEVEL_NOTICE, "stopping on SIG%s: %d messages in hand",
+	    signo == SIGINT ? "INT" : "TERM", milter_messages());
+	milter_stop_soon();
+	if (listen_end(&d->listener) == -1)
+		log_printf(LOG_LEVEL_WARNING, "the socket can't be closed to newcomers: %s", strerror(errno));
+	if (!finish_messages(clock_msec() + seconds * 1000))
+		log_printf(LOG_LEVEL_WARNING, "stopped after %llds with %d messages unfinished",
+		    (long long)seconds, milter_messages());
+	else
+		log_printf(LOG_LEVEL_NOTICE, "stopped");
+	/* Workers may still hold what exit(3) would take apart. */
+	fflush(NULL);
+	_exit(EX_OK);
+}
+
+static int
+serve(struct daemon *d)
+{
+	sigset_t set;
+	int signo;
+
+	signals_of_ours(&set);
+	for (;;) {
+		signo = sigwaitinfo(&set, NULL);
+		if (atomic_load(&milter_ended)) {
+			log_printf(LOG_LEVEL_ERROR, "libmilter has ended: the socket failed");
+			return EX_OSERR;
+		}
+		if (signo == SIGHUP || signo == SIGUSR1)
+			reload(d);
+		else if (signo == SIGTERM || signo == SIGINT)
+			return stop(d, signo);
+	}
+}
+
+int
+run_daemon(const char *path, const char *zone)
+{
+	static struct daemon d;		/* threads of libmilter's look at it until the end */
+	struct strbuf why = { 0 };
+	struct generation *g = NULL;
+	int code;
+
+	d.listener.fd = -1;
+	if (absolute(path, d.path, sizeof(d.path)) == -1) {
+		strbuf_printf(&why, "%s: the path is too long", path);
+		return say(EX_USAGE, &why);
+	}
+	block_signals();
+	if ((d.engines = engines_new(zone, 0, &why)) == NULL)
+		return say(zone != NULL ? EX_NOINPUT : EX_UNAVAILABLE, &why);
+	if ((code = load_first(d.path, d.engines, &g)) != 0) {
+		engines_free(d.engines);
+		return code;
+	}
+	code = prepare(&d, rules_settings(g->ruleset), &why);
+	generation_swap(g);
+	if (code == 0)
+		code = start_milter(&d, &why);
+	if (code != 0) {
+		listen_close(&d.listener);
+		generation_swap(NULL);
+		engines_free(d.engines);
+		return say(code, &why);
+	}
+	load_log(d.path, g, "started");
+	notify("READY=1\nSTATUS=Rules of %s", d.path);
+	code = serve(&d);
+	listen_close(&d.listener);
+	return code;
+}
