@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Every case of the dkim suites, each signature's result.
 
-usage: dkim.py TOOL [SUITES]
+usage: dkim.py [TOOL [SUITES]]
 """
 import json
 import os
@@ -14,7 +14,7 @@ EXPLAINED = {
         "a key of 32,768 bits isn't tried (libopendkim takes records of 1,024 octets): policy, not fail",
 }
 
-tool = sys.argv[1]
+tool = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", "build") + "/tests/conformance/dkim_tool"
 suites = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("SUITES", "../shared/suites")
 root = os.path.join(suites, "dkim")
 if not os.path.isdir(root):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The author's domain: every case of dmarc/from-header.jsonl.
 
-usage: from.py TOOL [SUITES]
+usage: from.py [TOOL [SUITES]]
 
 Where the suite has a domain, the first address must be of it.  Where it has
 none, the field must be malformed, absent, or have other than one address.
@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 
-tool = sys.argv[1]
+tool = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", "build") + "/tests/conformance/from_tool"
 suites = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("SUITES", "../shared/suites")
 path = os.path.join(suites, "dmarc/from-header.jsonl")
 if not os.path.exists(path):

@@ -1,0 +1,273 @@
+/*
+ * authres.c - the Authentication-Results field (RFC 8601).
+ *
+ * Two sides.  What is written holds values that strangers chose, so each is
+ * written as a token, as an address, or as a quoted string, whichever comes
+ * back unchanged through any reader; what none of them can hold is left out.
+ * What came in is read as the most lenient reader down the line might read
+ * it: a field that anybody could take for ours must go.
+ *
+ * Which fields are removed, and when ours is added, is changes.c's business.
+ */
+#include "authres.h"
+
+#include <string.h>
+
+#include "rules/arena.h"
+
+#define VALUE_MAX	500	/* octets of a value: longer ones are left out */
+#define RESULTS_MAX	20	/* signatures that are reported */
+#define COLUMN_MAX	76
+
+/* The field under way. */
+struct writer {
+	struct strbuf	b;
+	size_t		line;	/* where the line at hand begins */
+};
+
+static bool
+is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	    (c >= 'A' && c <= 'Z');
+}
+
+static bool
+is_printable(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < ' ' || s.p[i] > '~')
+			return false;
+	return true;
+}
+
+/* RFC 2045, 5.1. */
+static bool
+is_token(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~' ||
+		    strchr("()<>@,;:\\\"/[]?=", s.p[i]) != NULL)
+			return false;
+	return s.n > 0;
+}
+
+/* Atoms of RFC 5322, 3.2.3, or of letters, digits and - only, with dots between. */
+static bool
+is_dotted(struct str s, const char *others)
+{
+	bool dot = true;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '.' ? dot : !is_alnum(s.p[i]) &&
+		    (s.p[i] == '\0' || strchr(others, s.p[i]) == NULL))
+			return false;
+		dot = s.p[i] == '.';
+	}
+	return !dot;
+}
+
+/* [local-part] "@" domain, which a pvalue may be without quotes. */
+static bool
+is_address(struct str s)
+{
+	const char *at = s.n > 0 ? memchr(s.p, '@', s.n) : NULL;
+	struct str local, domain;
+
+	if (at == NULL)
+		return false;
+	local = (struct str){ s.p, (size_t)(at - s.p) };
+	domain = (struct str){ at + 1, s.n - local.n - 1 };
+	return (local.n == 0 || is_dotted(local, "!#$%&'*+-/=?^_`{|}~")) &&
+	    is_dotted(domain, "-");
+}
+
+static void
+put_quoted(struct strbuf *b, struct str s)
+{
+	strbuf_putc(b, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			strbuf_putc(b, '\\');
+		strbuf_putc(b, s.p[i]);
+	}
+	strbuf_putc(b, '"');
+}
+
+/* " name=value", on a line of its own if this one is full; false if no form can hold the value. */
+static bool
+put_property(struct writer *w, const char *name, struct str value)
+{
+	if (value.n == 0 || value.n > VALUE_MAX || !is_printable(value))
+		return false;
+	if (w->b.n - w->line + strlen(name) + value.n + 4 > COLUMN_MAX) {
+		strbuf_puts(&w->b, "\n\t");
+		w->line = w->b.n;
+	} else
+		strbuf_putc(&w->b, ' ');
+	strbuf_printf(&w->b, "%s=", name);
+	if (is_token(value) || is_address(value))
+		strbuf_str(&w->b, value);
+	else
+		put_quoted(&w->b, value);
+	return true;
+}
+
+static void
+put_method(struct writer *w, const char *method, const char *result)
+{
+	strbuf_puts(&w->b, ";\n\t");
+	w->line = w->b.n;
+	strbuf_printf(&w->b, "%s=%s", method, result);
+}
+
+static void
+put_spf(struct writer *w, const struct spf_answer *spf, struct str mailfrom, struct str helo)
+{
+	const char *at;
+
+	put_method(w, "spf", type_of(T_SPF)->words[spf->result]);
+	put_property(w, "reason", spf->reason);
+	if (mailfrom.n == 0) {
+		put_property(w, "smtp.helo", helo);
+		return;
+	}
+	/* RFC 8601, 2.7.2: the domain alone will do. */
+	if (!put_property(w, "smtp.mailfrom", mailfrom) &&
+	    (at = memrchr(mailfrom.p, '@', mailfrom.n)) != NULL)
+		put_property(w, "smtp.mailfrom", (struct str){ at + 1,
+		    mailfrom.n - (size_t)(at + 1 - mailfrom.p) });
+}
+
+static void
+put_dkim(struct writer *w, const struct dkim_signature *s)
+{
+	put_method(w, "dkim", type_of(T_DKIM)->words[s->result]);
+	put_property(w, "reason", s->reason);
+	put_property(w, "header.d", s->domain);
+	/* i= says something only where it is not @d. */
+	if (s->identity.n != s->domain.n + 1 || s->identity.p[0] != '@')
+		put_property(w, "header.i", s->identity);
+	put_property(w, "header.s", s->selector);
+	put_property(w, "header.a", s->algorithm);
+	put_property(w, "header.b", s->tag);
+}
+
+struct str
+authres_write(struct arena *a, const struct authres *r)
+{
+	struct writer w = { .line = 0 };
+	struct str value = STR_NONE;
+	size_t i;
+
+	if (is_token(r->authserv_id))
+		strbuf_str(&w.b, r->authserv_id);
+	else if (is_printable(r->authserv_id))
+		put_quoted(&w.b, r->authserv_id);
+	else
+		strbuf_puts(&w.b, "localhost");
+	if (r->spf != NULL)
+		put_spf(&w, r->spf, r->mailfrom, r->helo);
+	if (r->spf_helo != NULL && (r->spf == NULL || r->mailfrom.n > 0))
+		put_spf(&w, r->spf_helo, STR_NONE, r->helo);
+	for (i = 0; r->dkim != NULL && i < r->dkim->n && i < RESULTS_MAX; i++)
+		put_dkim(&w, &r->dkim->sig[i]);
+	if (r->dkim != NULL && r->dkim->n == 0)
+		put_method(&w, "dkim", "none");
+	if (r->spf == NULL && r->spf_helo == NULL && r->dkim == NULL)
+		strbuf_puts(&w.b, "; none");
+	if (!w.b.failed)
+		value = str_dup(a, strbuf_slice(&w.b));
+	strbuf_free(&w.b);
+	return value;
+}
+
+bool
+authres_id_valid(struct str id)
+{
+	return id.n <= 255 && is_token(id);
+}
+
+/* ---- Fields that came in ---- */
+
+static bool
+is_blank(char c)
+{
+	return (c >= 0 && c <= ' ') || c == 0x7f;
+}
+
+/*
+ * Offset after blanks and comments.  A comment that isn't closed hides
+ * nothing: only its parenthesis is skipped.
+ */
+static size_t
+skip_cfws(struct str s, size_t i)
+{
+	size_t j, depth, tries = 0;
+
+	for (; i < s.n; i++) {
+		if (is_blank(s.p[i]))
+			continue;
+		if (s.p[i] != '(')
+			break;
+		if (tries > 0)
+			continue;
+		for (j = i, depth = 0; j < s.n; j++) {
+			if (s.p[j] == '\\')
+				j++;
+			else if (s.p[j] == '(')
+				depth++;
+			else if (s.p[j] == ')' && --depth == 0)
+				break;
+		}
+		if (j < s.n)
+			i = j;
+		else
+			tries++;
+	}
+	return i;
+}
+
+/* ASCII case is ignored. */
+static bool
+same(char a, char b)
+{
+	return str_ieq((struct str){ &a, 1 }, (struct str){ &b, 1 });
+}
+
+/*
+ * Walks along id and the value together: blanks and comments around a dot
+ * and backslashes in quotes don't count.  The token must end where id ends.
+ */
+bool
+authres_claims(struct str value, struct str id)
+{
+	size_t i = 0, k;
+	bool quoted = false;
+
+	/* What stands before the first token in a broken field. */
+	for (;;) {
+		i = skip_cfws(value, i);
+		if (i == value.n || strchr(";,=<", value.p[i]) == NULL)
+			break;
+		i++;
+	}
+	if (i < value.n && value.p[i] == '"') {
+		quoted = true;
+		i = skip_cfws(value, i + 1);
+	}
+	for (k = 0; k < id.n; k++) {
+		if (id.p[k] == '.' || (k > 0 && id.p[k - 1] == '.'))
+			i = skip_cfws(value, i);
+		while (i < value.n && value.p[i] == '\\')
+			i++;
+		if (i == value.n || !same(value.p[i], id.p[k]))
+			return false;
+		i++;
+	}
+	/* The root's dot is the same name. */
+	if (i < value.n && value.p[i] == '.' && id.n > 0)
+		i++;
+	return id.n > 0 && (i == value.n || is_blank(value.p[i]) ||
+	    strchr(quoted ? "\"(;" : "(;,\"", value.p[i]) != NULL);
+}
