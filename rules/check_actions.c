@@ -4,7 +4,7 @@
  * A reply that the MTA calls malformed, a header field that no mailer reads
  * or an address that no one can mean would show only when a message comes, so
  * all of it is looked at here: codes (RFC 5321, 4.2; RFC 3463), texts, names
- * of header fields (RFC 5322, 2.2), addresses, and the order of actions.
+ * of header fields (RFC 5322, 2.2), and addresses.  Their form is the parser's.
  */
 #include "check_types.h"
 
@@ -14,12 +14,10 @@
 #include "diag.h"
 #include "settings.h"
 
-#define REPLY_LINES	32	/* that libmilter takes */
 #define REPLY_LINE	900	/* octets */
 #define HEADER_LINE	998	/* octets (RFC 5322, 2.1.1) */
 #define HEADER_NAME	200	/* octets of a name that anyone can mean */
 #define PATH_MAX_OCTETS	254	/* RFC 5321, 4.5.3.1.3, without <> */
-#define SCORE_MAX	1000000
 
 bool
 check_header_name(struct typing *t, struct span at, struct str name)
@@ -56,54 +54,33 @@ is_word(struct str s, const char *also)
 	return s.n > 0;
 }
 
-void
+bool
 check_key(struct typing *t, const struct fact_ref *ref)
 {
 	struct str key = ref->key;
 
-	if (ref->fact == NULL || (ref->fact->flags & F_KEY) == 0)
-		return;
+	if ((ref->fact->flags & F_KEY) == 0)
+		return true;
 	if (ref->fact->flags & F_HEADERS)
-		(void)check_header_name(t, ref->key_at, key);
-	else if (strcmp(ref->fact->name, "macro") == 0) {
+		return check_header_name(t, ref->key_at, key);
+	if (strcmp(ref->fact->name, "macro") == 0) {
 		if (key.n > 2 && key.p[0] == '{' && key.p[key.n - 1] == '}')
 			key = (struct str){ key.p + 1, key.n - 2 };
-		if (!is_word(key, "_"))
-			diag_error(t->d, ref->key_at, "'" STR_FMT "' can't be the name of a "
-			    "macro: write it like \"i\" or \"{daemon_name}\"",
-			    STR_ARG(ref->key));
-	} else if (strcmp(ref->fact->name, "sender.param") == 0 && !is_word(key, "-"))
-		diag_error(t->d, ref->key_at, "'" STR_FMT "' can't be a parameter of MAIL: "
-		    "write it like \"BODY\", without =", STR_ARG(key));
+		if (is_word(key, "_"))
+			return true;
+		diag_error(t->d, ref->key_at, "'" STR_FMT "' can't be the name of a macro; "
+		    "write one like \"i\" or \"{daemon_name}\"", STR_ARG(ref->key));
+		return false;
+	}
+	if (strcmp(ref->fact->name, "sender.param") == 0 && !is_word(key, "-")) {
+		diag_error(t->d, ref->key_at, "'" STR_FMT "' can't be a parameter of MAIL; "
+		    "write one like \"BODY\", without =", STR_ARG(key));
+		return false;
+	}
+	return true;
 }
 
 /* ---- Replies ---- */
-
-/* Length of a number of at most three digits without leading zeros, or 0. */
-static size_t
-subject_len(struct str s)
-{
-	size_t n = 0;
-
-	while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
-		n++;
-	return n > 3 || (n > 1 && s.p[0] == '0') ? 0 : n;
-}
-
-/* class "." subject "." detail (RFC 3463, 2) */
-static bool
-is_enhanced(struct str s)
-{
-	size_t n;
-
-	if (s.n < 5 || s.p[1] != '.')
-		return false;
-	s = (struct str){ s.p + 2, s.n - 2 };
-	if ((n = subject_len(s)) == 0 || n == s.n || s.p[n] != '.')
-		return false;
-	s = (struct str){ s.p + n + 1, s.n - n - 1 };
-	return (n = subject_len(s)) != 0 && n == s.n;
-}
 
 static void
 check_codes(struct typing *t, struct action *a)
@@ -127,15 +104,11 @@ check_codes(struct typing *t, struct action *a)
 		    "digit is 0 to 5 (RFC 5321, 4.2)", a->code);
 		return;
 	}
-	if (a->enhanced.n == 0) {
+	if (a->enhanced.n == 0)
 		a->enhanced = class == 5 ? STR("5.7.1") : STR("4.7.1");
-	} else if (!is_enhanced(a->enhanced)) {
-		diag_error(t->d, a->enhanced_at, "'" STR_FMT "' is no enhanced status "
-		    "code: write it like %d.7.1 (RFC 3463)", STR_ARG(a->enhanced), class);
-	} else if (a->enhanced.p[0] != '0' + class) {
+	else if (a->enhanced.p[0] != '0' + class)
 		diag_error(t->d, a->enhanced_at, "enhanced code " STR_FMT " does not agree "
 		    "with %d: it must begin with %d", STR_ARG(a->enhanced), a->code, class);
-	}
 }
 
 /* ---- Texts ---- */
@@ -167,7 +140,7 @@ check_text(struct typing *t, const struct text *text, const char *what, size_t m
 	if (must && text->parts == NULL)
 		diag_error(t->d, text->at, "%s can't be empty", what);
 	else if (bad != NULL)
-		diag_error(t->d, text->at, "%s is one line and has no control characters%s",
+		diag_error(t->d, text->at, "%s can't have line ends or control characters%s",
 		    what, strcmp(what, "a line of a reply") == 0 ?
 		    "; write \"one line\" \"the next\"" : "");
 	else if (n > max)
@@ -178,14 +151,9 @@ check_text(struct typing *t, const struct text *text, const char *what, size_t m
 static void
 check_reply(struct typing *t, struct action *a)
 {
-	size_t lines = 0;
-
 	check_codes(t, a);
-	for (const struct text *x = a->text; x != NULL; x = x->next) {
-		if (++lines == REPLY_LINES + 1)
-			diag_error(t->d, x->at, "a reply has at most %d lines", REPLY_LINES);
+	for (const struct text *x = a->text; x != NULL; x = x->next)
 		check_text(t, x, "a line of a reply", REPLY_LINE, true);
-	}
 }
 
 /* ---- Addresses ---- */
@@ -271,35 +239,26 @@ check_action(struct typing *t, struct action *a)
 		check_text(t, a->text, "the reason", REPLY_LINE, true);
 	else if (a->id == A_LOG)
 		check_text(t, a->text, "the text for the log", REPLY_LINE, true);
-	else if (a->id == A_SCORE && (a->score > SCORE_MAX || a->score < -SCORE_MAX))
-		diag_error(t->d, a->at, "a score is between -%d and +%d", SCORE_MAX, SCORE_MAX);
 }
 
 /*
- * A final action is the last.  Edits of a message that is then refused are
- * never done, unless other recipients' readings can outweigh the refusal.
+ * Edits of a message that is then refused are never done, unless other
+ * recipients' readings can outweigh the refusal.
  */
 static void
-check_order(struct typing *t, const struct rule *r)
+check_vain_edits(struct typing *t, const struct rule *r)
 {
 	const struct action *final = rule_final(r);
-	bool after = false;
 
-	if (final == NULL)
+	if (final == NULL || final->id == A_ACCEPT || final->id == A_QUARANTINE ||
+	    t->s->mixed_recipients == MIXED_EXEMPT_WINS)
 		return;
-	for (const struct action *a = r->actions; a != NULL; a = a->next) {
-		if (after) {
-			diag_error(t->d, a->at, "'%s' can't stand after '%s', which ends "
-			    "the reading", actions[a->id].words, actions[final->id].words);
+	for (const struct action *a = r->actions; a != final; a = a->next)
+		if ((actions[a->id].flags & ACT_EDIT) != 0 && !a->would) {
+			diag_warning(t->d, a->at, "'%s' is never done, since the rule ends in "
+			    "'%s'", actions[a->id].words, actions[final->id].words);
 			return;
 		}
-		after = a == final;
-		if ((actions[a->id].flags & ACT_EDIT) != 0 && !a->would &&
-		    final->id != A_ACCEPT && final->id != A_QUARANTINE &&
-		    t->s->mixed_recipients != MIXED_EXEMPT_WINS)
-			diag_warning(t->d, a->at, "'%s' is never done, since the rule ends "
-			    "in '%s'", actions[a->id].words, actions[final->id].words);
-	}
 }
 
 void
@@ -307,5 +266,5 @@ check_actions(struct typing *t, struct rule *r)
 {
 	for (struct action *a = r->actions; a != NULL; a = a->next)
 		check_action(t, a);
-	check_order(t, r);
+	check_vain_edits(t, r);
 }

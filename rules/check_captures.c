@@ -74,7 +74,8 @@ no_match(struct typing *t, const struct part *p, const struct capturing *found)
 	} else
 		diag_error(t->d, p->at, "${%d} needs a condition with 'matches'", p->capture);
 	if (found->nplain > 0)
-		diag_note(t->d, found->plain->at, "matched here");
+		diag_note(t->d, found->plain->at, found->nplain > 1 ? "this is one of them" :
+		    "matched here");
 }
 
 static void

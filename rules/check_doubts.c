@@ -89,8 +89,9 @@ tell_temperror(struct temperror *t, const struct cond *c)
 			strbuf_printf(&words, "%s ", type->words[i]);
 	if (!words.failed && words.n > 0)
 		diag_warning(t->d, c->at, "this is also true on temperror, when the lookup "
-		    "failed; write '%s in { %s}', or put a rule above for '%s is temperror'",
-		    c->fact.fact->name, words.p, c->fact.fact->name);
+		    "failed; write '%s in { %s}'%s, or put a rule above for '%s is temperror'",
+		    c->fact.fact->name, words.p, c->negated ? "" : " without 'not'",
+		    c->fact.fact->name);
 	strbuf_free(&words);
 }
 

@@ -177,16 +177,9 @@ unknown_list(struct names *n, const struct cond *c)
 	struct str name = c->list_name.text, *names;
 	size_t count = 0;
 
-	if (may_be_missing(n, name))
+	/* That nothing of the type is in lists is said elsewhere. */
+	if (may_be_missing(n, name) || (t != NULL && t->list == -1))
 		return;
-	if (t != NULL && t->words != NULL)
-		for (const char *const *w = t->words; *w != NULL; w++)
-			if (str_eq(str_of(*w), name)) {
-				diag_error(n->d, c->list_name.at, "unknown list '%s'; to compare "
-				    "with a word write '%s is %s' or '%s in { %s }'", *w,
-				    c->fact.fact->name, *w, c->fact.fact->name, *w);
-				return;
-			}
 	if ((names = arena_array(n->a, n->ast->nlists + 1, sizeof(*names))) == NULL)
 		return;
 	for (const struct list *l = n->ast->lists; l != NULL; l = l->next)
@@ -210,9 +203,15 @@ resolve_thing(struct names *n, struct cond *c, enum thing inside)
 	for (int t = 0; t < THING_COUNT; t++)
 		if (str_eq(c->thing_name.text, names[t]))
 			c->thing = (enum thing)t;
-	if (c->thing == THING_NONE)
+	if (c->thing != THING_NONE)
+		return;
+	if (diag_nearest(c->thing_name.text, names, THING_COUNT).p != NULL)
 		check_unknown(n->d, c->thing_name.at, "thing", c->thing_name.text,
 		    names, THING_COUNT);
+	else
+		diag_error(n->d, c->thing_name.at, "unknown thing '" STR_FMT "'; there are "
+		    "%s and %s", STR_ARG(c->thing_name.text), thing_name(THING_RCPT),
+		    thing_name(THING_SIGNATURE));
 }
 
 static void
@@ -247,25 +246,12 @@ resolve_text(void *arg, const struct fact_use *u)
 static void
 resolve_expect(struct names *n, struct expect *e)
 {
-	struct str stages[S_COUNT], name = e->stage_name.text;
-	size_t count = 0;
-	bool found = false;
-
 	if (e->by.text.p != NULL)
 		e->by_rule = find_rule(n, e->by.text, e->by.at);
-	if (name.p == NULL)
-		return;
-	for (enum stage s = S_CONNECT; s < S_COUNT; s++) {
-		if (s == S_HEADERS)	/* no reply is told there */
-			continue;
-		stages[count] = str_of(stage_name(s));
-		if (str_eq(stages[count++], name)) {
+	/* The parser took no other words. */
+	for (enum stage s = S_CONNECT; s < S_COUNT; s++)
+		if (str_eq(str_of(stage_name(s)), e->stage_name.text))
 			e->stage = s;
-			found = true;
-		}
-	}
-	if (!found)
-		check_unknown(n->d, e->stage_name.at, "stage", name, stages, count);
 }
 
 void

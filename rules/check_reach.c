@@ -155,9 +155,9 @@ check_threshold(struct diag *d, const struct cond *c, const struct range *r)
 		return;
 	}
 	if (r->lo == r->hi)
-		(void)snprintf(reach, sizeof(reach), "always %+lld", (long long)r->lo);
+		(void)snprintf(reach, sizeof(reach), "always %lld", (long long)r->lo);
 	else
-		(void)snprintf(reach, sizeof(reach), "between %+lld and %+lld",
+		(void)snprintf(reach, sizeof(reach), "from %lld to %lld",
 		    (long long)r->lo, (long long)r->hi);
 	diag_warning(d, c->at, "the rules above score %s in all%s, so this is %s true",
 	    reach, r->shadow ? " (shadow rules don't count)" : "",
@@ -244,7 +244,7 @@ tell_unreached(struct diag *d, const struct rule *r, const struct rule *why, boo
 	for (const struct rule *k = r->next; all && k != NULL; k = k->next)
 		below++;
 	if (below > 0)
-		diag_warning(d, r->name.at, "'" STR_FMT "' and the %d rule%s below can never "
+		diag_warning(d, r->name.at, "'" STR_FMT "' and %d rule%s below it can never "
 		    "be reached: '" STR_FMT "' above takes every message", STR_ARG(r->name.text),
 		    below, below == 1 ? "" : "s", STR_ARG(why->name.text));
 	else if (all)

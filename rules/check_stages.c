@@ -24,6 +24,7 @@ struct known {
 	enum stage	final;		/* with the texts of its final action */
 	enum stage	edits;		/* with the texts of its edits */
 	bool		per_rcpt;
+	int		constant;	/* of the condition */
 	int		held;		/* rules that it holds back */
 };
 
@@ -137,11 +138,11 @@ place_reply(struct stages *s, struct rule *r, const struct rule *last_final, con
 }
 
 static bool
-is_held_back(const struct rule *r)
+is_held_back(const struct stages *s, const struct rule *r)
 {
 	const struct action *final = rule_final(r);
 
-	return final != NULL && actions[final->id].args == ARG_REPLY &&
+	return final != NULL && s->of[r->index].constant != -1 && actions[final->id].args == ARG_REPLY &&
 	    r->holder != NULL && r->stage <= S_RCPT && r->reply_stage > S_DATA;
 }
 
@@ -150,21 +151,21 @@ static void
 tell_held(struct stages *s, const struct rule *catch_all)
 {
 	for (const struct rule *r = s->ast->rules; r != NULL && r != catch_all; r = r->next)
-		if (is_held_back(r))
+		if (is_held_back(s, r))
 			s->of[r->holder->index].held++;
 	for (const struct rule *r = s->ast->rules; r != NULL && r != catch_all; r = r->next) {
 		struct known *k;
 		char more[48] = "";
 
-		if (!is_held_back(r) || (k = &s->of[r->holder->index])->held == 0)
+		if (!is_held_back(s, r) || (k = &s->of[r->holder->index])->held == 0)
 			continue;
 		if (k->held > 1)
 			(void)snprintf(more, sizeof(more), " (and %d more rule%s)",
 			    k->held - 1, k->held == 2 ? "" : "s");
-		diag_warning(s->d, r->name.at, "'" STR_FMT "'%s is known at %s, but can be "
-		    "told at the end of the message only, after '" STR_FMT "' above; put it "
-		    "first if it may", STR_ARG(r->name.text), more, stage_name(r->stage),
-		    STR_ARG(r->holder->name.text));
+		diag_warning(s->d, r->name.at, "'" STR_FMT "'%s is known at %s, but not told "
+		    "before the end of the message, since '" STR_FMT "' stands above; put it "
+		    "above that rule to refuse early", STR_ARG(r->name.text), more,
+		    stage_name(r->stage), STR_ARG(r->holder->name.text));
 		diag_note(s->d, r->holder->name.at, "this rule is known at %s",
 		    stage_name(k->cond));
 		k->held = 0;
@@ -182,17 +183,16 @@ check_stages(struct ast *ast, struct diag *d)
 		return;
 	}
 	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
-		const struct known *k = &s.of[r->index];
-		int constant;
+		struct known *k = &s.of[r->index];
 
 		place_rule(&s, r);
 		place_reply(&s, r, last_final, last_edit);
-		if ((constant = cond_constant(r->cond, false)) == -1)
+		if ((k->constant = cond_constant(r->cond, false)) == -1)
 			continue;
 		if (rule_final(r) != NULL) {
 			if (last_final == NULL || k->cond > s.of[last_final->index].cond)
 				last_final = r;
-			if (constant == 1 && catch_all == NULL)
+			if (k->constant == 1 && catch_all == NULL)
 				catch_all = r;
 		}
 		for (const struct action *a = r->actions; a != NULL; a = a->next)

@@ -90,7 +90,8 @@ check_given(struct typing *t, struct item *i)
 
 	if (f == NULL)
 		return;
-	check_key(t, &i->fact);
+	if (!check_key(t, &i->fact))
+		return;
 	if (f->flags & F_OWN)
 		diag_error(t->d, i->fact.at, "'%s' comes from the rules and can't be given",
 		    f->name);

@@ -48,6 +48,16 @@ wrong_operator(struct typing *t, const struct cond *c)
 		    "write it alone, or with 'not' before it", STR_ARG(c->fact.name));
 		return;
 	}
+	if ((c->op == OP_IN_LIST || c->op == OP_IN_NET) &&
+	    (type->ops & OP_BIT(OP_IN_SET)) != 0) {
+		bool word = c->op == OP_IN_LIST && c->list == NULL;
+
+		diag_error(t->d, c->op_at, "'" STR_FMT "' (%s) is in no %s: write 'in { "
+		    STR_FMT " }'", STR_ARG(c->fact.name), type->name,
+		    c->op == OP_IN_LIST ? "list" : "network",
+		    STR_ARG(word ? c->list_name.text : STR("...")));
+		return;
+	}
 	list_operators(type, &ops);
 	if (!ops.failed)
 		diag_error(t->d, c->op_at, "'%s' does not go with '" STR_FMT "' (%s), "
@@ -65,7 +75,8 @@ check_operand(struct typing *t, const struct fact *f, enum op op, struct operand
 	if (o->kind == OPD_EMPTY && f->type != T_ADDRESS) {
 		diag_error(t->d, o->at, "<> is the empty address, but '%s' is of type %s%s",
 		    f->name, type_of(f->type)->name,
-		    f->type == T_TEXT || f->type == T_RAW ? ": write \"\"" : "");
+		    f->type == T_TEXT || f->type == T_RAW ? "; write \"\"" :
+		    str_istarts(str_of(f->name), STR("sender.")) ? "; write 'sender is <>'" : "");
 		return -1;
 	}
 	wrong = type_parse(f->type, op, t->a, o->text, &o->value, &why);
@@ -96,7 +107,7 @@ part_for_list(const struct fact *f, enum list_type type)
 	return NULL;
 }
 
-static void
+static bool
 check_list(struct typing *t, const struct cond *c)
 {
 	const struct list *l = c->list;
@@ -104,7 +115,7 @@ check_list(struct typing *t, const struct cond *c)
 	int want = type_of(f->type)->list;
 
 	if (l == NULL)
-		return;
+		return true;	/* names said so */
 	if (c->op == OP_MATCHES_LIST && l->type != LIST_PATTERNS)
 		diag_error(t->d, c->list_name.at, "list '" STR_FMT "' holds %s, not "
 		    "patterns: write 'in " STR_FMT "'", STR_ARG(l->name.text),
@@ -121,10 +132,12 @@ check_list(struct typing *t, const struct cond *c)
 		    type_of(f->type)->name, list_type_name((enum list_type)want),
 		    part != NULL ? "; did you mean '" : "",
 		    part != NULL ? part->name : "", part != NULL ? "'?" : "");
-	}
+	} else
+		return true;
+	return false;
 }
 
-static void
+static bool
 check_regex(struct typing *t, struct cond *c)
 {
 	struct regex_lit *lit = &c->regex;
@@ -141,6 +154,7 @@ check_regex(struct typing *t, struct cond *c)
 		diag_error(t->d, at, "bad pattern: %s", why.failed ? "out of memory" : why.p);
 	}
 	strbuf_free(&why);
+	return lit->re != NULL;
 }
 
 /* `any` and `every` stand before what has several values, and not with a negation. */
@@ -149,6 +163,7 @@ check_quantifier(struct typing *t, const struct cond *c, enum thing inside)
 {
 	const struct fact *f = c->fact.fact;
 	const char *word = c->quant == Q_ANY ? "any" : "every";
+	struct str written = c->fact.name;	/* points into the source, key behind it */
 
 	if (c->quant == Q_NONE)
 		return true;
@@ -163,46 +178,59 @@ check_quantifier(struct typing *t, const struct cond *c, enum thing inside)
 		return false;
 	}
 	if (c->negated) {
-		diag_error(t->d, c->op_at, "'%s' with a negated comparison reads two "
-		    "ways: write 'not any " STR_FMT " %s ...' or 'not every " STR_FMT
-		    " %s ...'", word, STR_ARG(c->fact.name), op_name(c->op),
-		    STR_ARG(c->fact.name), op_name(c->op));
+		written.n = c->fact.at.n;
+		diag_error(t->d, c->op_at, "'%s' with a negated comparison reads two ways; "
+		    "write 'not any " STR_FMT " %s ...' or 'not every " STR_FMT " %s ...'",
+		    word, STR_ARG(written), op_name(c->op), STR_ARG(written), op_name(c->op));
 		return false;
 	}
 	return true;
 }
 
-static void
-check_compare(struct typing *t, struct cond *c, enum thing inside)
+static bool
+check_operator(struct typing *t, const struct cond *c)
 {
-	const struct fact *f = c->fact.fact;
-	const struct type *type;
+	const struct type *type = type_of(c->fact.fact->type);
+	const char *name = c->fact.fact->name;
 
-	if (f == NULL)
-		return;		/* names said so */
-	type = type_of(f->type);
-	check_key(t, &c->fact);
-	if (!check_quantifier(t, c, inside))
-		return;
-	if (c->op == OP_TRUE) {
-		if (f->type != T_BOOL)
-			diag_error(t->d, c->fact.at, "'" STR_FMT "' (%s) must be compared "
-			    "with something%s%s%s", STR_ARG(c->fact.name), type->name,
-			    type->words != NULL ? ", like '" : ": 'is set' asks whether "
-			    "it is there", type->words != NULL ? "is " : "",
-			    type->words != NULL ? type->words[0] : "");
-		return;
+	if (c->op == OP_TRUE && c->fact.fact->type != T_BOOL) {
+		if (type->words != NULL)
+			diag_error(t->d, c->fact.at, "'%s' must be compared with something, "
+			    "like 'is %s'", name, type->words[0]);
+		else
+			diag_error(t->d, c->fact.at, "'%s' must be compared with something; "
+			    "whether it is there is asked by 'is set'", name);
+		return false;
 	}
 	if ((type->ops & OP_BIT(c->op)) == 0) {
 		wrong_operator(t, c);
-		return;
+		return false;
 	}
+	return true;
+}
+
+static bool
+check_operands(struct typing *t, struct cond *c)
+{
+	bool right = true;
+
 	for (struct operand *o = c->operands; o != NULL; o = o->next)
-		(void)check_operand(t, f, c->op, o);
+		right = check_operand(t, c->fact.fact, c->op, o) == 0 && right;
 	if (c->op == OP_MATCHES)
-		check_regex(t, c);
+		right = check_regex(t, c);
 	else if (c->op == OP_IN_LIST || c->op == OP_MATCHES_LIST)
-		check_list(t, c);
+		right = check_list(t, c);
+	return right;
+}
+
+static void
+check_compare(struct typing *t, struct cond *c, enum thing inside)
+{
+	if (c->fact.fact == NULL)
+		return;		/* names said so */
+	if (!check_key(t, &c->fact) || !check_quantifier(t, c, inside) ||
+	    !check_operator(t, c) || !check_operands(t, c))
+		c->fact.fact = NULL;	/* the passes below don't reason about it */
 }
 
 static void
@@ -217,9 +245,10 @@ check_cond(struct typing *t, struct cond *c, enum thing inside)
 }
 
 static void
-check_text_key(void *arg, const struct fact_use *u)
+check_text_fact(void *arg, const struct fact_use *u)
 {
-	check_key(arg, u->ref);
+	if (u->ref->fact != NULL && !check_key(arg, u->ref))
+		u->ref->fact = NULL;
 }
 
 void
@@ -231,7 +260,7 @@ check_types(struct ast *ast, const struct settings *s, struct arena *a, struct d
 		l->table = table_build(l, s, a, d);
 	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
 		check_cond(&t, r->cond, THING_NONE);
-		walk_texts(r->actions, check_text_key, &t);
+		walk_texts(r->actions, check_text_fact, &t);
 		check_captures(&t, r);
 		check_actions(&t, r);
 	}

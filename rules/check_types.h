@@ -21,8 +21,8 @@ struct typing {
 int check_operand(struct typing *t, const struct fact *f, enum op op, struct operand *o);
 /* Is that the name of a header field (RFC 5322, 2.2)?  Says so where not. */
 bool check_header_name(struct typing *t, struct span at, struct str name);
-/* The name in header["X"], macro["x"], sender.param["X"] can be one. */
-void check_key(struct typing *t, const struct fact_ref *ref);
+/* Can the name in header["X"], macro["x"], sender.param["X"] be one?  Says so where not. */
+bool check_key(struct typing *t, const struct fact_ref *ref);
 
 /* ${n} in the rule's texts, and which comparison it means. */
 void check_captures(struct typing *t, struct rule *r);
