@@ -20,6 +20,7 @@
 #define MESSAGE_MAX	1000	/* octets */
 
 struct diag {
+	struct arena	*adopted;	/* of a load that failed */
 	struct arena	*arena;
 	struct diagnostic **v;
 	size_t		 n, cap;
@@ -48,8 +49,16 @@ diag_free(struct diag *d)
 	if (d == NULL)
 		return;
 	arena_free(d->arena);
+	arena_free(d->adopted);
 	free(d->v);
 	free(d);
+}
+
+void
+diag_adopt(struct diag *d, struct arena *a)
+{
+	arena_free(d->adopted);
+	d->adopted = a;
 }
 
 void

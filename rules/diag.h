@@ -43,6 +43,12 @@ struct diag;
 struct diag *diag_new(void);
 void diag_free(struct diag *d);
 
+/*
+ * Takes over the arena of a load that failed: the diagnostics point into its
+ * sources.  It is freed with the queue; one load a queue.
+ */
+void diag_adopt(struct diag *d, struct arena *a);
+
 /* Queue one.  The text is printf(3)'s, without a final period or newline. */
 void diag_error(struct diag *d, struct span at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -29,16 +29,22 @@ ruleset_new(struct diag *d)
 	return rs;
 }
 
+/* A load that failed: what diag points to lives as long as diag. */
+static struct ruleset *
+give_up(struct ruleset *rs, struct diag *d)
+{
+	diag_adopt(d, rs->arena);
+	return NULL;
+}
+
 /* From the tree to a ruleset; ends it if there was any error. */
 static struct ruleset *
 finish(struct ruleset *rs, struct diag *d)
 {
 	struct ast *ast = rs->ast;
 
-	if (ast == NULL) {
-		rules_release(rs);
-		return NULL;
-	}
+	if (ast == NULL)
+		return give_up(rs, d);
 	settings_read(&rs->settings, ast, rs->arena, d);
 	check_names(ast, rs->arena, d);
 	check_types(ast, &rs->settings, rs->arena, d);
@@ -47,11 +53,7 @@ finish(struct ruleset *rs, struct diag *d)
 	check_reachability(ast, d);
 	if (diag_errors(d) == 0 && (compile(rs) == -1 || arena_failed(rs->arena)))
 		diag_error(d, (struct span){ 0 }, "out of memory");
-	if (diag_errors(d) > 0) {
-		rules_release(rs);
-		return NULL;
-	}
-	return rs;
+	return diag_errors(d) > 0 ? give_up(rs, d) : rs;
 }
 
 struct ruleset *

@@ -42,6 +42,7 @@ struct testcase {
 };
 
 static uint64_t rng;
+static bool dense;	/* few facts and many scores, so that they meet */
 
 static unsigned
 rnd(unsigned n)
@@ -84,12 +85,18 @@ random_compare(char *out, size_t n, int rule)
 		"any dkim.signature has ( result is fail and domain is s2.example )",
 		"time.hour < 12", "macro[\"j\"] is set", "queue.id is set",
 	};
+	static const char *const few[] = {
+		"rcpt.local is bob", "rcpt.domain is r.example", "subject contains \"x\"",
+		"header[\"X-A\"] is x", "spf is fail", "any rcpt.local is bob", "raw.body contains \"b\"",
+	};
 
 	if (rule > 0 && rnd(8) == 0)
 		snprintf(out, n, "matched[\"r%u\"]", rnd((unsigned)rule));
-	else if (rnd(6) == 0)
+	else if (rnd(dense ? 3 : 6) == 0)
 		snprintf(out, n, "score %s %d", (const char *[]){ ">=", "<", "is", ">" }[rnd(4)],
 		    (int)rnd(7) - 1);
+	else if (dense)
+		snprintf(out, n, "%s", few[rnd(sizeof(few) / sizeof(few[0]))]);
 	else
 		snprintf(out, n, "%s", leaves[rnd(sizeof(leaves) / sizeof(leaves[0]))]);
 }
@@ -127,6 +134,8 @@ random_text(void)
 	};
 	unsigned i = rnd(sizeof(texts) / sizeof(texts[0]));
 
+	if (dense && rnd(2) == 0)
+		return "score ${score}";
 	return i == 6 ? "100% no" : texts[i];
 }
 
@@ -188,6 +197,7 @@ random_case(struct testcase *c)
 	    (const char *[]){ "connect", "mail", "rcpt" }[rnd(3)],
 	    (const char *[]){ "tempfail", "accept", "skip" }[rnd(3)], rnd(4));
 	c->nrules = 1 + (int)rnd(MAX_RULES);
+	dense = rnd(2) == 0;
 	for (int i = 0; i < c->nrules; i++)
 		random_rule(c->rules[i], sizeof(c->rules[i]), i);
 	c->has_ip = rnd(8) != 0;
@@ -836,7 +846,7 @@ int
 main(void)
 {
 	const char *e = getenv("PROPERTY_CASES");
-	long cases = e != NULL ? atol(e) : 5000, ran = 0;
+	long cases = e != NULL ? atol(e) : 20000, ran = 0;
 	uint64_t seed = (e = getenv("PROPERTY_SEED")) != NULL ? strtoull(e, NULL, 10) : (uint64_t)time(NULL);
 	struct testcase c;
 	const char *why;
