@@ -142,13 +142,27 @@ add_pattern(struct builder *b, struct str pattern, struct str flags, struct span
 	return 0;
 }
 
+static bool
+has_blank(struct str s)
+{
+	return memchr(s.p, ' ', s.n) != NULL || memchr(s.p, '\t', s.n) != NULL;
+}
+
 static int
 add_line(void *arg, const struct listfile_entry *e)
 {
 	struct builder *b = arg;
 
-	return b->t->type == LIST_PATTERNS ? add_pattern(b, e->text, e->flags, e->at) :
-	    add_value(b, e->text, e->at);
+	if (b->t->type == LIST_PATTERNS)
+		return add_pattern(b, e->text, e->flags, e->at);
+	/* Other programs' tables have a second column; local parts may have blanks. */
+	if (b->t->type != LIST_STRINGS && has_blank(e->text) &&
+	    memchr(e->text.p, '"', e->text.n) == NULL) {
+		diag_error(b->d, e->at, "'" STR_FMT "' has more than one word; a "
+		    "list file holds one entry a line", STR_ARG(e->text));
+		return 0;
+	}
+	return add_value(b, e->text, e->at);
 }
 
 static int
