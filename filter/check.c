@@ -6,11 +6,8 @@
  */
 #include "filter/commands.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "filter/generation.h"
 #include "filter/selftest.h"
@@ -185,11 +182,8 @@ command_check(int argc, char **argv)
 
 	if ((code = read_options(argc, argv, &o)) != -1)
 		return code;
-	if (access(o.path, R_OK) == -1) {
-		fprintf(stderr, "postern: %s: cannot read: %s (name the rules file with -c)\n",
-		    o.path, strerror(errno));
-		return EX_NOINPUT;
-	}
+	if ((code = command_readable(o.path)) != EX_OK)
+		return code;
 	if ((d = diag_new()) == NULL ||
 	    (e = engines_new(NULL, 0, &why)) == NULL) {
 		fprintf(stderr, "postern: cannot start: " STR_FMT "\n",

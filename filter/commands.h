@@ -13,6 +13,9 @@
 #endif
 #define DEFAULT_RULES	SYSCONFDIR "/postern/rules"
 
+/* All of main(): finds the command, and ends with its status. */
+int command_main(int argc, char **argv);
+
 /* Each gets the arguments from its own name on, and returns a sysexits(3) code. */
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
@@ -29,6 +32,9 @@ int command_usage(const char *name, const char *fmt, ...)
 
 /* getopt_long() has said '?' or ':' about argv[optind - 1]: the same. */
 int command_bad_option(const char *name, int c, char **argv);
+
+/* Can a rules file be read?  EX_OK, or says why not: EX_NOINPUT. */
+int command_readable(const char *path);
 
 /* Colour is for people: a terminal, and no $NO_COLOR. */
 bool command_colour(FILE *out);

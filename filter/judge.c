@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "filter/commands.h"
 #include "filter/generation.h"
@@ -236,12 +235,8 @@ load(const struct options *o, struct engines **e, int *code)
 	struct ruleset *rs = NULL;
 	struct diag *d;
 
-	if (access(o->path, R_OK) == -1) {
-		fprintf(stderr, "postern: %s: cannot read: %s (name the rules file with -c)\n",
-		    o->path, strerror(errno));
-		*code = EX_NOINPUT;
+	if ((*code = command_readable(o->path)) != EX_OK)
 		return NULL;
-	}
 	*code = o->zone != NULL ? EX_NOINPUT : EX_UNAVAILABLE;
 	if ((d = diag_new()) == NULL)
 		strbuf_puts(&why, "out of memory");

@@ -7,12 +7,10 @@
  */
 #include "filter/load.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
+#include "filter/commands.h"
 #include "filter/generation.h"
 #include "filter/log.h"
 #include "filter/milter.h"
@@ -55,21 +53,14 @@ load_first(const char *path, struct engines *e, struct generation **g)
 	struct diag *d;
 	int code = 0;
 
-	if (access(path, R_OK) == -1) {
-		int error = errno;
-
-		fprintf(stderr, "postern: %s: cannot read: %s (%s)\n", path,
-		    strerror(error), error == ENOENT ?
-		    "create it, or name another with -c" :
-		    "postern must be able to read it and its directories");
-		return EX_NOINPUT;
-	}
+	if ((code = command_readable(path)) != EX_OK)
+		return code;
 	if ((d = diag_new()) == NULL) {
 		fprintf(stderr, "postern: out of memory\n");
 		return EX_OSERR;
 	}
 	*g = build(path, e, NULL, d, &why);
-	diag_print(d, stderr, isatty(STDERR_FILENO) != 0);
+	diag_print(d, stderr, command_colour(stderr));
 	if (*g == NULL) {
 		if (why.n > 0)
 			say(&why);

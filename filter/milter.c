@@ -471,10 +471,10 @@ on_body(SMFICTX *ctx, unsigned char *chunk, size_t n)
 	r = session_body(c->session, (struct str){ (const char *)chunk, n });
 	if (r == -1)
 		c->failed = true;
-	if (r == 0 && (c->steps & SMFIP_SKIP) != 0 &&
-	    (c->steps & SMFIP_NR_BODY) == 0)
+	/* A shorter chunk is the last; if it came with the end, to skip would be wrong. */
+	if (r == 0 && n >= MILTER_CHUNK_SIZE && (c->steps & SMFIP_SKIP) != 0)
 		return SMFIS_SKIP;
-	return apply_quiet(c, SMFIP_NR_BODY);
+	return SMFIS_CONTINUE;
 }
 
 static sfsistat

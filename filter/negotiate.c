@@ -95,7 +95,11 @@ wanted_actions(const struct ruleset *rs)
 	return want;
 }
 
-/* Steps not to be sent, and those that need no reply. */
+/*
+ * Steps not to be sent, and those that need no reply.  Chunks of body are
+ * always answered: the last may come with the end of the message, where
+ * libmilter takes no answer but "go on".
+ */
 static unsigned long
 wanted_steps(const struct ruleset *rs)
 {
@@ -107,8 +111,6 @@ wanted_steps(const struct ruleset *rs)
 
 	if ((looked & (F_DKIM | F_RAWBODY | F_SIZE)) == 0)
 		want |= SMFIP_NOBODY;
-	else if ((looked & F_SIZE) != 0)
-		want |= SMFIP_NR_BODY;	/* all of it is counted: never skipped */
 	if ((looked & (F_HEADERS | F_DKIM | F_SIZE)) == 0 && !n->edits &&
 	    !writes_authres(s))
 		want |= SMFIP_NOHDRS | SMFIP_NOEOH;
@@ -234,6 +236,11 @@ check_missing(struct generation *g, unsigned long offered)
 			log_missing(g, rights[i].right, rights[i].name);
 }
 
+/* libmilter keeps the MTA from waiting for these by itself. */
+#define FAKED_STEPS	(SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | \
+	SMFIP_NR_RCPT | SMFIP_NR_DATA | SMFIP_NR_UNKN | SMFIP_NR_HDR | \
+	SMFIP_NR_EOH | SMFIP_NR_BODY)
+
 /* A bit of no action, for g->missed. */
 #define MISSED_LEADSPC	0x80000000UL
 
@@ -243,11 +250,13 @@ negotiate(SMFICTX *ctx, struct connection *c, unsigned long offered_actions,
 {
 	struct generation *g = c->gen;
 
+	/* libmilter shows the oldest protocol's sets where an MTA offers nothing. */
+	if (offered_actions == SMFI_V1_ACTS)
+		offered_actions = 0;
+	if ((offered_steps & SMFI_CURR_PROT & ~FAKED_STEPS) == SMFI_V1_PROT)
+		offered_steps &= FAKED_STEPS;
 	c->actions = g->actions & offered_actions;
 	c->steps = g->steps & offered_steps;
-	/* Without SKIP there is nothing to say about a chunk of body. */
-	if ((c->steps & SMFIP_SKIP) == 0)
-		c->steps |= SMFIP_NR_BODY & offered_steps;
 	check_missing(g, offered_actions);
 	if ((c->steps & SMFIP_HDR_LEADSPC) == 0 &&
 	    (rules_needs(g->ruleset)->facts & F_DKIM) != 0 &&
