@@ -235,7 +235,11 @@ set_client(SPF_request_t *request, const struct spf_gate *g)
 	    SPF_request_set_ipv6(request, a6)) == SPF_E_SUCCESS;
 }
 
-/* What libspf2 says, where the gate saw no failure. */
+/*
+ * What libspf2 says, where the gate saw no failure.  Errors of records and of
+ * DNS are the gate's to find: what else libspf2 calls an error is its own
+ * trouble, mostly memory (which it calls a wrong record), so never permerror.
+ */
 static enum spf_result
 result_of(struct spf_gate *g, const SPF_response_t *response)
 {
@@ -251,11 +255,10 @@ result_of(struct spf_gate *g, const SPF_response_t *response)
 	default:
 		break;
 	}
-	g->reason = str_of(SPF_strerror(response->err));
+	g->reason = STR("libspf2 gave up");
 	g->failure = response->err == SPF_E_NO_MEMORY ? GATE_NO_MEMORY :
-	    response->err == SPF_E_DNS_ERROR ? GATE_TEMPERROR :
-	    GATE_PERMERROR;
-	return SPF_R_PERMERROR;
+	    GATE_TEMPERROR;
+	return SPF_R_TEMPERROR;
 }
 
 /* Evaluates the first record; where g->failure is set it decides instead. */

@@ -12,7 +12,7 @@
  *   which the client is.
  * - ptr becomes exists, as the gate answers it.
  * - redirect is a mechanism to libspf2, in its place among the others: it is
- *   put last, and left out beside all (6.1).
+ *   put last, so that all and what else matches comes before it (6.1).
  *
  * An exists that never matches, the marker, stands before a term that asks
  * nothing, or at the end: so the gate knows which term decided.
@@ -140,7 +140,7 @@ gate_write_record(struct spf_gate *g, struct gate_record *r)
 			break;
 		}
 	}
-	if (r->rec.redirect.n > 0 && !r->rec.all) {
+	if (r->rec.redirect.n > 0) {
 		write_text(r, " redirect=t%zu.r%zu.g", r->nterms, g->nrecords);
 		add_term(r, SPF_REDIRECT, r->rec.redirect,
 		    r->rec.redirect_spec);

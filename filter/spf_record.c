@@ -260,9 +260,7 @@ spf_record_read(struct spf_record *r, struct str txt, struct str *where)
 	memset(r, 0, sizeof(*r));
 	r->text = rest = skip(txt, 6);
 	while ((more = spf_record_next(&rest, &t, &wrong)) > 0) {
-		if (t.kind == SPF_ALL) {
-			r->all = true;
-		} else if (t.kind == SPF_REDIRECT) {
+		if (t.kind == SPF_REDIRECT) {
 			if (r->redirect.n > 0)
 				wrong = "a second redirect";
 			r->redirect = t.text;

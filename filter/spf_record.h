@@ -32,7 +32,6 @@ struct spf_record {
 	struct str	redirect;	/* the whole modifier, n 0 if there is none */
 	struct str	redirect_spec;
 	struct str	exp_spec;	/* n 0: none */
-	bool		all;		/* redirect has no effect (6.1) */
 };
 
 /* Does the text of a TXT record begin with the version "v=spf1" (4.5)? */

@@ -50,6 +50,8 @@ static const char zone[] =
     "mxgone.example.org TXT \"v=spf1 mx:dead.example.org -all\"\n"
     "dead.example.org * SERVFAIL\n"
     "incnone.example.org TXT \"v=spf1 include:a.example.org -all\"\n"
+    "ptrother.example.org TXT \"v=spf1 ptr:ample.org ptr:x.example.org "
+	"~ptr -all\"\n"
     "ptrgone.example.org TXT \"v=spf1 ptr:example.org -all\"\n"
     "99.2.0.192.in-addr.arpa * SERVFAIL\n"
     "zero.example.org TXT \"v=spf1 ip4:10.0.0.0/0 -all\"\n"
@@ -119,6 +121,8 @@ static const struct {
 	FROM("192.0.2.1", "u@mxgone.example.org", SPF_R_TEMPERROR, "", ""),
 	FROM("192.0.2.1", "u@incnone.example.org", SPF_R_PERMERROR, "", ""),
 	FROM("192.0.2.99", "u@ptrgone.example.org", SPF_R_FAIL, "-all", ""),
+	/* Neither a part of a label nor a name below the client's. */
+	FROM("192.0.2.18", "u@ptrother.example.org", SPF_R_FAIL, "-all", ""),
 	FROM("192.0.2.1", "u@zero.example.org", SPF_R_PASS, "ip4:10.0.0.0/0",
 	    ""),
 	FROM("2001:db8::1", "u@zero.example.org", SPF_R_FAIL, "-all", ""),
@@ -344,6 +348,33 @@ test_big(void **state)
 	}
 }
 
+/* 4.6.4: ten MX records are looked at, eleven are an error. */
+static void
+test_mx_limit(void **state)
+{
+	struct strbuf b = { 0 };
+	struct resolver *r;
+	int i, n;
+
+	(void)state;
+	for (n = 10; n <= 11; n++) {
+		strbuf_printf(&b, "m%d.example.org TXT \"v=spf1 mx -all\"\n", n);
+		for (i = 1; i <= n; i++)
+			strbuf_printf(&b, "m%d.example.org MX %d "
+			    "h%d.example.org\nh%d.example.org A 192.0.2.%d\n",
+			    n, i, i, i, i);
+	}
+	r = resolver_of(b.p);
+	assert_int_equal(check(r, arena, "192.0.2.10", "h",
+	    "u@m10.example.org")->result, SPF_R_PASS);
+	assert_int_equal(check(r, arena, "192.0.2.20", "h",
+	    "u@m10.example.org")->result, SPF_R_FAIL);
+	assert_int_equal(check(r, arena, "192.0.2.1", "h",
+	    "u@m11.example.org")->result, SPF_R_PERMERROR);
+	resolver_free(r);
+	strbuf_free(&b);
+}
+
 /* A chain of includes: the tenth still counts, the eleventh is an error. */
 static void
 test_include_chain(void **state)
@@ -474,6 +505,7 @@ main(void)
 		cmocka_unit_test(test_domain),
 		cmocka_unit_test(test_long_explanation),
 		cmocka_unit_test(test_big),
+		cmocka_unit_test(test_mx_limit),
 		cmocka_unit_test(test_include_chain),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_begin),
