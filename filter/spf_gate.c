@@ -139,6 +139,15 @@ wait_for(struct spf_gate *g, struct dns_query *q)
 	return d;
 }
 
+/* Both; NULL: g->failure is set. */
+static const struct dns_answer *
+ask(struct spf_gate *g, struct str name, enum dns_type type)
+{
+	struct dns_query *q = begin(g, name, type);
+
+	return q != NULL ? wait_for(g, q) : NULL;
+}
+
 /* Void lookups are counted by terms (4.6.4). */
 static void
 count_void(struct spf_gate *g, struct gate_term *t)
@@ -161,10 +170,8 @@ look_up(struct spf_gate *g, struct gate_term *t, struct str name,
     enum dns_type type)
 {
 	const struct dns_answer *d;
-	struct dns_query *q;
 
-	if (!gate_name_ok(name) || (q = begin(g, name, type)) == NULL ||
-	    (d = wait_for(g, q)) == NULL)
+	if (!gate_name_ok(name) || (d = ask(g, name, type)) == NULL)
 		return NULL;
 	if (d->status == DNS_SERVFAIL || d->status == DNS_TIMEOUT) {
 		fail_dns(g, name, type == DNS_MX ? "MX" : type == DNS_A ? "A" :
@@ -221,7 +228,6 @@ static bool
 find_names(struct spf_gate *g)
 {
 	const struct dns_answer *d;
-	struct dns_query *q;
 	struct str name;
 
 	if (g->names_known)
@@ -232,8 +238,7 @@ find_names(struct spf_gate *g)
 		fail(g, GATE_NO_MEMORY, STR(""));
 		return true;
 	}
-	if ((q = begin(g, name, DNS_PTR)) == NULL ||
-	    (d = wait_for(g, q)) == NULL)
+	if ((d = ask(g, name, DNS_PTR)) == NULL)
 		return true;
 	g->has_names = d->n > 0 || d->status == DNS_SERVFAIL ||
 	    d->status == DNS_TIMEOUT;
@@ -314,7 +319,6 @@ int
 gate_load(struct spf_gate *g, struct str domain)
 {
 	const struct dns_answer *d;
-	struct dns_query *q;
 	struct gate_record *r;
 	struct str txt, where;
 	const char *wrong;
@@ -323,8 +327,7 @@ gate_load(struct spf_gate *g, struct str domain)
 		fail(g, GATE_NONE, STR("the domain is no domain name"));
 		return -1;
 	}
-	if ((q = begin(g, domain, DNS_TXT)) == NULL ||
-	    (d = wait_for(g, q)) == NULL)
+	if ((d = ask(g, domain, DNS_TXT)) == NULL)
 		return -1;
 	if (d->status == DNS_SERVFAIL || d->status == DNS_TIMEOUT) {
 		fail_dns(g, domain, "TXT", d);
@@ -550,7 +553,6 @@ gate_explanation(struct spf_gate *g, size_t max)
 	const struct gate_record *r = gate_decider(g);
 	struct spf_macro_env env = g->env;
 	const struct dns_answer *d;
-	struct dns_query *q;
 	struct str domain;
 
 	if (r->rec.exp_spec.n == 0)
@@ -559,8 +561,7 @@ gate_explanation(struct spf_gate *g, size_t max)
 		return g->failure == GATE_NO_MEMORY ? STR_NONE : STR("");
 	if (!gate_name_ok(domain))
 		return STR("");
-	if ((q = begin(g, domain, DNS_TXT)) == NULL ||
-	    (d = wait_for(g, q)) == NULL)
+	if ((d = ask(g, domain, DNS_TXT)) == NULL)
 		return g->failure == GATE_NO_MEMORY ? STR_NONE : STR("");
 	if (d->n != 1 || spf_macro_check(d->rr[0].data, SPF_IN_TEXT) != NULL)
 		return STR("");

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """The SPF suites through spf_check().
 
-usage: spf.py TOOL [FILE.yml ...]
+usage: spf.py TOOL [SUITES | FILE.yml ...]
 
 TOOL is the program built from spf_tool.c.  Without files: all *.yml of
-$SUITES/spf.  Prints a line a suite, "rfc7208: 203 of 203", then each case that
+SUITES/spf, $SUITES/spf or ../shared/suites/spf.  Prints a line a suite, "rfc7208: 203 of 203", then each case that
 is not right with what was expected and what came out; those listed in
 EXPECTED below count as expected.  Exits 1 if any other is wrong, or if one
 listed there is right or gone wrong in another way.
@@ -115,12 +115,14 @@ def netstring(data):
 
 def main():
     tool = sys.argv[1]
-    files = sys.argv[2:] or sorted(glob.glob(os.path.join(
-        os.environ.get('SUITES', '../shared/suites'), 'spf', '*.yml')))
+    files = sys.argv[2:] or [os.environ.get('SUITES', '../shared/suites')]
+    if len(files) == 1 and not files[0].endswith('.yml'):
+        folder = os.path.join(files[0], 'spf')
+        files = sorted(glob.glob(os.path.join(folder, '*.yml')))
     if not files:
-        print('spf: no suites here, skipped')
+        print('spf: skipped, no *.yml in', folder)
         return 0
-    return max(run_suite(tool, f) for f in files)
+    return max([run_suite(tool, f) for f in files])
 
 
 def run_suite(tool, path):
@@ -128,7 +130,12 @@ def run_suite(tool, path):
     cases, stdin = [], []
     with open(path, 'rb') as f:
         text = f.read().decode('utf-8', 'surrogateescape')
-    for doc in yaml.safe_load_all(text):
+    try:
+        docs = list(yaml.safe_load_all(text))
+    except yaml.YAMLError as e:
+        print('%s: no YAML: %s' % (suite, str(e).replace('\n', ' ')))
+        return 1
+    for doc in docs:
         if not doc or not doc.get('tests'):
             continue
         stdin.append(netstring(b'zone') + netstring(
