@@ -88,6 +88,7 @@ static const struct {
 	{ T_DOMAIN, "a.example.org", OP_IN_SET, ".example.org", 1 },
 	{ T_DOMAIN, "a.b.example.org", OP_IN_SET, ".EXAMPLE.org.", 1 },
 	{ T_DOMAIN, "example.org", OP_IN_SET, ".example.org", 0 },
+	{ T_DOMAIN, ".example.org", OP_IN_SET, ".example.org", 0 },
 	{ T_DOMAIN, "notexample.org", OP_IN_SET, ".example.org", 0 },
 	{ T_DOMAIN, "example.org.evil.example", OP_IN_SET, ".example.org", 0 },
 	{ T_DOMAIN, "M\xc3\x9cLLER.example", OP_IS, "xn--mller-kva.example", 1 },
