@@ -279,8 +279,8 @@ class Milter:
         return self.closed_by_filter()
 
     def quit_nc(self):
+        """The next client comes by the same connection, and what was negotiated stays."""
         self.send("K")
-        self.offer = self.offer
 
     # -- whole dialogues
 

@@ -1,0 +1,350 @@
+#!/usr/bin/python3
+"""life.py - the daemon from its start to its end: sockets, privileges, reload,
+stop, limits, and what it says to an operator's mistakes."""
+
+import os
+import re
+import signal
+import socket
+import stat
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from daemon import Daemon, command
+from milter import Closed, Milter
+from scratch import Scratch, binary, free_port, have_ipv6, wait_until
+from tap import Tap, skip_all
+
+SIMPLE = 'rule s\n    if   sender is bad@example.com\n    then reject 550 5.7.1 "No"\n'
+
+
+def version(word):
+    return 'set earliest-reply mail\nrule v\n    if   sender is bad@example.com\n    then reject 550 5.7.1 "%s"\n' % word
+
+
+class Env:
+    def __init__(self, tap):
+        self.tap = tap
+        self.same, self.ok = tap.same, tap.ok
+
+
+def told(m):
+    """Which version of the rules a session has; it stays usable."""
+    reply = m.mail("<bad@example.com>")
+    m.abort()
+    return reply.text
+
+
+def serves(address):
+    try:
+        with Milter(address) as m:
+            m.open()
+            last = m.message()[1]
+            return last is not None and last.kind in ("accept", "continue")
+    except (OSError, Closed):
+        return False
+
+
+def ends_well(e, d, name):
+    status = d.stop()
+    e.ok(status == 0 and not d.crashed(), name + ": ends well", "status %s, %s" % (status, d.crashed()), d.text()[-2000:])
+
+
+# ---- sockets
+
+def unix_sockets(e, scratch):
+    path = scratch.join("postern.sock")
+    with Daemon(scratch, SIMPLE) as d:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        e.same(oct(mode), "0o660", "unix: mode 0660 unless set")
+        e.ok(serves(path), "unix: serves")
+        # A second one finds the place taken and leaves the first alone.
+        status, out, err = command("run", "-c", d.path, "--zone", scratch.join("zone"))
+        e.ok(status == 69 and err.count("\n") == 1 and path in err, "unix: a live socket is not replaced", status, err)
+        e.ok(serves(path), "unix: and goes on")
+        d.process.kill()
+        d.wait()
+    e.ok(os.path.exists(path), "unix: a killed daemon leaves its socket behind")
+    with Daemon(scratch, "set socket-mode 0600\n" + SIMPLE) as d:
+        e.same(oct(stat.S_IMODE(os.stat(path).st_mode)), "0o600", "unix: a stale socket is replaced, socket-mode is obeyed")
+        e.ok(serves(path), "unix: and serves")
+        ends_well(e, d, "unix")
+    e.ok(not os.path.exists(path), "unix: the socket is removed at the end")
+    with open(path, "w") as f:
+        f.write("precious")
+    status, out, err = command("run", "-c", d.path, "--zone", scratch.join("zone"))
+    with open(path) as f:
+        e.ok(status != 0 and err.count("\n") == 1 and f.read() == "precious", "unix: a file is not replaced", status, err)
+    os.unlink(path)
+    if os.geteuid() == 0:
+        with Daemon(scratch, "set socket-group mail\nset socket-mode 0660\n" + SIMPLE) as d:
+            import grp
+            e.same(os.stat(path).st_gid, grp.getgrnam("mail").gr_gid, "unix: socket-group")
+
+
+def inet_sockets(e, scratch):
+    port = free_port()
+    with Daemon(scratch, SIMPLE, listen="inet:%d@127.0.0.1" % port) as d:
+        e.ok(serves(d.address), "inet: serves")
+        status, out, err = command("run", "-c", d.path, "--zone", scratch.join("zone"))
+        e.ok(status == 69 and err.count("\n") == 1 and str(port) in err, "inet: a port in use", status, err)
+        ends_well(e, d, "inet")
+    with Daemon(scratch, SIMPLE, listen="inet:%d@127.0.0.1" % port) as d:
+        e.ok(serves(d.address), "inet: the same port again at once")
+    if not have_ipv6():
+        e.tap.skip("inet6: serves", "no IPv6 on loopback")
+        return
+    with Daemon(scratch, SIMPLE, listen="inet6:%d@::1" % free_port(socket.AF_INET6)) as d:
+        e.ok(serves(d.address), "inet6: serves")
+
+
+def refused_starts(e, scratch):
+    """One line that says what and how to mend it, sysexits, nothing left behind."""
+    sock = scratch.join("postern.sock")
+    good = "set log stderr\nset listen unix:%s\n" % sock + SIMPLE
+
+    def case(name, want, rules=None, args=None, lines=1, word=""):
+        path = scratch.write("r", rules if rules is not None else good)
+        status, out, err = command(*(args or ("run", "-c", path)))
+        e.ok(status in (want if isinstance(want, tuple) else (want,)) and (lines == 0 or err.count("\n") == lines)
+             and word in err and err.startswith("postern: " if lines else "") and not os.path.exists(sock),
+             "start: " + name, "status %s, want %s" % (status, want), err)
+    case("no such rules file", 66, args=("run", "-c", scratch.join("nowhere")), word="nowhere")
+    case("a directory for a rules file", (66, 78), args=("run", "-c", scratch.path), word=scratch.path)
+    case("a mistake in the rules", 78, good + 'rule x\n    if   hello is x\n    then accept\n', lines=0, word="hello")
+    case("a test in the file that fails", 78, good + 'test "t"\n    sender <bad@example.com>\n    rcpt <b@example.org>\n'
+         '    expect accept\n', lines=0, word="expect")
+    case("an unknown option", 64, args=("run", "--nonsense"))
+    case("an option without its value", 64, args=("run", "-c"))
+    case("an unknown command", 64, args=("serve",), word="serve")
+    case("no such zone file", 66, args=("run", "-c", scratch.write("r", good), "--zone", scratch.join("nozone")),
+         word="nozone")
+    case("a socket in no directory", 73, good.replace(sock, scratch.join("no/such/dir/s")), word="director")
+    case("a socket's path too long", 78, good.replace(sock, "/tmp/" + "x" * 120), lines=0, word="107")
+    case("an address of another host", (69, 73), good.replace("unix:" + sock, "inet:%d@192.0.2.1" % free_port()),
+         word="192.0.2.1")
+    case("a port that is none", 78, good.replace("unix:" + sock, "inet:99999@127.0.0.1"), lines=0)
+    case("a group that isn't there", (67, 78), "set socket-group nosuchgroup\n" + good, word="nosuchgroup")
+    if os.geteuid() == 0:
+        case("a user that isn't there", (67, 78), "set user nosuchuser\n" + good, word="nosuchuser")
+
+
+def privileges(e, scratch):
+    if os.geteuid() != 0:
+        e.tap.skip("privileges: dropped", "not root")
+        return
+    with Daemon(scratch, "set user nobody\n" + version("one")) as d:
+        with open("/proc/%d/status" % d.process.pid) as f:
+            text = f.read()
+        uid = re.search(r"^Uid:\s*(\d+)\s+(\d+)\s+(\d+)", text, re.M).groups()
+        gid = re.search(r"^Gid:\s*(\d+)\s+(\d+)\s+(\d+)", text, re.M).groups()
+        import pwd
+        who = pwd.getpwnam("nobody")
+        e.same((set(uid), set(gid)), ({str(who.pw_uid)}, {str(who.pw_gid)}), "privileges: dropped after binding")
+        groups = re.search(r"^Groups:(.*)$", text, re.M).group(1).split()
+        e.ok("0" not in groups, "privileges: no groups of root's left", groups)
+        e.ok(serves(d.address), "privileges: serves")
+        e.same(d.reload(signal.SIGHUP, "set user nobody\n" + version("two")), True, "privileges: reloads as that user")
+        e.same(d.reload(signal.SIGHUP, "set user mail\n" + version("three")), False,
+               "privileges: another user can't come by reload")
+        e.ok(d.wait_line(r"user"), "privileges: and the log says so")
+        ends_well(e, d, "privileges")
+
+
+# ---- reload
+
+def reloads(e, scratch):
+    with Daemon(scratch, version("one")) as d:
+        old = Milter(d.address)
+        old.open()
+        e.same(told(old), "one", "reload: before")
+        for sig, word in ((signal.SIGHUP, "two"), (signal.SIGUSR1, "three")):
+            e.same(d.reload(sig, version(word)), True, "reload: taken by %s" % sig.name)
+            with Milter(d.address) as m:
+                m.open()
+                e.same(told(m), word, "reload: a new session has the new rules")
+            e.same(told(old), "one", "reload: an open session keeps its own")
+        line = d.wait_line(r"reloaded: .*rules=\d+", 0)
+        e.ok(line and d.path in line and re.search(r"sha256=[0-9a-f]{8,}", line), "reload: path, hash and counts in the log",
+             d.text())
+        since = d.mark()
+        e.same(d.reload(signal.SIGHUP, 'rule x\n    if   subjct contains "x"\n    then accept\n'), False,
+               "reload: a mistake is not taken")
+        e.ok(d.wait_line(r"rules:\d+:\d+: error: .*subjct", since), "reload: with file, line and column", d.text()[-1500:])
+        e.same(d.reload(signal.SIGUSR1, version("four") + 'test "t"\n    sender <bad@example.com>\n'
+                        '    rcpt <b@example.org>\n    expect accept\n'), False, "reload: a failing test is not taken")
+        with Milter(d.address) as m:
+            m.open()
+            e.same(told(m), "three", "reload: the old rules go on")
+        d.settings = d.settings.replace("postern.sock", "other.sock")
+        since = d.mark()
+        e.same(d.reload(signal.SIGHUP, version("five")), False, "reload: another socket can't come by reload")
+        e.ok(d.wait_line(r"listen", since), "reload: and the log says so")
+        d.settings = d.settings.replace("other.sock", "postern.sock")
+        os.unlink(d.path)
+        e.same(d.reload(signal.SIGHUP), False, "reload: no file, no change")
+        e.same(d.reload(signal.SIGHUP, version("six")), True, "reload: mended")
+        e.same(told(old), "one", "reload: the old session has kept its rules through all that")
+        e.ok(old.message()[1].kind in ("accept", "continue"), "reload: and its message is judged")
+        old.close()
+        for n in range(300):
+            d.signal(signal.SIGHUP if n % 2 else signal.SIGUSR1)
+        e.same(d.reload(signal.SIGHUP, version("seven")), True, "reload: three hundred signals on end")
+        e.ok(serves(d.address), "reload: and it serves")
+        ends_well(e, d, "reload")
+
+
+# ---- stop
+
+def stops(e, scratch):
+    body = 'rule b\n    if   raw.body contains "poison"\n    then reject 554 5.7.1 "Poison"\n'
+    with Daemon(scratch, "set stop-timeout 20s\n" + body) as d:
+        idle = Milter(d.address)
+        idle.open()
+        m = Milter(d.address)
+        m.open()
+        m.mail()
+        m.rcpt()
+        m.data()
+        d.signal(signal.SIGTERM)
+        e.ok(d.wait_notice("STOPPING=1"), "stop: told to systemd", d.notices)
+        wait_until(lambda: not os.path.exists(d.address))
+        e.ok(not serves(d.address), "stop: nobody new is let in")
+        e.ok(d.alive(), "stop: waits for the message in hand")
+        m.header("Subject", " x")
+        m.end_of_headers()
+        m.body(b"poison\r\n")
+        last = m.end()
+        e.same((last.kind, last.code), ("reply", 554), "stop: the message in hand gets its verdict")
+        e.same(d.wait(10), 0, "stop: then it ends, with status 0")
+        e.ok(d.wait_verdict(0, verdict="reject"), "stop: and its line is in the log", d.text())
+        idle.close()
+        m.close()
+    with Daemon(scratch, "set stop-timeout 1s\n" + body) as d:
+        m = Milter(d.address)
+        m.open()
+        m.mail()
+        m.rcpt()
+        began = time.monotonic()
+        d.signal(signal.SIGTERM)
+        e.same(d.wait(15), 0, "stop: a message that never ends is not waited for")
+        took = time.monotonic() - began
+        e.ok(0.5 <= took <= 6, "stop: but for stop-timeout", took)
+        m.close()
+    with Daemon(scratch, body) as d:
+        began = time.monotonic()
+        d.signal(signal.SIGINT)
+        e.same(d.wait(15), 0, "stop: SIGINT, too")
+        e.ok(time.monotonic() - began < 3, "stop: at once where nothing is in hand", time.monotonic() - began)
+        e.ok(not os.path.exists(scratch.join("postern.sock")), "stop: the socket is gone")
+
+
+# ---- limits
+
+def memory(d):
+    with open("/proc/%d/status" % d.process.pid) as f:
+        return int(re.search(r"VmRSS:\s*(\d+) kB", f.read()).group(1)) / 1024
+
+
+def floods(e, scratch):
+    rules = ('rule b\n    if   raw.body contains "poison"\n    then reject "body"\n'
+             'rule h\n    if   header["X-None"] contains "poison" or subject contains "poison"\n    then reject "header"\n')
+    with Daemon(scratch, rules) as d:
+        with Milter(d.address, timeout=30) as m:
+            m.open()
+            before = memory(d)
+            for n in range(3):
+                m.mail()
+                m.rcpt()
+                m.data()
+                for _ in range(300):
+                    m.header("X-Long", " " + "x" * 60000)
+                for _ in range(20000):
+                    m.header("X", " y")
+                m.end_of_headers()
+                for _ in range(200):
+                    if m.step("B", b"z" * 65535).kind == "skip":
+                        break
+                last = m.end()
+                e.ok(last.kind in ("accept", "continue", "reject", "tempfail", "reply"), "flood %d: answered" % n, last)
+            e.ok(memory(d) - before < 60, "flood: 18 MB of header and 12 MB of body are not kept",
+                 "%.0f MB before, %.0f MB after" % (before, memory(d)))
+            m.mail()
+            answers = {m.rcpt("<r%d@example.org>" % n).kind for n in range(5000)}
+            m.abort()
+            e.ok(answers <= {"continue", "none", "tempfail", "reply"}, "flood: 5,000 recipients are answered", answers)
+            m.macro_list("M", [("{x%d}" % n, "y" * 100) for n in range(5000)])
+            last = m.message()[1]
+            e.ok(last.kind in ("accept", "continue"), "flood: 5,000 macros, and the session goes on", last)
+            e.ok(memory(d) - before < 80, "flood: memory", "%.0f MB before, %.0f MB after" % (before, memory(d)))
+        e.ok(serves(d.address), "flood: the next is served")
+        ends_well(e, d, "flood")
+
+
+def half_sent(e, scratch):
+    """Peers that send half a packet and wait: nobody else waits for them."""
+    with Daemon(scratch, SIMPLE) as d:
+        stuck = [Milter(d.address) for _ in range(30)]
+        for n, m in enumerate(stuck):
+            if n % 2:
+                m.negotiate()
+            m.write(b"\0\0\0\x20M<half")
+        began = time.monotonic()
+        good = sum(serves(d.address) for _ in range(20))
+        took = time.monotonic() - began
+        e.same(good, 20, "half a packet: twenty others are served")
+        e.ok(took < 3, "half a packet: at once", "%.2f s" % took)
+        for m in stuck:
+            m.close()
+        e.ok(serves(d.address), "half a packet: and after they have gone")
+        ends_well(e, d, "half a packet")
+
+
+def many_idle(e, scratch):
+    with Daemon(scratch, SIMPLE) as d:
+        idle = [Milter(d.address) for _ in range(300)]
+        for m in idle:
+            m.negotiate()
+        e.ok(serves(d.address), "300 idle sessions: the next is served")
+        threads = len(os.listdir("/proc/%d/task" % d.process.pid))
+        e.ok(threads < 100, "300 idle sessions: they hold no threads", "%d threads" % threads)
+        for m in idle:
+            m.close()
+        ends_well(e, d, "300 idle sessions")
+
+
+# ---- other commands, as far as the daemon's user needs them
+
+def plain_commands(e, scratch):
+    status, out, err = command("--version")
+    e.ok(status == 0 and re.match(r"postern \d+\.\d+", out), "--version", out, err)
+    status, out, err = command("--help")
+    e.ok(status == 0 and "run" in out and "check" in out and "judge" in out, "--help", out, err)
+    status, out, err = command()
+    e.ok(status == 64 and err, "no command: says how", status, out, err)
+    path = scratch.write("rules", SIMPLE)
+    status, out, err = command("check", path)
+    if status == 64:
+        status, out, err = command("check", "-c", path)
+    e.same(status, 0, "check: a good file", out, err)
+
+
+CASES = [unix_sockets, inet_sockets, refused_starts, privileges, reloads, stops, floods, half_sent, many_idle,
+         plain_commands]
+
+
+def main():
+    if not os.access(binary(), os.X_OK):
+        skip_all("no %s" % binary())
+    tap = Tap()
+    e = Env(tap)
+    for case in CASES:
+        with Scratch("life") as scratch:
+            tap.case(case.__name__, case, e, scratch)
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
