@@ -233,7 +233,9 @@ scan(struct str text, size_t off, enum lex_mode mode, size_t *end,
 
 	*why = NULL;
 	if (c == '"') {
-		*why = "this string has no closing quote on its line";
+		*why = off > 0 && lex_is_word(text.p[off - 1]) ?
+		    "this quote closes no string: is the one before it "
+		    "missing?" : "this string has no closing quote on its line";
 		*end = lex_string_end(text, off);
 		return TOK_STRING;
 	}

@@ -28,6 +28,11 @@ static const char *const keywords[] = {
 	"redirect", "score", "log", NULL
 };
 
+/* With these something new begins: what was expected before them is missing. */
+static const char *const goes_on[] = {
+	"if", "then", "and", "or", "by", "at", "expect", NULL
+};
+
 static const char *const fact_names[] = {
 #define FACT(name, type, stage, scope, cost, get, flags, manual) name,
 #include "facts.def"
@@ -91,17 +96,50 @@ parse_shown(struct str s)
 	return s;
 }
 
+struct str
+parse_near(struct parser *p, const struct token *tok, const char *const *words)
+{
+	struct str all[16], s = STR_NONE;
+	size_t n = 0;
+
+	while (n < sizeof(all) / sizeof(all[0]) && words[n] != NULL) {
+		all[n] = str_of(words[n]);
+		n++;
+	}
+	if (tok->kind != TOK_WORD || parse_is_keyword(tok->text) ||
+	    (s = diag_nearest(tok->text, all, n)).p == NULL)
+		return STR_NONE;
+	diag_error(p->d, tok->at, "unexpected '" STR_FMT "'; did you mean '"
+	    STR_FMT "'?", STR_ARG(parse_shown(tok->text)), STR_ARG(s));
+	return s;
+}
+
+void
+parse_missing(struct parser *p, const struct token *tok, const char *what)
+{
+	if (tok->kind != TOK_END && !tok->first)
+		diag_error(p->d, tok->at, "%s is missing before '" STR_FMT "'",
+		    what, STR_ARG(parse_shown(tok->text)));
+	else
+		diag_error(p->d, (struct span){ p->lx.src, p->lx.off, 0 },
+		    "%s is missing here", what);
+}
+
 void
 parse_expected(struct parser *p, const struct token *tok, const char *what)
 {
 	struct str shown = parse_shown(tok->text);
 
+	if (is_one_of(tok->text, goes_on) && tok->kind == TOK_WORD) {
+		parse_missing(p, tok, what);
+		return;
+	}
 	switch (tok->kind) {
 	case TOK_BAD:
 		diag_error(p->d, tok->at, "%s", tok->why);
 		break;
 	case TOK_END:
-		diag_error(p->d, tok->at, "%s is missing here", what);
+		parse_missing(p, tok, what);
 		break;
 	case TOK_STRING:
 		diag_error(p->d, tok->at, "expected %s, not a string", what);
@@ -158,6 +196,7 @@ bool
 parse_name(struct parser *p, const char *what, bool new, struct name_ref *name)
 {
 	struct token tok = parse_peek(p);
+	struct lexer before = p->lx;
 	const char *equals;
 
 	if (tok.kind != TOK_WORD) {
@@ -174,6 +213,11 @@ parse_name(struct parser *p, const char *what, bool new, struct name_ref *name)
 	parse_take(p, &tok);
 	if (!check_name(p, tok.at, tok.text, what))
 		return false;
+	if (is_one_of(tok.text, goes_on) && (tok.first || !new)) {
+		p->lx = before;
+		parse_missing(p, &tok, what);
+		return false;
+	}
 	if (is_one_of(tok.text, keywords) ||
 	    (new && is_one_of(tok.text, fact_names))) {
 		diag_error(p->d, tok.at, "'" STR_FMT "' is a %s of the "

@@ -22,8 +22,7 @@ static const struct {
 	{ "~=", "matches" }, { "match", "matches" }, { "like", "matches" },
 	{ "isn't", "is not" }, { "startswith", "starts with" },
 	{ "endswith", "ends with" }, { "begins", "starts with" },
-	{ "includes", "contains" }, { "has", "contains" }, { "gt", ">" },
-	{ "lt", "<" }, { "ge", ">=" }, { "le", "<=" },
+	{ "includes", "contains" }, { "has", "contains" },
 };
 
 static const char *const operators[] = {
@@ -40,54 +39,27 @@ foreign_operator(const struct token *tok)
 	return NULL;
 }
 
-bool
-compare_stray(struct parser *p, const struct token *tok)
+/* Octets at off that make an operator in other languages. */
+static size_t
+symbol(struct str s, size_t off)
 {
-	const char *hint;
+	size_t i = off;
 
-	if (tok->kind != TOK_WORD || parse_is_keyword(tok->text))
-		return false;
-	hint = parse_hint(p, tok->text, operators);
-	if (*hint == '\0')
-		return false;
-	diag_error(p->d, tok->at, "unexpected '" STR_FMT "'%s",
-	    STR_ARG(parse_shown(tok->text)), hint);
-	return true;
+	while (i < s.n && strchr("=!~", s.p[i]) != NULL)
+		i++;
+	return i - off;
 }
 
-/* A word where a fact should be, that holds an operator as well: `spf=fail`. */
+/* A word like spf=fail: its fact alone, so that the operator comes next. */
 static void
-not_a_fact(struct parser *p, const struct token *tok)
+cut_symbol(struct token *tok)
 {
-	struct str s = parse_shown(tok->text);
-	size_t i = 0, n;
+	size_t i = 0;
 
-	if (s.p[0] == '!' && lex_is_fact((struct str){ s.p + 1, s.n - 1 })) {
-		diag_error(p->d, tok->at, "'!' is written 'not', with a blank "
-		    "behind it");
-		return;
-	}
-	if (s.p[0] == '$') {
-		diag_error(p->d, tok->at, "a fact stands here by its name, "
-		    "without $");
-		return;
-	}
-	while (i < s.n && strchr("=!~", s.p[i]) == NULL)
+	while (i < tok->text.n && symbol(tok->text, i) == 0)
 		i++;
-	for (n = i; n < s.n && strchr("=!~", s.p[n]) != NULL; n++)
-		;
-	if (i > 0 && i < s.n && lex_is_fact((struct str){ s.p, i })) {
-		struct token op = { .text = { s.p + i, n - i } };
-		const char *ours = foreign_operator(&op);
-
-		diag_error(p->d, (struct span){ tok->at.src, tok->at.off + i,
-		    n - i }, "'" STR_FMT "' is written '%s', with blanks "
-		    "around it", STR_ARG(op.text),
-		    ours != NULL ? ours : "is");
-		return;
-	}
-	diag_error(p->d, tok->at, "expected a fact, not '" STR_FMT "'",
-	    STR_ARG(s));
+	if (i > 0 && i < tok->text.n)
+		tok->at.n = tok->text.n = i;
 }
 
 static bool
@@ -126,14 +98,17 @@ parse_fact(struct parser *p, struct fact_ref *fact)
 {
 	struct token tok = parse_peek(p);
 
-	if (tok.kind != TOK_WORD || parse_is_keyword(tok.text)) {
-		/* Actions and facts share words: score. */
-		if (!tok_is(&tok, "score")) {
-			parse_expected(p, &tok, "a fact");
-			return false;
-		}
-	} else if (!lex_is_fact(tok.text)) {
-		not_a_fact(p, &tok);
+	if (tok.kind == TOK_WORD)
+		cut_symbol(&tok);
+	if (tok.kind == TOK_WORD && tok.text.p[0] == '$') {
+		diag_error(p->d, tok.at, "a fact stands here by its name, "
+		    "without $");
+		return false;
+	}
+	/* Actions and facts share a word: score. */
+	if (tok.kind != TOK_WORD || !lex_is_fact(tok.text) ||
+	    (parse_is_keyword(tok.text) && !tok_is(&tok, "score"))) {
+		parse_expected(p, &tok, "a fact");
 		return false;
 	}
 	parse_take(p, &tok);
@@ -189,7 +164,7 @@ read_one(struct parser *p, struct cond *c)
 
 	/* A keyword here means that the value was forgotten. */
 	if (tok_is(&tok, "then") || tok_is(&tok, "and") || tok_is(&tok, "or")) {
-		parse_expected(p, &tok, "a value");
+		parse_missing(p, &tok, "a value");
 		return false;
 	}
 	if (tok.kind == TOK_WORD && tok.text.p[0] == '/') {
@@ -223,8 +198,10 @@ read_set(struct parser *p, struct cond *c)
 			parse_take(p, &tok);
 			continue;
 		}
-		if (tok.kind == TOK_END || tok_is(&tok, "then")) {
-			diag_error(p->d, tok.at, "'}' is missing here");
+		if (tok.kind == TOK_END || (tok.first &&
+		    (tok_is(&tok, "then") || tok_is(&tok, "and") ||
+		    tok_is(&tok, "or")))) {
+			parse_missing(p, &tok, "'}'");
 			diag_note(p->d, open.at, "for this '{'");
 			return false;
 		}
@@ -343,7 +320,8 @@ read_is(struct parser *p, struct cond *c)
 	    tok_is(&tok, "{")) {
 		diag_error(p->d, tok.at, "write '%s" STR_FMT "', without 'is'",
 		    c->negated ? "not " : "",
-		    STR_ARG(tok_is(&tok, "{") ? STR("in {") : tok.text));
+		    STR_ARG(tok_is(&tok, "{") ? STR("in { ... }") :
+		    tok.text));
 		return false;
 	}
 	return read_one(p, c);
@@ -385,43 +363,64 @@ read_with(struct parser *p, struct cond *c, enum op op)
 	return read_one(p, c);
 }
 
+/* Reads on with the operator that was meant, so that more mistakes are told. */
+static bool
+read_foreign(struct parser *p, struct cond *c, struct token tok,
+    const char *ours)
+{
+	struct token next;
+
+	parse_take(p, &tok);
+	next = parse_peek(p);
+	if (tok_is(&tok, "=") && tok_is(&next, ">")) {
+		parse_take(p, &next);
+		ours = ">=";
+	}
+	diag_error(p->d, tok.at, "'" STR_FMT "%s' is written '%s'",
+	    STR_ARG(tok.text), ours[0] == '>' ? ">" : "", ours);
+	c->negated = strstr(ours, "not") != NULL;
+	if (strstr(ours, "matches") != NULL)
+		return read_matches(p, c);
+	c->op = strstr(ours, "is") == ours ? OP_IS :
+	    strcmp(ours, "contains") == 0 ? OP_CONTAINS :
+	    strcmp(ours, "starts with") == 0 ? OP_STARTS :
+	    strcmp(ours, "ends with") == 0 ? OP_ENDS : OP_GE;
+	return read_one(p, c);
+}
+
 /* The fact stands alone: it should be a boolean, and the condition go on. */
 static bool
-read_nothing(struct parser *p, struct cond *c, const struct token *tok)
+read_nothing(struct parser *p, struct cond *c, struct token tok)
 {
-	const char *ours = foreign_operator(tok);
-	const char *hint;
+	const char *ours, *hint;
+	size_t n = tok.kind == TOK_WORD ? symbol(tok.text, 0) : 0;
 
-	if (ours != NULL && (tok->kind == TOK_WORD || tok->kind == TOK_EMPTY)) {
-		struct token next;
-
-		parse_take(p, tok);
-		next = parse_peek(p);
-		diag_error(p->d, tok->at, "'" STR_FMT "' is written '%s'",
-		    STR_ARG(tok->text), tok_is(tok, "=") &&
-		    tok_is(&next, ">") ? ">=" : ours);
-		return false;
-	}
+	if (n > 0)
+		tok.at.n = tok.text.n = n;
+	ours = foreign_operator(&tok);
+	if (n > 0 && ours == NULL)
+		ours = "is";
+	if (ours != NULL && (tok.kind == TOK_WORD || tok.kind == TOK_EMPTY))
+		return read_foreign(p, c, tok, ours);
 	c->op = OP_TRUE;
 	c->op_at = c->fact.at;
-	if (tok->kind == TOK_END || tok_is(tok, ")") || tok_is(tok, "then") ||
-	    tok_is(tok, "and") || tok_is(tok, "or") || tok_is(tok, "&&") ||
-	    tok_is(tok, "||") || tok_is(tok, "&") || tok_is(tok, "|") ||
-	    tok_is(tok, "AND") || tok_is(tok, "OR") ||
-	    (tok->kind == TOK_WORD && parse_is_keyword(tok->text)))
+	if (tok.kind == TOK_END || tok_is(&tok, ")") || tok_is(&tok, "&&") ||
+	    tok_is(&tok, "||") || tok_is(&tok, "&") || tok_is(&tok, "|") ||
+	    tok_is(&tok, "AND") || tok_is(&tok, "OR") ||
+	    (tok.kind == TOK_WORD && parse_is_keyword(tok.text)))
 		return true;
-	if (tok->kind != TOK_WORD) {
-		parse_expected(p, tok, "an operator");
+	if (tok.kind != TOK_WORD) {
+		parse_expected(p, &tok, "an operator");
 		return false;
 	}
-	hint = parse_hint(p, tok->text, operators);
+	hint = parse_hint(p, tok.text, operators);
 	if (*hint != '\0')
-		diag_error(p->d, tok->at, "unknown operator '" STR_FMT "'%s",
-		    STR_ARG(parse_shown(tok->text)), hint);
+		diag_error(p->d, tok.at, "unknown operator '" STR_FMT "'%s",
+		    STR_ARG(parse_shown(tok.text)), hint);
 	else
-		diag_error(p->d, tok->at, "an operator, like 'is' or 'in', is "
+		diag_error(p->d, tok.at, "an operator, like 'is' or 'in', is "
 		    "missing before '" STR_FMT "'",
-		    STR_ARG(parse_shown(tok->text)));
+		    STR_ARG(parse_shown(tok.text)));
 	return false;
 }
 
@@ -457,7 +456,7 @@ read_operator(struct parser *p, struct cond *c)
 	}
 	if (!tok_is(&tok, "is") && !tok_is(&tok, "contains") &&
 	    !tok_is(&tok, "starts") && !tok_is(&tok, "ends"))
-		return read_nothing(p, c, &tok);
+		return read_nothing(p, c, tok);
 	parse_take(p, &tok);
 	if (tok_is(&tok, "is"))
 		return read_is(p, c);

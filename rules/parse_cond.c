@@ -30,13 +30,17 @@ foreign_connective(const struct token *tok)
 static const char *
 connective(struct parser *p, struct token *tok)
 {
+	static const char *const words[] = { "and", "or", NULL };
 	const char *word;
+	struct str near;
 
 	*tok = parse_peek(p);
 	if (tok_is(tok, "and"))
 		return "and";
 	if (tok_is(tok, "or"))
 		return "or";
+	if ((near = parse_near(p, tok, words)).p != NULL)
+		return near.p[0] == 'a' ? "and" : "or";
 	if ((word = foreign_connective(tok)) != NULL)
 		diag_error(p->d, tok->at, "'" STR_FMT "' is written '%s'",
 		    STR_ARG(tok->text), word);
@@ -100,8 +104,8 @@ read_group(struct parser *p)
 	}
 	if (tok.kind == TOK_BAD)
 		parse_expected(p, &tok, "')'");
-	else if (!compare_stray(p, &tok)) {
-		diag_error(p->d, tok.at, "')' is missing here");
+	else {
+		parse_missing(p, &tok, "')'");
 		diag_note(p->d, open.at, "for this '('");
 	}
 	return NULL;
@@ -124,6 +128,12 @@ read_not(struct parser *p, struct token tok)
 static struct cond *
 read_has(struct parser *p, struct cond *c)
 {
+	struct token tok = parse_peek(p);
+
+	if (!tok_is(&tok, "(")) {
+		parse_missing(p, &tok, "'('");
+		return NULL;
+	}
 	c->kind = COND_HAS;
 	if ((c->child = read_group(p)) == NULL)
 		return NULL;
@@ -161,7 +171,8 @@ read_compare(struct parser *p)
 	if (!parse_fact(p, &c->fact))
 		return NULL;
 	tok = parse_peek(p);
-	if (!tok_is(&tok, "has") || !opens_group(p, tok))
+	if (!tok_is(&tok, "has") ||
+	    (c->quant == Q_NONE && !opens_group(p, tok)))
 		return compare_rest(p, c) ? c : NULL;
 	if (c->quant == Q_NONE || c->fact.has_key) {
 		diag_error(p->d, c->fact.at, c->fact.has_key ?
@@ -189,7 +200,10 @@ read_unit(struct parser *p)
 		return NULL;
 	}
 	p->depth++;
-	if (tok_is(&tok, "!") || tok_is(&tok, "NOT")) {
+	if (tok_is(&tok, "NOT") ||
+	    (tok.kind == TOK_WORD && tok.text.p[0] == '!')) {
+		if (tok.text.p[0] == '!')
+			tok.at.n = tok.text.n = 1;
 		diag_error(p->d, tok.at, "'" STR_FMT "' is written 'not'",
 		    STR_ARG(tok.text));
 		c = read_not(p, tok);

@@ -58,6 +58,10 @@ struct span parse_span(const struct parser *p, struct span from);
 
 /* "expected WHAT, not 'foo'", or "WHAT is missing", or why the token is bad. */
 void parse_expected(struct parser *p, const struct token *tok, const char *what);
+/* "WHAT is missing before 'foo'", or, at the end of a line, "here". */
+void parse_missing(struct parser *p, const struct token *tok, const char *what);
+/* The word that a misspelled one is near to, which is reported; p NULL if there is none. */
+struct str parse_near(struct parser *p, const struct token *tok, const char *const *words);
 /* "; did you mean 'x'?" or "", in a buffer of the arena. */
 const char *parse_hint(struct parser *p, struct str word, const char *const *words);
 /* For messages: not longer than is good to read. */

@@ -80,6 +80,8 @@ read_file_entry(struct parser *p, struct entry *e)
 			diag_error(p->d, tok.at, "after 'file' comes a path "
 			    "in quotes; for the entry 'file' itself write "
 			    "\"file\"");
+		if (tok.kind == TOK_WORD)
+			parse_take(p, &tok);
 		return false;
 	}
 	parse_take(p, &tok);

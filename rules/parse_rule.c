@@ -7,25 +7,24 @@
  */
 #include "parse_int.h"
 
+static const char *const if_word[] = { "if", NULL };
 static const char *const then_word[] = { "then", NULL };
+static const char *const nothing[] = { NULL };
 
-/* What is left behind a whole condition or action. */
-static void
+/* What is left behind a whole condition or action; false: nothing of the rule can follow. */
+static bool
 left_over(struct parser *p, const struct token *tok, const char *what,
     const struct action *after)
 {
-	static const char *const words[] = { "if", "then", NULL };
 	static const char *const starts[] = {
 		"rule", "test", "include", "nets", "domains", "addresses",
 		"strings", "patterns", NULL
 	};
-	const char *hint;
-
 	for (const char *const *w = starts; *w != NULL; w++)
 		if (tok->first && tok_is(tok, *w)) {
 			diag_error(p->d, tok->at, "'%s' begins a statement, "
 			    "which stands in column 1", *w);
-			return;
+			return false;
 		}
 	if (tok_is(tok, "else") || tok_is(tok, "elsif"))
 		diag_error(p->d, tok->at, "there is no '" STR_FMT "': write "
@@ -39,12 +38,9 @@ left_over(struct parser *p, const struct token *tok, const char *what,
 		diag_error(p->d, tok->at, "'%s' takes no %stext",
 		    actions[after->id].words, after->text != NULL ?
 		    "second " : "");
-	else if (tok->kind == TOK_WORD) {
-		hint = parse_hint(p, tok->text, words);
-		diag_error(p->d, tok->at, "expected %s, not '" STR_FMT "'%s",
-		    what, STR_ARG(parse_shown(tok->text)), hint);
-	} else
+	else
 		parse_expected(p, tok, what);
+	return true;
 }
 
 /* The 'then' before an action, or its lack; false at the end of the rule. */
@@ -71,8 +67,13 @@ at_action(struct parser *p, const char *what, const struct action *after)
 			    "'if' stands before the actions" :
 			    "a rule has one 'if'; join conditions with 'and' "
 			    "or 'or'");
-		else
-			left_over(p, &tok, what, after);
+		else if (parse_near(p, &tok, then_word).p != NULL) {
+			parse_take(p, &tok);
+			return true;
+		} else if (!left_over(p, &tok, what, after)) {
+			parse_resync(p, nothing, false);
+			return false;
+		}
 		parse_take(p, &tok);
 		parse_resync(p, then_word, false);
 	}
@@ -109,6 +110,17 @@ read_actions(struct parser *p, struct rule *rule)
 	}
 }
 
+static bool
+at_condition(struct parser *p)
+{
+	struct token tok = parse_peek(p);
+
+	if (!tok_is(&tok, "if") && parse_near(p, &tok, if_word).p == NULL)
+		return false;
+	parse_take(p, &tok);
+	return true;
+}
+
 bool
 parse_rule(struct parser *p, struct token start)
 {
@@ -125,7 +137,7 @@ parse_rule(struct parser *p, struct token start)
 
 		parse_resync(p, next, false);
 	}
-	if (parse_accept(p, "if") && (rule->cond = parse_cond(p)) == NULL)
+	if (at_condition(p) && (rule->cond = parse_cond(p)) == NULL)
 		parse_resync(p, then_word, false);
 	read_actions(p, rule);
 	if (diag_errors(p->d) > errors) {

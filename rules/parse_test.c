@@ -110,9 +110,11 @@ read_given(struct parser *p, struct item *item)
 	if (!parse_fact(p, &item->fact))
 		return false;
 	tok = parse_peek(p);
-	if (tok_is(&tok, "is") || tok_is(&tok, "=")) {
+	if (tok_is(&tok, "is") ||
+	    (tok.kind == TOK_WORD && tok.text.p[0] == '=')) {
 		diag_error(p->d, tok.at, "after 'given' stands a fact and "
-		    "its value, without '" STR_FMT "'", STR_ARG(tok.text));
+		    "its value, without '%s'",
+		    tok_is(&tok, "is") ? "is" : "=");
 		return false;
 	}
 	return parse_operand(p, &item->value);
