@@ -215,7 +215,7 @@ grow(struct parser *p)
 
 	v = arena_array(p->a, cap, sizeof(*v));
 	names = arena_array(p->a, cap, sizeof(*names));
-	if (p->n >= ADDRESSES_MAX || v == NULL || names == NULL) {
+	if (v == NULL || names == NULL) {
 		p->failed = true;
 		return;
 	}
@@ -268,7 +268,9 @@ add_mailbox(struct parser *p, size_t from, size_t at, size_t to, struct str name
 	strbuf_putc(&raw, '@');
 	strbuf_str(&raw, m.domain);
 	m.text = str_dup(p->a, strbuf_slice(&raw));
-	if (p->n == p->vcap && !p->failed)
+	if (p->n == ADDRESSES_MAX)
+		p->failed = true;
+	else if (p->n == p->vcap)
 		grow(p);
 	if (raw.failed || local.failed || domain.failed || m.local.p == NULL ||
 	    m.domain.p == NULL || m.text.p == NULL)
