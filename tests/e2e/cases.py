@@ -119,7 +119,8 @@ def helo_at_rcpt(e):
         e.same(c.ehlo("spoof.example.net").code, 250, "helo: EHLO itself is answered")
         e.same(c.mail("alice@example.com").code, 250, "helo: MAIL passes by default")
         reply = c.rcpt("bob@example.org")
-        e.same((reply.code, reply.text), (550, "5.7.1 You are not spoof.example.net"), "helo: refused at RCPT")
+        e.same((reply.code, reply.text), (550, e.mta.told("5.7.1 You are not spoof.example.net", "bob@example.org")),
+               "helo: refused at RCPT")
         c.rset()
         e.logged("helo", log, verdict="reject", code="550", rule="helo-spoof")
         e.same(c.ehlo("client.example.com").code, 250, "helo: a second EHLO")
@@ -136,12 +137,14 @@ def helo_at_mail(e):
     e.use("early")
     with e.client(ehlo="spoof.example.net") as c:
         reply = c.mail("alice@example.com")
-        e.same((reply.code, reply.text), (550, "5.7.1 You are not spoof.example.net"), "early: HELO refused at MAIL")
+        e.same((reply.code, reply.text),
+               (550, e.mta.told("5.7.1 You are not spoof.example.net", "alice@example.com")), "early: HELO refused at MAIL")
         c.ehlo("client.example.com")
         e.same(c.mail("alice@example.com").code, 250, "early: the second EHLO is judged anew")
         c.rset()
         reply = c.mail("refused@example.com")
-        e.same((reply.code, reply.text), (550, "5.7.1 Sender refused@example.com not accepted"),
+        e.same((reply.code, reply.text),
+               (550, e.mta.told("5.7.1 Sender refused@example.com not accepted", "refused@example.com")),
                "early: sender refused at MAIL")
         e.same(c.mail("later@example.com").code, 450, "early: sender put off at MAIL")
         subject = e.unique("early")
@@ -173,11 +176,13 @@ def sender_refused(e):
     result, subject, log, sunk = e.send(sender="refused@example.com")
     e.same(result.mail.code, 250, "sender: MAIL passes by default")
     e.same((result.rcpts[0].code, result.rcpts[0].text),
-           (550, "5.7.1 Sender refused@example.com not accepted, 100% sure"), "sender: refused at RCPT")
+           (550, e.mta.told("5.7.1 Sender refused@example.com not accepted, 100% sure", "bob@example.org")),
+           "sender: refused at RCPT")
     e.logged("sender", log, verdict="reject", code="550", rule="sender-refused", sender="refused@example.com",
              rcpt="bob@example.org")
     result, subject, log, sunk = e.send(sender="later@example.com")
-    e.same((result.rcpts[0].code, result.rcpts[0].text), (450, "4.7.1 Sender later: try again"), "sender: put off")
+    e.same((result.rcpts[0].code, result.rcpts[0].text),
+           (450, e.mta.told("4.7.1 Sender later: try again", "bob@example.org")), "sender: put off")
     e.logged("sender put off", log, verdict="tempfail", code="450", rule="sender-later")
 
 
@@ -185,7 +190,8 @@ def one_of_two(e):
     e.use("main")
     result, subject, log, sunk = e.send(rcpts=("nobody@example.org", "bob@example.org", "busy@example.org"))
     e.same([r.code for r in result.rcpts], [550, 250, 450], "recipients: each has its own reply")
-    e.same(result.rcpts[0].text, "5.1.1 No nobody@example.org here", "recipients: text")
+    e.same(result.rcpts[0].text, e.mta.told("5.1.1 No nobody@example.org here", "nobody@example.org"),
+           "recipients: text")
     e.same(result.data.code, 250, "recipients: the message passes for the rest")
     d = e.delivered(subject)
     e.same(d and d.rcpts, ["bob@example.org"], "recipients: only the accepted one gets it")
@@ -235,6 +241,7 @@ def held(e):
     e.logged("hold", log, verdict="quarantine", rule="subject-hold")
     e.ok(wait_until(lambda: any(s == "held@example.com" for _, s in e.mta.held())), "hold: in the hold queue",
          e.mta.queue)
+    e.ok("held@example.com" in e.mta.queue(), "hold: and mailq shows it", e.mta.queue)
     e.ok(e.not_delivered(subject, sunk), "hold: not delivered")
 
 
@@ -348,7 +355,8 @@ def spf(e):
     result, _, log, _ = e.send(sender="x@strict.example.com", ip="203.0.113.9")
     client = "203.0.113.9" if e.mta.has_xclient else "127.0.0.1"
     e.same((result.code, result.rcpts[0].text),
-           (550, "5.7.23 SPF: %s may not send for strict.example.com" % client), "spf: fail, with the explanation")
+           (550, e.mta.told("5.7.23 SPF: %s may not send for strict.example.com" % client, "bob@example.org")),
+           "spf: fail, with the explanation")
     e.logged("spf fail", log, verdict="reject", rule="spf-fail", spf="fail")
     result = e.send(sender="x@lost.example.com")[0]
     e.same((result.code, result.rcpts[0].enhanced), (451, "4.4.3"), "spf: temperror puts off")

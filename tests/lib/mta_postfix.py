@@ -91,6 +91,11 @@ class Postfix:
     has_xclient = True
     group = "postfix"           # smtpd runs as this user and must reach the unix socket
 
+    @staticmethod
+    def told(text, about):
+        """How the client hears a filter's text at MAIL and RCPT."""
+        return text
+
     def __init__(self, scratch, milter, sink_port, default_action="tempfail", settings=""):
         self.scratch = scratch
         self.port = free_port()

@@ -50,7 +50,7 @@ FEATURE(`promiscuous_relay')
 FEATURE(`accept_unresolvable_domains')
 FEATURE(`accept_unqualified_senders')
 FEATURE(`no_default_msa')
-DAEMON_OPTIONS(`Port={port}, Addr=127.0.0.1, Name=MTA')
+DAEMON_OPTIONS(`Port={port}, Addr=127.0.0.1, Name=MTA, Listen=200')
 INPUT_MAIL_FILTER(`postern', `S={milter}, F={flag}, T=C:10s;S:10s;R:30s;E:2m')
 MAILER(`smtp')
 """
@@ -97,6 +97,12 @@ class Sendmail:
     name = "sendmail"
     has_xclient = False
     group = None                # it runs as root
+
+    @staticmethod
+    def told(text, about):
+        """How the client hears a filter's text at MAIL and RCPT: with the address put before it."""
+        code, _, rest = text.partition(" ")
+        return "%s <%s>... %s" % (code, about, rest)
 
     def __init__(self, scratch, milter, sink_port, flag="T"):
         self.scratch = scratch
@@ -170,7 +176,8 @@ class Sendmail:
 
     def queue(self):
         """What mailq prints of held messages."""
-        run = subprocess.run([program(), "-C", self.scratch.join("sendmail.cf"), "-bp", "-qQ"],
+        run = subprocess.run(["unshare", "--uts", "sh", "-c", 'hostname mx1.example.org; exec "$0" "$@"', program(),
+                              "-C", self.scratch.join("sendmail.cf"), "-bp", "-qQ"],
                              capture_output=True, text=True, timeout=30)
         return run.stdout + run.stderr
 
