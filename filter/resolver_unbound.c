@@ -62,7 +62,7 @@ static const struct {
 	 * for infra-host-ttl).  So what it thinks is soon forgotten.
 	 */
 	{ "infra-cache-max-rtt:", "12000", false },
-	{ "infra-host-ttl:", "1", false },
+	{ "infra-host-ttl:", "0", false },
 	{ "qname-minimisation:", "yes", false },
 	{ "rrset-roundrobin:", "no", false },
 	/* Reverse names of private networks, and names of tests, are to be
