@@ -312,9 +312,11 @@ mail_header(struct mail *m, struct str name, struct str raw)
 	for (size_t i = 0; i < raw.n; i++)
 		if (raw.p[i] == '\n' && (i == 0 || raw.p[i - 1] != '\r'))
 			m->header_octets++;
-	if (m->nheaders == MAIL_HEADERS) {
+	if (m->nheaders >= MAIL_HEADERS) {
 		m->headers_cut = true;
-		return 0;
+		/* Forged ones are to be removed, wherever they stand. */
+		if (!str_ieq(name, STR("Authentication-Results")))
+			return 0;
 	}
 	if ((v = grow(m->arena, m->headers, m->nheaders, &m->headers_cap, sizeof(*v))) == NULL)
 		return -1;

@@ -256,7 +256,7 @@ same_raw(const struct key *k, const void *arg)
 	return str_eq(k->name, *s);
 }
 
-/* The domain itself with the local part given, or (p NULL) as any; and, as any, what is below a parent. */
+/* The domain itself, or a parent that stands with a dot for all below it. */
 static bool
 has_domain(const struct keyset *set, struct str s)
 {

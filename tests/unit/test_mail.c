@@ -208,6 +208,11 @@ has_limits(void **state)
 	assert_true(mail.headers_cut);
 	assert_int_equal(mail.nheaders, MAIL_HEADERS);
 	assert_int_equal(mail.header_octets, (MAIL_HEADERS + 1) * 6);
+	/* What could be forged is seen wherever it stands. */
+	assert_int_equal(mail_header(&mail, STR("authentication-Results"), STR("x")), 0);
+	assert_int_equal(mail.nheaders, MAIL_HEADERS + 1);
+	assert_int_equal(mail_header(&mail, STR("A"), STR("x")), 0);
+	assert_int_equal(mail.nheaders, MAIL_HEADERS + 1);
 }
 
 int
