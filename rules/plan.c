@@ -415,11 +415,11 @@ advance_envelope(struct rules_state *st)
 	st->plan.decided = true;
 	if (!may_say(st))
 		return;
-	if (v == V_REJECT || v == V_TEMPFAIL ||
-	    (v == V_ACCEPT && st->m->stage == S_MAIL && !leaves_traces(st, rd)))
+	/* An accept waits for DATA, as a discard does: the log wants the recipients. */
+	if (v == V_REJECT || v == V_TEMPFAIL) {
 		say(st, rd);
-	if (st->plan.verdict != V_NONE)
 		collect_notes(st, rd);
+	}
 }
 
 static bool
