@@ -26,10 +26,11 @@ class Reply:
 
 
 class Client:
-    """ehlo None: nothing is said yet.  xclient: attributes for XCLIENT (ADDR, NAME, HELO), where the MTA has it."""
+    """ehlo None: nothing is said yet.  xclient: attributes for XCLIENT (ADDR, NAME, HELO), where the MTA has it.
+    source: the address to connect from."""
 
-    def __init__(self, port, ehlo="client.example.com", xclient=None, timeout=60):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, ehlo="client.example.com", xclient=None, source=None, timeout=60):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout, (source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.sock.makefile("rb")
         self.banner = self.reply()
