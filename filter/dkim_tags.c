@@ -228,7 +228,8 @@ read_identity(struct arena *a, struct str s, struct dkim_tags *t)
 		return false;
 	domain = (struct str){ at + 1, n - (size_t)(at + 1 - p) };
 	t->exact = str_ieq(domain, t->domain);
-	return t->exact || (domain.n > t->domain.n + 1 &&
+	return t->exact || (is_domain(domain, 2) &&
+	    domain.n > t->domain.n + 1 &&
 	    str_iends(domain, t->domain) &&
 	    domain.p[domain.n - t->domain.n - 1] == '.');
 }
