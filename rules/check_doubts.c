@@ -146,9 +146,12 @@ is_part_of(const struct cond *c, enum thing thing)
 static void
 check_parts(struct diag *d, const struct cond *c)
 {
+	static const char *const words[THING_COUNT] = { "recipient", "signature" };
+
+	if (c->kind == COND_CMP || c->kind == COND_HAS)
+		return;		/* what is inside has is about one */
 	for (const struct cond *k = c->child; k != NULL; k = k->next)
-		if (k->kind != COND_CMP && k->kind != COND_HAS)
-			check_parts(d, k);
+		check_parts(d, k);
 	if (c->kind != COND_AND)
 		return;
 	for (enum thing t = 0; t < THING_COUNT; t++) {
@@ -163,9 +166,10 @@ check_parts(struct diag *d, const struct cond *c)
 			}
 			if (k->fact.fact == first->fact.fact)
 				continue;
-			diag_warning(d, k->at, "these may be true of two different ones; if "
-			    "one is meant write 'any %s has ( ... and ... )'", thing_name(t));
-			diag_note(d, first->at, "the other comparison is here");
+			diag_warning(d, k->at, "this may be true of another %s than the "
+			    "comparison before; if one is meant write 'any %s has ( ... and "
+			    "... )'", words[t], thing_name(t));
+			diag_note(d, first->at, "the comparison before");
 			break;
 		}
 	}

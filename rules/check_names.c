@@ -197,7 +197,8 @@ resolve_thing(struct names *n, struct cond *c, enum thing inside)
 		names[t] = str_of(thing_name((enum thing)t));
 	c->thing = THING_NONE;
 	if (inside != THING_NONE) {
-		diag_error(n->d, c->at, "a has ( ... ) can't stand inside another");
+		diag_error(n->d, c->at, "a has ( ... ) can't stand inside another; "
+		    "join them by 'and' side by side");
 		return;
 	}
 	for (int t = 0; t < THING_COUNT; t++)

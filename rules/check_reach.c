@@ -20,7 +20,7 @@
 #include "diag.h"
 #include "print.h"
 
-#define PAIRS_MAX	50000	/* of rules that are held against each other */
+#define PAIR_WORK_MAX	50000000	/* for holding rules against each other */
 
 /* ---- Constant conditions ---- */
 
@@ -219,22 +219,57 @@ check_scores(struct ast *ast, struct diag *d)
 
 /* ---- Rules that are never reached ---- */
 
-/* The facts that a condition asks, a bit each; facts beyond the last share it. */
-static void
-mark_fact(void *arg, const struct fact_use *u)
-{
-	uint64_t (*mask)[2] = arg;
-	size_t i = u->ref->fact != NULL ? (size_t)(u->ref->fact - facts) : 127;
-
-	if (i > 127)
-		i = 127;
-	(*mask)[i / 64] |= UINT64_C(1) << (i % 64);
-}
-
+/* A rule that ends the reading, for those below it. */
 struct above {
 	const struct rule *rule;
-	uint64_t	mask[2];
+	uint64_t	mask[2];	/* the facts that it asks, a bit each */
+	uint64_t	hash;		/* of its condition as it prints */
+	int64_t		size;		/* comparisons and operands */
+	bool		score;		/* asks for the score */
 };
+
+static void
+measure(void *arg, const struct fact_use *u)
+{
+	struct above *a = arg;
+	const struct fact *f = u->ref->fact;
+	size_t i = f != NULL ? (size_t)(f - facts) : 127;
+
+	if (i > 127)
+		i = 127;	/* facts beyond the last bit share it */
+	a->mask[i / 64] |= UINT64_C(1) << (i % 64);
+	a->size++;
+	for (const struct operand *o = u->cond->operands; o != NULL; o = o->next)
+		a->size++;
+	a->score |= f != NULL && (f->flags & F_OWN) != 0 && f->type == T_NUMBER;
+}
+
+static struct above
+measured(struct rule *r)
+{
+	struct above a = { .rule = r };
+	struct strbuf b = { 0 };
+
+	walk_cond(r->cond, measure, &a);
+	(void)show(r->cond, &b);
+	a.hash = str_hash(strbuf_slice(&b));
+	strbuf_free(&b);
+	return a;
+}
+
+static bool
+reads_alike(const struct cond *a, const struct cond *b)
+{
+	struct strbuf sa = { 0 }, sb = { 0 };
+	bool same;
+
+	(void)show(a, &sa);
+	(void)show(b, &sb);
+	same = !sa.failed && !sb.failed && str_eq(strbuf_slice(&sa), strbuf_slice(&sb));
+	strbuf_free(&sa);
+	strbuf_free(&sb);
+	return same;
+}
 
 static void
 tell_unreached(struct diag *d, const struct rule *r, const struct rule *why, bool all)
@@ -260,38 +295,31 @@ tell_unreached(struct diag *d, const struct rule *r, const struct rule *why, boo
 
 /* Is there a final rule above that is true wherever this one is? */
 static const struct rule *
-find_cover(const struct rule *r, const struct above *above, size_t n, uint64_t mask[2], int *pairs)
+find_cover(const struct above *me, const struct above *above, size_t n, int64_t *work)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct above *e = &above[i];
 
-		/* `score` and `matched` may have changed since. */
-		if ((e->mask[0] & ~mask[0]) != 0 || (e->mask[1] & ~mask[1]) != 0)
+		if ((e->mask[0] & ~me->mask[0]) != 0 || (e->mask[1] & ~me->mask[1]) != 0)
 			continue;
-		if (++*pairs > PAIRS_MAX)
-			return NULL;
-		if (excludes(r->cond, e->rule->cond, true, false))
+		if (e->hash == me->hash && reads_alike(e->rule->cond, me->rule->cond))
+			return e->rule;
+		if (*work > PAIR_WORK_MAX)
+			continue;
+		*work += 500 + (e->size + me->size) * (e->size + me->size);
+		if (excludes(me->rule->cond, e->rule->cond, true, false))
 			return e->rule;
 	}
 	return NULL;
 }
 
 static void
-asks_score(void *arg, const struct fact_use *u)
-{
-	bool *asks = arg;
-
-	if (u->ref->fact != NULL && (u->ref->fact->flags & F_OWN) != 0 &&
-	    u->ref->fact->type == T_NUMBER)
-		*asks = true;
-}
-
-static void
 check_unreached(struct ast *ast, struct diag *d)
 {
 	struct above *above = calloc(ast->nrules + 1, sizeof(*above));
+	const struct rule *why;
+	int64_t work = 0;
 	size_t n = 0;
-	int pairs = 0;
 
 	if (above == NULL) {
 		diag_error(d, (struct span){ 0 }, "out of memory");
@@ -299,8 +327,6 @@ check_unreached(struct ast *ast, struct diag *d)
 	}
 	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
 		int constant = cond_constant(r->cond, false);
-		const struct rule *why;
-		bool asks = false;
 
 		if (constant == 1 && rule_final(r) != NULL) {
 			if (r->next != NULL)
@@ -309,17 +335,11 @@ check_unreached(struct ast *ast, struct diag *d)
 		}
 		if (constant != 0)
 			continue;
-		above[n] = (struct above){ .rule = r };
-		walk_cond(r->cond, mark_fact, &above[n].mask);
-		why = find_cover(r, above, n, above[n].mask, &pairs);
-		if (why != NULL) {
+		above[n] = measured(r);
+		if ((why = find_cover(&above[n], above, n, &work)) != NULL)
 			tell_unreached(d, r, why, false);
-			continue;
-		}
-		/* The score goes on changing: what was true of it above need not be below. */
-		walk_cond(r->cond, asks_score, &asks);
-		if (rule_final(r) != NULL && !asks)
-			n++;
+		else if (rule_final(r) != NULL && !above[n].score)
+			n++;	/* the score changes: what is true of it here need not be below */
 	}
 	free(above);
 }
