@@ -1,0 +1,198 @@
+/* test_authres.c - Authentication-Results written, and forged ones known. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "filter/authres.h"
+#include "rules/arena.h"
+
+#define COUNT(a)	(sizeof(a) / sizeof(*(a)))
+
+static struct arena *arena;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	return (arena = arena_new(0)) != NULL ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	arena_free(arena);
+	return 0;
+}
+
+static void
+expect(const struct authres *r, const char *want)
+{
+	struct str got = authres_write(arena, r);
+
+	if (!str_eq(got, str_of(want)))
+		fail_msg("\"" STR_FMT "\", not \"%s\"", STR_ARG(got), want);
+}
+
+static void
+writes_methods(void **state)
+{
+	const struct spf_answer pass = { .result = SPF_R_PASS };
+	const struct spf_answer temp = { .result = SPF_R_TEMPERROR, .reason = STR("time-out") };
+	const struct dkim_signature sig[] = {
+		{ .result = DKIM_R_PASS, .domain = STR("example.com"), .selector = STR("s1"),
+		  .algorithm = STR("rsa-sha256"), .identity = STR("@example.com"), .tag = STR("ab/d+fgh") },
+		{ .result = DKIM_R_FAIL, .domain = STR("example.org"), .selector = STR("s2"),
+		  .algorithm = STR("ed25519-sha256"), .identity = STR("u@x.example.org"),
+		  .reason = STR("the body hash differs"), .tag = STR("abcdefgh") },
+	};
+	const struct dkim_answer none = { .n = 0 }, two = { sig, 2 };
+	struct authres r = { .authserv_id = STR("mx.example.org") };
+
+	(void)state;
+	expect(&r, "mx.example.org; none");
+	r.spf = &pass;
+	r.mailfrom = STR("u@example.net");
+	expect(&r, "mx.example.org;\n\tspf=pass smtp.mailfrom=u@example.net");
+	r.dkim = &none;
+	expect(&r, "mx.example.org;\n\tspf=pass smtp.mailfrom=u@example.net;\n\tdkim=none");
+	/* The null sender is checked by its HELO, and once. */
+	r.dkim = NULL;
+	r.mailfrom = STR("");
+	r.helo = STR("h.example.net");
+	r.spf_helo = &temp;
+	expect(&r, "mx.example.org;\n\tspf=pass smtp.helo=h.example.net");
+	r.mailfrom = STR("example.net");
+	expect(&r, "mx.example.org;\n\tspf=pass smtp.mailfrom=example.net;\n"
+	    "\tspf=temperror reason=time-out smtp.helo=h.example.net");
+	r.spf = r.spf_helo = NULL;
+	r.dkim = &two;
+	expect(&r, "mx.example.org;\n"
+	    "\tdkim=pass header.d=example.com header.s=s1 header.a=rsa-sha256\n"
+	    "\theader.b=\"ab/d+fgh\";\n"
+	    "\tdkim=fail reason=\"the body hash differs\" header.d=example.org\n"
+	    "\theader.i=u@x.example.org header.s=s2 header.a=ed25519-sha256\n"
+	    "\theader.b=abcdefgh");
+}
+
+/* As smtp.mailfrom; NULL where it must be left out. */
+static const struct { const char *value, *written; } values[] = {
+	{ "u@example.com", "u@example.com" },
+	{ "u+x=y@example.com", "u+x=y@example.com" },
+	{ "example.com", "example.com" },
+	{ "\"a b\"@example.com", "\"\\\"a b\\\"@example.com\"" },
+	{ "a;dkim=pass@example.com", "\"a;dkim=pass@example.com\"" },
+	{ "a (x)@example.com", "\"a (x)@example.com\"" },
+	{ "a\\\"b@example.com", "\"a\\\\\\\"b@example.com\"" },
+	{ "a..b@example.com", "\"a..b@example.com\"" },
+	{ "a@b@example.com", "\"a@b@example.com\"" },
+	{ "a@[192.0.2.1]", "\"a@[192.0.2.1]\"" },
+	{ "a\r\nX: y@example.com", "example.com" },
+	{ "\xc3\xbc@example.com", "example.com" },
+	{ "\xc3\xbc@\xc3\xbc.example", NULL },
+	{ "a\nb", NULL },
+};
+
+static void
+writes_values_safely(void **state)
+{
+	const struct spf_answer fail = { .result = SPF_R_FAIL };
+	struct authres r = { .authserv_id = STR("mx"), .spf = &fail };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(values); i++) {
+		r.mailfrom = str_of(values[i].value);
+		expect(&r, values[i].written == NULL ? "mx;\n\tspf=fail" :
+		    str_printf(arena, "mx;\n\tspf=fail smtp.mailfrom=%s",
+		    values[i].written).p);
+	}
+}
+
+static void
+limits_the_field(void **state)
+{
+	static char big[2000];
+	static struct dkim_signature sig[500];
+	const struct dkim_answer many = { sig, COUNT(sig) };
+	const struct spf_answer fail = { .result = SPF_R_FAIL };
+	struct authres r = { .authserv_id = STR("mx"), .spf = &fail,
+	    .mailfrom = { big, sizeof(big) } };
+
+	(void)state;
+	memset(big, 'x', sizeof(big));
+	expect(&r, "mx;\n\tspf=fail");
+	for (size_t i = 0; i < COUNT(sig); i++)
+		sig[i].domain = STR("example.com");
+	r.dkim = &many;
+	assert_true(authres_write(arena, &r).n < 2000);
+}
+
+/* The id is mx.example.org. */
+static const struct { const char *value; bool claims; } fields[] = {
+	{ "mx.example.org; spf=pass", true },
+	{ "mx.example.org", true },
+	{ " MX.Example.ORG 1; none", true },
+	{ "mx.example.org.; none", true },
+	{ "(c (d)) mx.example.org(e);none", true },
+	{ "\"mx.example.org\"; none", true },
+	{ "\"mx.exam\\ple.org\"; none", true },
+	{ "mx . example (x) .org; none", true },
+	{ "mx.example.org\n\t; none", true },
+	{ "; mx.example.org; none", true },
+	{ "(mx.example.org; none", true },	/* never closed: who knows */
+	{ "\"mx.example.org; none", true },
+	{ "xmx.example.org; none", false },
+	{ "mx.example.orgx; none", false },
+	{ "mx.example.org.evil.example; none", false },
+	{ "a.mx.example.org; none", false },
+	{ "mx.example; none", false },
+	{ "other.example; spf=pass smtp.mailfrom=mx.example.org", false },
+	{ "other.example (mx.example.org)", false },
+	{ "(mx.example.org) other.example", false },
+	{ "mx example.org", false },
+	{ "", false },
+	{ " \n ", false },
+};
+
+static void
+knows_forged_fields(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(fields); i++)
+		if (authres_claims(str_of(fields[i].value),
+		    STR("mx.example.org")) != fields[i].claims)
+			fail_msg("\"%s\"", fields[i].value);
+	assert_true(authres_claims(STR("mx.example.org\0.evil.example; x"),
+	    STR("mx.example.org")));
+	assert_false(authres_claims(STR("anything"), STR("")));
+}
+
+static void
+knows_good_ids(void **state)
+{
+	(void)state;
+	assert_true(authres_id_valid(STR("mx.example.org")));
+	assert_true(authres_id_valid(STR("mx-1_a")));
+	assert_false(authres_id_valid(STR("")));
+	assert_false(authres_id_valid(STR("mx example")));
+	assert_false(authres_id_valid(STR("mx;x")));
+	assert_false(authres_id_valid(STR("m\xc3\xbc")));
+	assert_false(authres_id_valid(STR("\"mx\"")));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(writes_methods, setup, teardown),
+		cmocka_unit_test_setup_teardown(writes_values_safely, setup, teardown),
+		cmocka_unit_test_setup_teardown(limits_the_field, setup, teardown),
+		cmocka_unit_test_setup_teardown(knows_forged_fields, setup, teardown),
+		cmocka_unit_test_setup_teardown(knows_good_ids, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
