@@ -74,13 +74,29 @@ unknown_action(struct parser *p, const struct token *tok)
 	    STR_ARG(parse_shown(tok->text)), parse_hint(p, tok->text, words));
 }
 
+/* The second words of the actions that begin with `first` do not include tok. */
+static void
+wrong_second(struct parser *p, struct str first, const struct token *tok)
+{
+	struct strbuf what = { 0 };
+	struct str word;
+
+	for (size_t i = 0; i < A_COUNT; i++) {
+		word = first_word(actions[i].words);
+		if (str_eq(first, word))
+			strbuf_printf(&what, "%s'%s'", what.n > 0 ? " or " : "",
+			    actions[i].words + word.n + 1);
+	}
+	strbuf_printf(&what, " after '" STR_FMT "'", STR_ARG(first));
+	parse_expected(p, tok, what.failed ? "a word" : what.p);
+	strbuf_free(&what);
+}
+
 /* Reads the one or two words of an action. */
 static const struct action_def *
 read_words(struct parser *p)
 {
 	struct token tok = parse_peek(p), next;
-	const char *second = NULL;
-	struct strbuf which = { 0 };
 	struct str first;
 
 	if (tok.kind != TOK_WORD || !parse_is_action(tok.text)) {
@@ -95,17 +111,12 @@ read_words(struct parser *p)
 			continue;
 		if (actions[i].words[first.n] == '\0')
 			return &actions[i];
-		second = actions[i].words + first.n + 1;
-		if (tok_is(&next, second)) {
+		if (tok_is(&next, actions[i].words + first.n + 1)) {
 			parse_take(p, &next);
 			return &actions[i];
 		}
-		strbuf_printf(&which, "%s'%s'", which.n > 0 ? " or " : "",
-		    second);
 	}
-	strbuf_printf(&which, " after '" STR_FMT "'", STR_ARG(tok.text));
-	parse_expected(p, &next, which.p != NULL ? which.p : "a word");
-	strbuf_free(&which);
+	wrong_second(p, tok.text, &next);
 	return NULL;
 }
 
