@@ -24,24 +24,33 @@ say(const struct strbuf *why)
 	fprintf(stderr, "postern: " STR_FMT "\n", STR_ARG(strbuf_slice(why)));
 }
 
-/* A generation of tested rules, or NULL: the diagnostics or `why` tell. */
+/*
+ * A generation of these rules, with *good if its tests passed and it may become current;
+ * NULL if there is none.  The diagnostics or `why` tell what is wrong, and the
+ * diagnostics point into the rules: say them before releasing it.
+ */
 static struct generation *
 build(const char *path, struct engines *e, const struct generation *old,
-    struct diag *d, struct strbuf *why)
+    struct diag *d, struct strbuf *why, bool *good)
 {
 	struct generation *g;
 	struct ruleset *rs;
 	int failed;
 
-	if ((rs = rules_load(path, d)) == NULL)
-		return NULL;
-	if ((g = generation_new(e, rs, old, why)) == NULL)
+	*good = false;
+	if ((rs = rules_load(path, d)) == NULL ||
+	    (g = generation_new(e, rs, old, why)) == NULL)
 		return NULL;
 	failed = selftest_run(g->ruleset, &g->services, d);
-	if (failed == 0 && milter_prepare(g) == 0)
-		return g;
-	if (failed <= 0)
+	*good = failed == 0 && milter_prepare(g) == 0;
+	if (failed <= 0 && !*good)
 		strbuf_puts(why, "out of memory");
+	return g;
+}
+
+static struct generation *
+drop(struct generation *g)
+{
 	generation_release(g);
 	return NULL;
 }
@@ -51,6 +60,7 @@ load_first(const char *path, struct engines *e, struct generation **g)
 {
 	struct strbuf why = { 0 };
 	struct diag *d;
+	bool good;
 	int code = 0;
 
 	if ((code = command_readable(path)) != EX_OK)
@@ -59,9 +69,10 @@ load_first(const char *path, struct engines *e, struct generation **g)
 		fprintf(stderr, "postern: out of memory\n");
 		return EX_OSERR;
 	}
-	*g = build(path, e, NULL, d, &why);
+	*g = build(path, e, NULL, d, &why, &good);
 	diag_print(d, stderr, command_colour(stderr));
-	if (*g == NULL) {
+	if (!good) {
+		*g = drop(*g);
 		if (why.n > 0)
 			say(&why);
 		else
@@ -104,27 +115,26 @@ load_again(const char *path, struct engines *e)
 	struct generation *old = generation_current(), *g;
 	struct strbuf why = { 0 };
 	struct diag *d;
+	bool good;
 
 	if ((d = diag_new()) == NULL) {
 		log_printf(LOG_LEVEL_ERROR, "reload: out of memory: the old rules go on");
 		generation_release(old);
 		return -1;
 	}
-	g = build(path, e, old, d, &why);
+	g = build(path, e, old, d, &why, &good);
 	diag_each(d, log_diagnostic, NULL);
-	if (g == NULL && why.n > 0)
+	if (why.n > 0)
 		log_printf(LOG_LEVEL_ERROR, "reload: " STR_FMT, STR_ARG(strbuf_slice(&why)));
-	if (g != NULL && !fixed_settings_kept(old, g)) {
-		generation_release(g);
-		g = NULL;
-	}
-	if (g != NULL) {
+	if (good && fixed_settings_kept(old, g)) {
 		load_log(path, g, "reloaded");
 		if (rules_settings(g->ruleset)->log_to != rules_settings(old->ruleset)->log_to)
 			log_open(rules_settings(g->ruleset)->log_to);
 		generation_swap(g);
-	} else
+	} else {
 		load_log(path, old, "not reloaded, the old rules go on");
+		g = drop(g);
+	}
 	strbuf_free(&why);
 	diag_free(d);
 	generation_release(old);

@@ -44,15 +44,18 @@ struct daemon {
 	pthread_t	 milter;
 };
 
+#define QUIET	200	/* ms without anything to do before the process ends */
+
 static atomic_bool milter_ended;
 
 /* Where a callback that may wait makes a connection, if the pool isn't cured. */
 static const struct listener *relief_at;
 
 static int
-say(int code, const struct strbuf *why)
+say(int code, struct strbuf *why)
 {
 	fprintf(stderr, "postern: " STR_FMT "\n", STR_ARG(strbuf_slice(why)));
+	strbuf_free(why);
 	return code;
 }
 
@@ -227,20 +230,19 @@ pause_ms(long ms)
 
 /*
  * Waits for the messages in hand, and for their last replies: a worker that
- * has sent one becomes idle.  Without the pool a moment must do.
+ * has sent one becomes idle.  It must have been quiet for a moment, since a
+ * MAIL may lie unread in a socket, and without the pool a reply may.
  */
 static bool
 finish_messages(msec deadline)
 {
-	while (milter_messages() > 0 && clock_msec() < deadline)
+	int quiet = 0;
+
+	while (quiet < QUIET && clock_msec() < deadline) {
 		pause_ms(10);
-	if (milter_messages() > 0)
-		return false;
-	if (!pool_found())
-		pause_ms(250);
-	for (msec end = clock_msec() + 2000; pool_busy() > 0 && clock_msec() < end; )
-		pause_ms(5);
-	return true;
+		quiet = milter_messages() > 0 || pool_busy() > 0 ? 0 : quiet + 10;
+	}
+	return milter_messages() == 0;
 }
 
 static int
