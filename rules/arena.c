@@ -102,7 +102,7 @@ arena_alloc(struct arena *a, size_t n)
 	/* No object is of size zero, so that each has an address of its own. */
 	if (n == 0)
 		n = 1;
-	if (n > SIZE_MAX - mask) {
+	if (n > PTRDIFF_MAX - mask) {
 		a->failed = 1;
 		return NULL;
 	}
