@@ -113,7 +113,7 @@ PROVE	 = $(TEST_ENV) prove --exec env --timer -j $(JOBS)
 
 TESTS_FAST = $(UNIT) $(BUILD)/tests/property/property tests/lang/lang.sh tests/replay/replay.sh \
 	$(wildcard tests/docs/*.sh tests/docs/*.py tests/commands/*.py)
-TESTS_SUITES = $(wildcard tests/conformance/*.t)
+TESTS_SUITES = tests/conformance/suites.py
 TESTS_WIRE = $(wildcard tests/wire/*.py)
 TESTS_E2E  = tests/e2e/postfix.py tests/e2e/sendmail.py
 
@@ -152,7 +152,7 @@ check-layers: $(BUILD)/librules.a
 
 # Every suite in $(SUITES), with each case that is not right.
 conformance: all $(TOOLS)
-	@$(TEST_ENV) tests/conformance/all
+	@$(TEST_ENV) tests/conformance/suites.py
 
 # Renews the expected files of the language tests: look at the diff.
 accept: $(TOOLS)
