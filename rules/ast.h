@@ -206,8 +206,9 @@ struct ast {
 	struct test    *tests;
 	size_t		nrules, nlists, ntests;
 	/*
-	 * Rules with mistakes that diag knows of: only their names count, so
-	 * that nobody calls them unknown.
+	 * Rules with mistakes that diag knows of.  Their names exist, and what
+	 * could be read of them is checked for more; nothing is concluded from
+	 * what they lack.
 	 */
 	struct rule    *broken;
 	/* A file or a statement's name could not be read: any name may be missing. */

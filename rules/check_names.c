@@ -255,6 +255,17 @@ resolve_expect(struct names *n, struct expect *e)
 			e->stage = s;
 }
 
+static void
+resolve_rules(struct names *n, struct rule *rules)
+{
+	for (struct rule *r = rules; r != NULL; r = r->next) {
+		n->rule = r;
+		resolve_cond(n, r->cond, THING_NONE);
+		walk_texts(r->actions, resolve_text, n);
+	}
+	n->rule = NULL;
+}
+
 void
 check_names(struct ast *ast, struct arena *a, struct diag *d)
 {
@@ -266,12 +277,8 @@ check_names(struct ast *ast, struct arena *a, struct diag *d)
 	if (n.rules == NULL || n.lists == NULL || n.tests == NULL)
 		return;		/* the arena remembers */
 	define_all(&n);
-	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
-		n.rule = r;
-		resolve_cond(&n, r->cond, THING_NONE);
-		walk_texts(r->actions, resolve_text, &n);
-	}
-	n.rule = NULL;
+	resolve_rules(&n, ast->rules);
+	resolve_rules(&n, ast->broken);
 	for (struct test *t = ast->tests; t != NULL; t = t->next) {
 		for (struct item *i = t->items; i != NULL; i = i->next)
 			if (i->kind == ITEM_GIVEN)

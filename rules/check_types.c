@@ -264,6 +264,12 @@ check_types(struct ast *ast, const struct settings *s, struct arena *a, struct d
 		check_captures(&t, r);
 		check_actions(&t, r);
 	}
+	/* What could be read of them may have further mistakes. */
+	for (struct rule *r = ast->broken; r != NULL; r = r->next) {
+		check_cond(&t, r->cond, THING_NONE);
+		walk_texts(r->actions, check_text_fact, &t);
+		check_actions(&t, r);
+	}
 	for (struct test *test = ast->tests; test != NULL; test = test->next)
 		check_test(&t, test);
 }

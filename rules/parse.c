@@ -130,7 +130,7 @@ parse_expected(struct parser *p, const struct token *tok, const char *what)
 {
 	struct str shown = parse_shown(tok->text);
 
-	if (is_one_of(tok->text, goes_on) && tok->kind == TOK_WORD) {
+	if (tok->kind == TOK_WORD && is_one_of(tok->text, goes_on)) {
 		parse_missing(p, tok, what);
 		return;
 	}
@@ -255,33 +255,56 @@ static const struct {
 	{ "patterns", parse_list },
 };
 
+static bool
+read_as(struct parser *p, struct token tok)
+{
+	for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
+		if (tok_is(&tok, statements[i].word)) {
+			parse_take(p, &tok);
+			p->depth = 0;
+			if (!statements[i].read(p, tok))
+				p->ast->incomplete = true;
+			return true;
+		}
+	return false;
+}
+
+/* A misspelled one is read as what was meant, so that its mistakes are told too. */
 static void
-unknown_statement(struct parser *p, const struct token *tok)
+unknown_statement(struct parser *p, struct token tok)
 {
 	static const char *const inside[] = {
 		"if", "then", "and", "or", "not", "expect", "client", "name",
 		"helo", "auth", "message", "zone", "time", "sender", "rcpt",
 		"header", "macro", "body", "given", NULL
 	};
-	static const char *const words[] = {
-		"set", "include", "rule", "test", "nets", "domains",
-		"addresses", "strings", "patterns", NULL
-	};
-	struct str s = parse_shown(tok->text);
+	struct str s = parse_shown(tok.text), near, words[16];
+	size_t n = sizeof(statements) / sizeof(statements[0]);
 
-	if (tok->kind == TOK_BAD)
-		diag_error(p->d, tok->at, "%s", tok->why);
-	else if (tok->kind == TOK_WORD && is_one_of(tok->text, inside))
-		diag_error(p->d, tok->at, "'" STR_FMT "' goes on with a "
+	if (tok.kind != TOK_WORD) {
+		parse_expected(p, &tok, "a statement");
+		p->ast->incomplete = true;
+		return;
+	}
+	if (is_one_of(tok.text, inside)) {
+		diag_error(p->d, tok.at, "'" STR_FMT "' goes on with a "
 		    "statement: put blanks before it", STR_ARG(s));
-	else if (tok->kind == TOK_WORD)
-		diag_error(p->d, tok->at, "unknown statement '" STR_FMT
-		    "%s'%s", STR_ARG(s), s.n < tok->text.n ? "..." : "",
-		    parse_hint(p, tok->text, words));
-	else
-		parse_expected(p, tok, "a statement");
-	/* Its names may be what others refer to. */
-	p->ast->incomplete = true;
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		words[i] = str_of(statements[i].word);
+	near = diag_nearest(tok.text, words, n);
+	if (near.p == NULL) {
+		diag_error(p->d, tok.at, "unknown statement '" STR_FMT "%s'",
+		    STR_ARG(s), s.n < tok.text.n ? "..." : "");
+		/* Its names may be what others refer to. */
+		p->ast->incomplete = true;
+		return;
+	}
+	diag_error(p->d, tok.at, "unknown statement '" STR_FMT "'; did you "
+	    "mean '" STR_FMT "'?", STR_ARG(s), STR_ARG(near));
+	tok.text = near;
+	(void)read_as(p, tok);
 }
 
 static void
@@ -289,15 +312,8 @@ read_statement(struct parser *p)
 {
 	struct token tok = parse_peek(p);
 
-	for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
-		if (tok_is(&tok, statements[i].word)) {
-			parse_take(p, &tok);
-			p->depth = 0;
-			if (!statements[i].read(p, tok))
-				p->ast->incomplete = true;
-			return;
-		}
-	unknown_statement(p, &tok);
+	if (!read_as(p, tok))
+		unknown_statement(p, tok);
 }
 
 /* An indented line above the first statement goes on with nothing. */

@@ -140,6 +140,7 @@ parse_rule(struct parser *p, struct token start)
 	if (at_condition(p) && (rule->cond = parse_cond(p)) == NULL)
 		parse_resync(p, then_word, false);
 	read_actions(p, rule);
+	rule->index = (int)p->ast->nrules;
 	if (diag_errors(p->d) > errors) {
 		if (named) {
 			*p->broken_end = rule;
@@ -147,7 +148,7 @@ parse_rule(struct parser *p, struct token start)
 		}
 		return named;
 	}
-	rule->index = (int)p->ast->nrules++;
+	p->ast->nrules++;
 	*p->rule_end = rule;
 	p->rule_end = &rule->next;
 	return true;
