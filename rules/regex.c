@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "arena.h"
 
@@ -28,10 +29,36 @@
 #define STACK_MAX	(1 << 20)
 #define HEAP_KIB	8192
 
+/*
+ * PCRE2 counts the steps from one starting point.  A subject has a million of
+ * those, and from each some patterns run over all the rest, which takes
+ * minutes.  So a long subject is searched by windows of starting points, with
+ * a look at the clock between them.  A window is about this many starting
+ * points times octets, more where that goes fast, but never so much that it
+ * takes long where it suddenly doesn't.
+ */
+#define WORK_JIT	(1ull << 26)
+#define WORK_INTERPRETER (1ull << 22)
+#define WORK_GROWTH	128
+#define WORK_FAST	1000000		/* nanoseconds for a window, */
+#define WORK_PER_NS	10		/* or points times octets in one */
+
+/* Processor time for one search, in nanoseconds. */
+#define TIME_MAX	1000000000
+
+/* Steps times octets from one starting point: what lowers the match limit. */
+#define STEPS_JIT	(1ull << 33)
+#define STEPS_INTERPRETER (1ull << 29)
+#define STEPS_MIN	1000
+
 struct regex {
 	pcre2_code	*code;
 	int		 groups;
 	uint32_t	 match_limit;
+	bool		 text;		/* for UTF-8 */
+	bool		 jit;
+	bool		 whole;		/* one starting point, or \G: no windows */
+	int		 needs;		/* octet without which nothing matches, or -1 */
 };
 
 /* ---- What a thread needs to match ---- */
@@ -139,42 +166,83 @@ compile(struct str pattern, uint32_t options, size_t *offset, struct strbuf *why
 	return code;
 }
 
+static uint32_t
+info(const pcre2_code *code, uint32_t what)
+{
+	uint32_t n = 0;
+
+	(void)pcre2_pattern_info(code, what, &n);
+	return n;
+}
+
+/* Is there JIT for it?  (*NO_JIT) and a kernel without W|X pages both say no. */
+static bool
+make_jit(pcre2_code *code)
+{
+	size_t n = 0;
+
+	return pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0 &&
+	    pcre2_pattern_info(code, PCRE2_INFO_JITSIZE, &n) == 0 && n > 0;
+}
+
+static int
+parse_flags(struct str flags, uint32_t *options, size_t *offset, struct strbuf *why)
+{
+	for (size_t i = 0; i < flags.n; i++) {
+		uint32_t flag = flag_of(flags.p[i]);
+
+		if (flag == 0 || (*options & flag) != 0) {
+			*offset = i;
+			strbuf_printf(why, "%s flag '%c'; there are i, m, s and x",
+			    flag == 0 ? "unknown" : "doubled", flags.p[i]);
+			return -1;
+		}
+		*options |= flag;
+	}
+	return 0;
+}
+
 struct regex *
 regex_compile(struct arena *a, struct str pattern, struct str flags,
     bool bytes, unsigned match_limit, size_t *offset, struct strbuf *why)
 {
-	uint32_t options = bytes ? PCRE2_NEVER_UTF | PCRE2_NEVER_UCP :
-	    PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
+	uint32_t options = PCRE2_USE_OFFSET_LIMIT | (bytes ?
+	    PCRE2_NEVER_UTF | PCRE2_NEVER_UCP :
+	    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C);
+	uint32_t invalid = bytes ? 0 : PCRE2_MATCH_INVALID_UTF;
 	struct regex *re;
 	pcre2_code *code;
-	uint32_t groups = 0;
+	bool jit;
 
-	*offset = 0;
-	for (size_t i = 0; i < flags.n; i++) {
-		uint32_t flag = flag_of(flags.p[i]);
-
-		if (flag == 0 || (options & flag) != 0) {
-			*offset = pattern.n + 1 + i;	/* past the slash */
-			strbuf_printf(why, "%s flag '%c'; there are i, m, s and x",
-			    flag == 0 ? "unknown" : "doubled", flags.p[i]);
-			return NULL;
-		}
-		options |= flag;
-	}
-	if ((code = compile(pattern, options, offset, why)) == NULL)
+	if (parse_flags(flags, &options, offset, why) != 0) {
+		*offset += pattern.n + 1;	/* past the slash */
 		return NULL;
+	}
+	if ((code = compile(pattern, options | invalid, offset, why)) == NULL)
+		return NULL;
+	if (!(jit = make_jit(code)) && !bytes) {
+		/* The interpreter would check the whole subject at each call. */
+		pcre2_code_free(code);
+		if ((code = compile(pattern, options, offset, why)) == NULL)
+			return NULL;
+	}
 	/* A failure of arena_defer() has freed the code. */
 	if (arena_defer(a, code_free, code) != 0 ||
 	    (re = arena_new_object(a, struct regex)) == NULL) {
 		strbuf_puts(why, "out of memory");
 		return NULL;
 	}
-	/* Without JIT pcre2_match() interprets. */
-	(void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
-	(void)pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &groups);
 	re->code = code;
-	re->groups = (int)groups;
+	re->groups = (int)info(code, PCRE2_INFO_CAPTURECOUNT);
 	re->match_limit = match_limit;
+	re->text = !bytes;
+	re->jit = jit;
+	re->whole = (info(code, PCRE2_INFO_ALLOPTIONS) & PCRE2_ANCHORED) != 0 ||
+	    str_find(pattern, STR("\\G")) >= 0;
+	re->needs = -1;
+	if (info(code, PCRE2_INFO_LASTCODETYPE) == 1 &&
+	    info(code, PCRE2_INFO_LASTCODEUNIT) < 0x80)
+		re->needs = (int)info(code, PCRE2_INFO_LASTCODEUNIT);
 	return re;
 }
 
@@ -205,6 +273,119 @@ take_captures(const struct scratch *s, int n, struct str subject, struct capture
 	}
 }
 
+static int64_t
+thread_time(void)
+{
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0)
+		return 0;
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* A character begins here, if there are characters. */
+static size_t
+boundary(struct str s, size_t at)
+{
+	for (int i = 0; i < 3 && at < s.n && ((unsigned char)s.p[at] & 0xc0) == 0x80; i++)
+		at++;
+	return at;
+}
+
+/*
+ * How many starting points there are: up to the last octet that any match
+ * needs, in either case.  PCRE2 looks for it too, but would in each window.
+ */
+static size_t
+count_starts(const struct regex *re, struct str subject)
+{
+	const char *p, *q = NULL;
+
+	if (re->needs == -1)
+		return subject.n + 1;
+	p = memrchr(subject.p, re->needs, subject.n);
+	if ((re->needs | 0x20) >= 'a' && (re->needs | 0x20) <= 'z')
+		q = memrchr(subject.p, re->needs ^ 0x20, subject.n);
+	if (p == NULL || (q != NULL && q > p))
+		p = q;
+	return p != NULL ? (size_t)(p - subject.p) + 1 : 0;
+}
+
+/* pcre2_match() over a subject that is more than a window. */
+static int
+search_windows(const struct regex *re, struct str subject, size_t least,
+    uint32_t options, struct scratch *s)
+{
+	size_t starts = count_starts(re, subject), from = 0, window = least;
+	int64_t began = thread_time(), before = began, now;
+	int n;
+
+	while (from < starts) {
+		if (window > starts - from)
+			window = starts - from;
+		(void)pcre2_set_offset_limit(s->context, from + window - 1);
+		n = pcre2_match(re->code, (PCRE2_SPTR)subject.p, subject.n, from,
+		    options, s->data, s->context);
+		if (n != PCRE2_ERROR_NOMATCH)
+			return n;
+		from = boundary(subject, from + window);
+		now = thread_time();
+		if (now - began > TIME_MAX)
+			return PCRE2_ERROR_MATCHLIMIT;
+		if (now - before < WORK_FAST || (uint64_t)(now - before) <
+		    (uint64_t)window * subject.n / WORK_PER_NS)
+			window *= window < least * WORK_GROWTH ? 2 : 1;
+		else
+			window = window / 2 > least ? window / 2 : least;
+		before = now;
+	}
+	return PCRE2_ERROR_NOMATCH;
+}
+
+/* pcre2_match() over all of the subject. */
+static int
+search(const struct regex *re, struct str subject, uint32_t options, struct scratch *s)
+{
+	size_t window = (re->jit ? WORK_JIT : WORK_INTERPRETER) / (subject.n + 1) + 1;
+	uint64_t steps = (re->jit ? STEPS_JIT : STEPS_INTERPRETER) / (subject.n + 1);
+
+	if (steps < STEPS_MIN)
+		steps = STEPS_MIN;
+	(void)pcre2_set_match_limit(s->context, steps < re->match_limit ?
+	    (uint32_t)steps : re->match_limit);
+	if (!re->whole && window <= subject.n)
+		return search_windows(re, subject, window, options, s);
+	(void)pcre2_set_offset_limit(s->context, PCRE2_UNSET);
+	return pcre2_match(re->code, (PCRE2_SPTR)subject.p, subject.n, 0, options,
+	    s->data, s->context);
+}
+
+/*
+ * The interpreter, which has no code for invalid UTF-8 here, is given a NUL in
+ * the place of each octet that isn't UTF-8.
+ */
+static int
+search_repaired(const struct regex *re, struct str subject, struct scratch *s)
+{
+	char *copy = malloc(subject.n);
+	size_t len;
+	int n;
+
+	if (copy == NULL)
+		return PCRE2_ERROR_NOMEMORY;
+	for (size_t i = 0; i < subject.n; i += len) {
+		len = utf8_len((struct str){ subject.p + i, subject.n - i });
+		if (len == 0)
+			copy[i] = '\0';
+		else
+			memcpy(copy + i, subject.p + i, len);
+		len = len > 0 ? len : 1;
+	}
+	n = search(re, (struct str){ copy, subject.n }, PCRE2_NO_UTF_CHECK, s);
+	free(copy);
+	return n;
+}
+
 enum regex_result
 regex_match(const struct regex *re, struct str subject, struct captures *caps)
 {
@@ -217,9 +398,12 @@ regex_match(const struct regex *re, struct str subject, struct captures *caps)
 		subject = STR("");
 	if ((s = scratch_of_thread()) == NULL)
 		return REGEX_LIMIT;
-	(void)pcre2_set_match_limit(s->context, re->match_limit);
-	n = pcre2_match(re->code, (PCRE2_SPTR)subject.p, subject.n, 0, 0,
-	    s->data, s->context);
+	if (re->jit || !re->text)
+		n = search(re, subject, 0, s);
+	else if (utf8_valid(subject))
+		n = search(re, subject, PCRE2_NO_UTF_CHECK, s);
+	else
+		n = search_repaired(re, subject, s);
 	if (n == PCRE2_ERROR_NOMATCH)
 		return REGEX_NO;
 	if (n < 0)

@@ -38,8 +38,12 @@ struct regex *regex_compile(struct arena *a, struct str pattern, struct str flag
 int regex_groups(const struct regex *re);
 
 /*
- * Searches the subject; caps may be NULL.  REGEX_LIMIT: the match, heap or JIT stack
- * limit was reached, so nobody can say.  Groups point into the subject.
+ * Searches the subject; caps may be NULL.  Groups point into the subject.
+ *
+ * REGEX_LIMIT: nobody can say, since a limit was reached: that of steps from
+ * one starting point (match_limit, less for subjects of more than 80K octets,
+ * or without JIT 5K), of the JIT's stack or the interpreter's heap, or a second
+ * of processor time for the whole search.
  */
 enum regex_result regex_match(const struct regex *re, struct str subject, struct captures *caps);
 

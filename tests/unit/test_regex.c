@@ -176,6 +176,66 @@ limits(void **state)
 	assert_int_equal(regex_match(compile("a", "", false), STR("a"), &caps), REGEX_YES);
 }
 
+/* Long subjects are searched in parts; a match is found wherever it lies. */
+static void
+finds_in_long_subjects(void **state)
+{
+	static const char *const patterns[] = {
+		"(?<=x)\xc3\xa9+Z", "(*NO_JIT)(?<=x)\xc3\xa9+Z",
+		"(?i)(?<=X)\xc3\x89{2}z", "(*NO_JIT)(?i)(?<=X)\xc3\x89{2}z",
+	};
+	static char subject[200001];
+	const size_t sizes[] = { 5000, 200000 };
+	struct captures caps;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(patterns); i++)
+		for (size_t k = 0; k < COUNT(sizes); k++) {
+			struct regex *re = compile(patterns[i], "", false);
+			size_t n = sizes[k], step = n / 13;
+
+			for (size_t at = k; at + 6 <= n; at += step) {
+				for (size_t b = 0; b < n; b++)
+					subject[b] = b % 2 == 0 ? '\xc3' : '\xa9';
+				/* At odd places an octet is left alone, and is no UTF-8. */
+				memcpy(subject + at, "x\xc3\xa9\xc3\xa9Z", 6);
+				assert_int_equal(regex_match(re,
+				    (struct str){ subject, n }, &caps), REGEX_YES);
+				assert_int_equal(caps.group[0].p - subject, at + 1);
+				assert_int_equal(caps.group[0].n, 5);
+				subject[at + 5] = 'y';
+				assert_int_equal(regex_match(re,
+				    (struct str){ subject, n }, &caps), REGEX_NO);
+			}
+		}
+	/* \\G is the start of the subject, not of a part. */
+	memset(subject, 'a', sizeof(subject));
+	assert_int_equal(regex_match(compile("(*NO_JIT)b|\\Ga(?=ab)", "", false),
+	    (struct str){ subject, sizeof(subject) }, NULL), REGEX_NO);
+	/* The empty match at the end. */
+	assert_int_equal(regex_match(compile("(*NO_JIT)\\z", "", false),
+	    (struct str){ subject, sizeof(subject) }, &caps), REGEX_YES);
+	assert_true(caps.group[0].p == subject + sizeof(subject));
+}
+
+/* What would take minutes, since each of many starts looks at all that follows. */
+static void
+gives_up_in_time(void **state)
+{
+	static char subject[500000];
+	struct regex *re = compile("(?<!b)a++;", "", false);
+
+	(void)state;
+	memset(subject, 'a', sizeof(subject));
+	subject[sizeof(subject) - 2] = '!';
+	subject[sizeof(subject) - 1] = ';';
+	assert_int_equal(regex_match(re, (struct str){ subject, sizeof(subject) }, NULL),
+	    REGEX_LIMIT);
+	/* Without the octet that a match needs, nobody has to look. */
+	assert_int_equal(regex_match(re, (struct str){ subject, sizeof(subject) - 2 }, NULL),
+	    REGEX_NO);
+}
+
 static void *
 match_many(void *re)
 {
@@ -212,6 +272,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(captures_groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(explains, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(finds_in_long_subjects, setup, teardown),
+		cmocka_unit_test_setup_teardown(gives_up_in_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(shared_by_threads, setup, teardown),
 	};
 
