@@ -26,9 +26,8 @@ permerror(struct str *why, const char *text)
 	return DKIM_R_PERMERROR;
 }
 
-/* Octets decoded, or -1. */
-static int
-decode_base64(struct arena *a, struct str b64, unsigned char *out, size_t cap)
+int
+dkim_decode_base64(struct arena *a, struct str b64, unsigned char *out, size_t cap)
 {
 	size_t pad = (4 - b64.n % 4) % 4, n = b64.n + pad, trailing = 0;
 	char *in;
@@ -89,8 +88,10 @@ read_rsa(struct arena *a, const unsigned char *der, int n, struct dkim_key *key,
 	len = i2d_PUBKEY(pkey, &spki);
 	EVP_PKEY_free(pkey);
 	b64 = len > 0 ? encode_base64(a, spki, len) : STR_NONE;
+	if (len > 0)
+		key->octets = str_dup(a, (struct str){ (char *)spki, (size_t)len });
 	OPENSSL_free(spki);
-	if (b64.p == NULL) {
+	if (b64.p == NULL || key->octets.p == NULL) {
 		*why = STR("out of memory");
 		return DKIM_R_TEMPERROR;
 	}
@@ -113,13 +114,14 @@ read_public_key(struct arena *a, struct str p, enum dkim_algorithm alg,
 	if (p.p == NULL || p.n == 0)
 		return permerror(why, "the key is revoked");
 	if (!dkim_is_base64(p) ||
-	    (n = decode_base64(a, p, der, sizeof(der))) < 0)
+	    (n = dkim_decode_base64(a, p, der, sizeof(der))) < 0)
 		return permerror(why, "the key's p= is no base64");
 	if (alg != DKIM_A_ED25519)
 		return read_rsa(a, der, n, key, why);
 	if (n != ED25519_OCTETS)
 		return permerror(why, "the key is no Ed25519 key");
 	key->bits = 8 * ED25519_OCTETS;
+	key->octets = str_dup(a, (struct str){ (char *)der, ED25519_OCTETS });
 	key->record = str_printf(a, "k=ed25519; p=" STR_FMT, STR_ARG(p));
 	return DKIM_R_PASS;
 }

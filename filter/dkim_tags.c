@@ -153,9 +153,8 @@ dkim_list_has(struct str list, const char *word)
 	}
 }
 
-/* Names of letters, digits, - and _, with dots between; at least `labels` of them. */
-static bool
-is_domain(struct str s, size_t labels)
+bool
+dkim_is_domain(struct str s, size_t labels)
 {
 	size_t i, from = 0, n = 0;
 
@@ -174,9 +173,8 @@ is_domain(struct str s, size_t labels)
 	return n >= labels && s.n <= 253;
 }
 
-/* 1 to max digits, saturated. */
-static bool
-read_number(struct str s, size_t max, uint64_t *v)
+bool
+dkim_read_number(struct str s, size_t max, uint64_t *v)
 {
 	size_t i;
 
@@ -228,33 +226,33 @@ read_identity(struct arena *a, struct str s, struct dkim_tags *t)
 		return false;
 	domain = (struct str){ at + 1, n - (size_t)(at + 1 - p) };
 	t->exact = str_ieq(domain, t->domain);
-	return t->exact || (is_domain(domain, 2) &&
+	return t->exact || (dkim_is_domain(domain, 2) &&
 	    domain.n > t->domain.n + 1 &&
 	    str_iends(domain, t->domain) &&
 	    domain.p[domain.n - t->domain.n - 1] == '.');
 }
 
-static bool
-read_canonicalization(struct str s, struct dkim_tags *t)
+bool
+dkim_read_canonicalization(struct str s, bool *header_relaxed, bool *body_relaxed)
 {
 	const char *slash;
 	struct str header = s, body = STR("simple");
 
+	*header_relaxed = *body_relaxed = false;
 	if (s.p == NULL)
 		return true;
 	if ((slash = memchr(s.p, '/', s.n)) != NULL) {
 		header = slice(s, 0, (size_t)(slash - s.p));
 		body = slice(s, header.n + 1, s.n);
 	}
-	t->relaxed_body = str_ieq(body, STR("relaxed"));
-	return (str_ieq(header, STR("simple")) ||
-	    str_ieq(header, STR("relaxed"))) &&
-	    (t->relaxed_body || str_ieq(body, STR("simple")));
+	*header_relaxed = str_ieq(header, STR("relaxed"));
+	*body_relaxed = str_ieq(body, STR("relaxed"));
+	return (*header_relaxed || str_ieq(header, STR("simple"))) &&
+	    (*body_relaxed || str_ieq(body, STR("simple")));
 }
 
-/* h=: names with colons between; 0 if there is a blank in one, or none at all. */
-static size_t
-count_names(struct str s)
+size_t
+dkim_count_names(struct str s)
 {
 	const char *colon;
 	struct str name;
@@ -293,8 +291,8 @@ read_names(struct arena *a, const struct dkim_tag_list *list, struct dkim_tags *
 		t->tag = slice(b, 0, b.n < 8 ? b.n : 8);
 }
 
-static bool
-read_algorithm(struct dkim_tags *t)
+bool
+dkim_read_algorithm(struct str s, enum dkim_algorithm *alg)
 {
 	static const char *const names[] = {
 		[DKIM_A_RSA_SHA1] = "rsa-sha1",
@@ -303,8 +301,8 @@ read_algorithm(struct dkim_tags *t)
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (str_ieq(t->algorithm, str_of(names[i]))) {
-			t->alg = (enum dkim_algorithm)i;
+		if (str_ieq(s, str_of(names[i]))) {
+			*alg = (enum dkim_algorithm)i;
 			return true;
 		}
 	}
@@ -320,13 +318,13 @@ read_numbers(const struct dkim_tag_list *list, time_t now, struct dkim_tags *t,
 	struct str ls = dkim_find_tag(list, "l");
 	uint64_t x, clock = (uint64_t)now;
 
-	if (ls.p != NULL && !read_number(ls, 76, &t->length))
+	if (ls.p != NULL && !dkim_read_number(ls, 76, &t->length))
 		return permerror(why, "l= is no number");
 	t->has_length = ls.p != NULL;
 	t->has_timestamp = ts.p != NULL;
-	if (ts.p != NULL && !read_number(ts, 12, &t->timestamp))
+	if (ts.p != NULL && !dkim_read_number(ts, 12, &t->timestamp))
 		return permerror(why, "t= is no time");
-	if (xs.p != NULL && !read_number(xs, 12, &x))
+	if (xs.p != NULL && !dkim_read_number(xs, 12, &x))
 		return permerror(why, "x= is no time");
 	if (xs.p != NULL && ts.p != NULL && x <= t->timestamp)
 		return permerror(why, "x= is not after t=");
@@ -348,7 +346,7 @@ read_coverage(const struct dkim_tag_list *list, struct dkim_tags *t, struct str 
 
 	if (h.p == NULL)
 		return permerror(why, "h= is missing");
-	if ((t->nheaders = count_names(h)) == 0)
+	if ((t->nheaders = dkim_count_names(h)) == 0)
 		return permerror(why, "h= is no list of names");
 	if (!dkim_list_has(h, "from"))
 		return permerror(why, "From is not signed");
@@ -382,6 +380,7 @@ dkim_read_signature(struct arena *a, struct str raw, time_t now, struct dkim_tag
 {
 	struct dkim_tag_list list;
 	struct str v, bh, q;
+	bool relaxed_header;
 	enum dkim_result r;
 
 	memset(t, 0, sizeof(*t));
@@ -396,13 +395,14 @@ dkim_read_signature(struct arena *a, struct str raw, time_t now, struct dkim_tag
 	if (v.p == NULL || !str_eq(v, STR("1")))
 		return permerror(why, v.p == NULL ? "v= is missing" :
 		    "v= is not 1");
-	if (t->domain.p == NULL || !is_domain(t->domain, 2))
+	if (t->domain.p == NULL || !dkim_is_domain(t->domain, 2))
 		return permerror(why, "d= is no domain");
-	if (t->selector.p == NULL || !is_domain(t->selector, 1))
+	if (t->selector.p == NULL || !dkim_is_domain(t->selector, 1))
 		return permerror(why, "s= is no selector");
-	if (!read_algorithm(t))
+	if (!dkim_read_algorithm(t->algorithm, &t->alg))
 		return permerror(why, "a= is unknown");
-	if (!read_canonicalization(dkim_find_tag(&list, "c"), t))
+	if (!dkim_read_canonicalization(dkim_find_tag(&list, "c"), &relaxed_header,
+	    &t->relaxed_body))
 		return permerror(why, "c= is unknown");
 	q = dkim_find_tag(&list, "q");
 	if (q.p != NULL && !dkim_list_has(q, "dns/txt"))

@@ -43,6 +43,7 @@ enum dkim_result dkim_read_signature(struct arena *a, struct str raw, time_t now
 
 struct dkim_key {
 	struct str	record;		/* written anew for libopendkim: "k=...; p=...", at most 1,024 octets */
+	struct str	octets;		/* the key: SubjectPublicKeyInfo, or the 32 octets of Ed25519 */
 	int		bits;		/* 0 if there was no key */
 };
 
@@ -54,7 +55,9 @@ struct dkim_key {
 enum dkim_result dkim_read_key(struct arena *a, const struct dns_answer *answer,
     const struct dkim_tags *t, struct dkim_key *key, struct str *why);
 
-/* A tag list (RFC 6376, 3.2).  Names as written, values trimmed.  For both. */
+/* ---- What ARC's fields, which have the same grammar, are read with too ---- */
+
+/* A tag list (RFC 6376, 3.2).  Names as written, values trimmed: slices of what was read. */
 struct dkim_tag {
 	struct str	name, value;
 	bool		apart;		/* a blank stands before the = */
@@ -73,7 +76,19 @@ struct str dkim_find_tag(const struct dkim_tag_list *list, const char *name);
 struct str dkim_collapse(struct arena *a, struct str s);
 /* Base64 without blanks, not empty? */
 bool dkim_is_base64(struct str s);
+/* Octets decoded, or -1 if it is none or longer than cap. */
+int dkim_decode_base64(struct arena *a, struct str b64, unsigned char *out, size_t cap);
 /* Does the list, separated by colons, hold the word (case ignored)? */
 bool dkim_list_has(struct str list, const char *word);
+/* Names of letters, digits, - and _, with dots between; at least `labels` of them. */
+bool dkim_is_domain(struct str s, size_t labels);
+/* 1 to max digits, saturated. */
+bool dkim_read_number(struct str s, size_t max, uint64_t *v);
+/* c=; p NULL stands for simple/simple. */
+bool dkim_read_canonicalization(struct str s, bool *header_relaxed, bool *body_relaxed);
+/* a=, in any case. */
+bool dkim_read_algorithm(struct str s, enum dkim_algorithm *alg);
+/* h=: names with colons between; 0 if there is a blank in one, or none at all. */
+size_t dkim_count_names(struct str s);
 
 #endif
