@@ -12,6 +12,8 @@
 #include "arena.h"
 #include "diag.h"
 
+#define PAIR_WORK_MAX	50000000	/* for holding rules against each other */
+
 /* Open addressing; slots hold 1 + the place in names. */
 struct index {
 	struct arena	*a;
@@ -103,13 +105,6 @@ index_add(struct index *ix, struct str name, void *what)
 	return NULL;
 }
 
-const struct str *
-index_names(const struct index *ix, size_t *n)
-{
-	*n = ix->n;
-	return ix->names;
-}
-
 void
 check_unknown(struct diag *d, struct span at, const char *what,
     struct str name, const struct str *candidates, size_t n)
@@ -174,4 +169,49 @@ enum stage
 stage_later(enum stage a, enum stage b)
 {
 	return a > b ? a : b;
+}
+
+bool
+cond_excludes(const struct cond *a, const struct cond *b, bool not_b, bool inside)
+{
+	struct cond first = *a, second = *b, not = { .kind = COND_NOT, .child = &second };
+	struct cond both = { .kind = COND_AND, .child = &first };
+
+	second.next = NULL;
+	first.next = not_b ? &not : &second;
+	return cond_constant(&both, inside) == -1;
+}
+
+static void
+ask(void *arg, const struct fact_use *u)
+{
+	struct asked *a = arg;
+	const struct fact *f = u->ref->fact;
+	size_t i = f != NULL ? (size_t)(f - facts) : 127;
+
+	if (i > 127)
+		i = 127;
+	a->facts[i / 64] |= UINT64_C(1) << (i % 64);
+	a->size++;
+	for (const struct operand *o = u->cond->operands; o != NULL; o = o->next)
+		a->size++;
+	a->score |= f != NULL && (f->flags & F_OWN) != 0 && f->type == T_NUMBER;
+}
+
+struct asked
+cond_asked(struct cond *c)
+{
+	struct asked a = { 0 };
+
+	walk_cond(c, ask, &a);
+	return a;
+}
+
+bool
+cond_affordable(const struct asked *a, const struct asked *b, int64_t *work)
+{
+	if (*work > PAIR_WORK_MAX)
+		return false;
+	*work += 500 + (a->size + b->size) * (a->size + b->size);
+	return true;
 }

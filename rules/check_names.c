@@ -20,7 +20,7 @@ struct names {
 	struct arena	*a;
 	struct diag	*d;
 	struct index	*rules, *lists, *tests;
-	struct rule	*rule;		/* at hand; NULL in tests */
+	struct rule	*rule;		/* at hand; NULL in tests and broken rules */
 };
 
 static void
@@ -62,17 +62,30 @@ may_be_missing(const struct names *n, struct str name)
 	return n->ast->incomplete;
 }
 
+static void
+unknown_rule(struct names *n, struct str name, struct span at)
+{
+	size_t count = 0, broken = 0;
+	struct str *names;
+
+	for (const struct rule *r = n->ast->broken; r != NULL; r = r->next)
+		broken++;
+	if ((names = arena_array(n->a, n->ast->nrules + broken + 1, sizeof(*names))) == NULL)
+		return;
+	for (const struct rule *r = n->ast->rules; r != NULL; r = r->next)
+		names[count++] = r->name.text;
+	for (const struct rule *r = n->ast->broken; r != NULL; r = r->next)
+		names[count++] = r->name.text;
+	check_unknown(n->d, at, "rule", name, names, count);
+}
+
 static struct rule *
 find_rule(struct names *n, struct str name, struct span at)
 {
-	const struct str *names;
 	struct rule *r;
-	size_t count;
 
-	if ((r = index_find(n->rules, name)) == NULL && !may_be_missing(n, name)) {
-		names = index_names(n->rules, &count);
-		check_unknown(n->d, at, "rule", name, names, count);
-	}
+	if ((r = index_find(n->rules, name)) == NULL && !may_be_missing(n, name))
+		unknown_rule(n, name, at);
 	return r;
 }
 
@@ -255,11 +268,12 @@ resolve_expect(struct names *n, struct expect *e)
 			e->stage = s;
 }
 
+/* Where among the others a broken rule stands isn't kept. */
 static void
-resolve_rules(struct names *n, struct rule *rules)
+resolve_rules(struct names *n, struct rule *rules, bool broken)
 {
 	for (struct rule *r = rules; r != NULL; r = r->next) {
-		n->rule = r;
+		n->rule = broken ? NULL : r;
 		resolve_cond(n, r->cond, THING_NONE);
 		walk_texts(r->actions, resolve_text, n);
 	}
@@ -277,8 +291,8 @@ check_names(struct ast *ast, struct arena *a, struct diag *d)
 	if (n.rules == NULL || n.lists == NULL || n.tests == NULL)
 		return;		/* the arena remembers */
 	define_all(&n);
-	resolve_rules(&n, ast->rules);
-	resolve_rules(&n, ast->broken);
+	resolve_rules(&n, ast->rules, false);
+	resolve_rules(&n, ast->broken, true);
 	for (struct test *t = ast->tests; t != NULL; t = t->next) {
 		for (struct item *i = t->items; i != NULL; i = i->next)
 			if (i->kind == ITEM_GIVEN)

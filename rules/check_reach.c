@@ -20,8 +20,6 @@
 #include "diag.h"
 #include "print.h"
 
-#define PAIR_WORK_MAX	50000000	/* for holding rules against each other */
-
 /* ---- Constant conditions ---- */
 
 /* For a message: the text of a condition, freed by strbuf_free(). */
@@ -33,19 +31,6 @@ show(const struct cond *c, struct strbuf *b)
 	one.next = NULL;
 	print_cond(&one, b);
 	return b->failed || b->p == NULL ? "?" : b->p;
-}
-
-/* a and b, or a and not b: can it be true? */
-static bool
-excludes(const struct cond *a, const struct cond *b, bool not_b, bool inside)
-{
-	struct cond first = *a, second = *b, not = { .kind = COND_NOT, .child = &second };
-	struct cond both = { .kind = COND_AND, .child = &first };
-
-	second.next = NULL;
-	not.next = NULL;
-	first.next = not_b ? &not : &second;
-	return cond_constant(&both, inside) == -1;
 }
 
 /* One of a and b always holds. */
@@ -70,7 +55,7 @@ find_pair(const struct cond *c, bool inside, const struct cond **a, const struct
 		for (*a = c->child; *a != *b; *a = (*a)->next) {
 			if (++tried > 1000)
 				return false;
-			if (c->kind == COND_AND ? excludes(*a, *b, false, inside) :
+			if (c->kind == COND_AND ? cond_excludes(*a, *b, false, inside) :
 			    exhausts(*a, *b, inside))
 				return true;
 		}
@@ -222,35 +207,16 @@ check_scores(struct ast *ast, struct diag *d)
 /* A rule that ends the reading, for those below it. */
 struct above {
 	const struct rule *rule;
-	uint64_t	mask[2];	/* the facts that it asks, a bit each */
+	struct asked	asked;
 	uint64_t	hash;		/* of its condition as it prints */
-	int64_t		size;		/* comparisons and operands */
-	bool		score;		/* asks for the score */
 };
 
-static void
-measure(void *arg, const struct fact_use *u)
-{
-	struct above *a = arg;
-	const struct fact *f = u->ref->fact;
-	size_t i = f != NULL ? (size_t)(f - facts) : 127;
-
-	if (i > 127)
-		i = 127;	/* facts beyond the last bit share it */
-	a->mask[i / 64] |= UINT64_C(1) << (i % 64);
-	a->size++;
-	for (const struct operand *o = u->cond->operands; o != NULL; o = o->next)
-		a->size++;
-	a->score |= f != NULL && (f->flags & F_OWN) != 0 && f->type == T_NUMBER;
-}
-
 static struct above
-measured(struct rule *r)
+above_of(struct rule *r)
 {
-	struct above a = { .rule = r };
+	struct above a = { .rule = r, .asked = cond_asked(r->cond) };
 	struct strbuf b = { 0 };
 
-	walk_cond(r->cond, measure, &a);
 	(void)show(r->cond, &b);
 	a.hash = str_hash(strbuf_slice(&b));
 	strbuf_free(&b);
@@ -300,14 +266,13 @@ find_cover(const struct above *me, const struct above *above, size_t n, int64_t 
 	for (size_t i = 0; i < n; i++) {
 		const struct above *e = &above[i];
 
-		if ((e->mask[0] & ~me->mask[0]) != 0 || (e->mask[1] & ~me->mask[1]) != 0)
+		if ((e->asked.facts[0] & ~me->asked.facts[0]) != 0 ||
+		    (e->asked.facts[1] & ~me->asked.facts[1]) != 0)
 			continue;
 		if (e->hash == me->hash && reads_alike(e->rule->cond, me->rule->cond))
 			return e->rule;
-		if (*work > PAIR_WORK_MAX)
-			continue;
-		*work += 500 + (e->size + me->size) * (e->size + me->size);
-		if (excludes(me->rule->cond, e->rule->cond, true, false))
+		if (cond_affordable(&e->asked, &me->asked, work) &&
+		    cond_excludes(me->rule->cond, e->rule->cond, true, false))
 			return e->rule;
 	}
 	return NULL;
@@ -335,10 +300,10 @@ check_unreached(struct ast *ast, struct diag *d)
 		}
 		if (constant != 0)
 			continue;
-		above[n] = measured(r);
+		above[n] = above_of(r);
 		if ((why = find_cover(&above[n], above, n, &work)) != NULL)
 			tell_unreached(d, r, why, false);
-		else if (rule_final(r) != NULL && !above[n].score)
+		else if (rule_final(r) != NULL && !above[n].asked.score)
 			n++;	/* the score changes: what is true of it here need not be below */
 	}
 	free(above);

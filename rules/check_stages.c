@@ -25,6 +25,7 @@ struct known {
 	enum stage	edits;		/* with the texts of its edits */
 	bool		per_rcpt;
 	int		constant;	/* of the condition */
+	struct asked	asked;
 	int		held;		/* rules that it holds back */
 };
 
@@ -32,6 +33,9 @@ struct stages {
 	struct ast	*ast;
 	struct diag	*d;
 	struct known	*of;		/* by rule index */
+	const struct rule **above;	/* those above that end the reading or edit */
+	size_t		 nabove;
+	int64_t		 work;		/* done in holding rules against each other */
 	enum stage	 score;		/* of the rules above that score */
 	bool		 score_per_rcpt;
 
@@ -109,9 +113,27 @@ place_rule(struct stages *s, struct rule *r)
 	}
 }
 
-/* Its verdict waits for its own facts and for the rules above that may end the reading or, if edits are done with it, edit. */
+/*
+ * Must r wait until `other` is known?  Not where r can only be true if what
+ * is known early makes `other` false.
+ */
+static bool
+must_wait(struct stages *s, const struct rule *r, const struct rule *other)
+{
+	const struct asked *a = &s->of[r->index].asked, *b = &s->of[other->index].asked;
+	bool related = (a->facts[0] & b->facts[0]) != 0 || (a->facts[1] & b->facts[1]) != 0;
+
+	return r->cond == NULL || other->cond == NULL || !related ||
+	    (a->score && b->score) || !cond_affordable(a, b, &s->work) ||
+	    !cond_excludes(r->cond, other->cond, false, false);
+}
+
+/*
+ * A verdict waits for its own facts, for the rules above that may end the
+ * reading and, if edits are done with it, for those that edit.
+ */
 static void
-place_reply(struct stages *s, struct rule *r, const struct rule *last_final, const struct rule *last_edit)
+place_reply(struct stages *s, struct rule *r)
 {
 	const struct action *final = rule_final(r);
 	const struct known *k = &s->of[r->index];
@@ -123,13 +145,17 @@ place_reply(struct stages *s, struct rule *r, const struct rule *last_final, con
 		return;
 	with_edits = final->id == A_ACCEPT || final->id == A_QUARANTINE;
 	r->reply_stage = with_edits ? stage_later(k->final, k->edits) : k->final;
-	if (last_final != NULL && s->of[last_final->index].cond > r->reply_stage) {
-		r->reply_stage = s->of[last_final->index].cond;
-		r->holder = last_final;
-	}
-	if (with_edits && last_edit != NULL && s->of[last_edit->index].edits > r->reply_stage) {
-		r->reply_stage = s->of[last_edit->index].edits;
-		r->holder = last_edit;
+	for (size_t i = 0; i < s->nabove; i++) {
+		const struct rule *other = s->above[i];
+		const struct known *o = &s->of[other->index];
+		enum stage at = rule_final(other) != NULL ? o->cond : S_CONNECT;
+
+		if (with_edits)
+			at = stage_later(at, o->edits);
+		if (at > r->reply_stage && must_wait(s, r, other)) {
+			r->reply_stage = at;
+			r->holder = other;
+		}
 	}
 	if (final->id == A_DISCARD)
 		r->reply_stage = stage_later(r->reply_stage, S_DATA);
@@ -172,35 +198,43 @@ tell_held(struct stages *s, const struct rule *catch_all)
 	}
 }
 
+static bool
+has_edits(const struct rule *r)
+{
+	for (const struct action *a = r->actions; a != NULL; a = a->next)
+		if (!a->would && (actions[a->id].flags & ACT_EDIT) != 0)
+			return true;
+	return false;
+}
+
 void
 check_stages(struct ast *ast, struct diag *d)
 {
 	struct stages s = { .ast = ast, .d = d };
-	const struct rule *last_final = NULL, *last_edit = NULL, *catch_all = NULL;
+	const struct rule *catch_all = NULL;
 
-	if ((s.of = calloc(ast->nrules + 1, sizeof(*s.of))) == NULL) {
+	s.of = calloc(ast->nrules + 1, sizeof(*s.of));
+	s.above = calloc(ast->nrules + 1, sizeof(*s.above));
+	if (s.of == NULL || s.above == NULL) {
 		diag_error(d, (struct span){ 0 }, "out of memory");
-		return;
+		goto out;
 	}
 	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
 		struct known *k = &s.of[r->index];
 
+		k->asked = cond_asked(r->cond);
 		place_rule(&s, r);
-		place_reply(&s, r, last_final, last_edit);
+		place_reply(&s, r);
 		if ((k->constant = cond_constant(r->cond, false)) == -1)
 			continue;
-		if (rule_final(r) != NULL) {
-			if (last_final == NULL || k->cond > s.of[last_final->index].cond)
-				last_final = r;
-			if (k->constant == 1 && catch_all == NULL)
-				catch_all = r;
-		}
-		for (const struct action *a = r->actions; a != NULL; a = a->next)
-			if (!a->would && (actions[a->id].flags & ACT_EDIT) != 0 &&
-			    (last_edit == NULL || k->edits > s.of[last_edit->index].edits))
-				last_edit = r;
+		if (rule_final(r) != NULL || has_edits(r))
+			s.above[s.nabove++] = r;
+		if (rule_final(r) != NULL && k->constant == 1 && catch_all == NULL)
+			catch_all = r;
 	}
 	if (diag_errors(d) == 0)
 		tell_held(&s, catch_all != NULL ? catch_all->next : NULL);
+out:
 	free(s.of);
+	free(s.above);
 }

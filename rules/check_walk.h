@@ -20,8 +20,6 @@ void *index_find(const struct index *ix, struct str name);
  * before, and then changes nothing, or NULL.
  */
 void *index_add(struct index *ix, struct str name, void *what);
-/* All names, in the order entered. */
-const struct str *index_names(const struct index *ix, size_t *n);
 
 /* "unknown list 'x'; did you mean 'y'?" */
 void check_unknown(struct diag *d, struct span at, const char *what,
@@ -57,5 +55,18 @@ enum stage stage_later(enum stage a, enum stage b);
  * inside	c stands in a has ( ... ), where each part is one value
  */
 int cond_constant(const struct cond *c, bool inside);
+
+/* Can a and b (or, with not_b, a and not b) never be true together? */
+bool cond_excludes(const struct cond *a, const struct cond *b, bool not_b, bool inside);
+
+/* What a condition asks: to see cheaply whether two have to do with each other. */
+struct asked {
+	uint64_t	facts[2];	/* a bit each; those beyond the last share it */
+	int64_t		size;		/* comparisons and operands */
+	bool		score;		/* which changes from rule to rule */
+};
+struct asked cond_asked(struct cond *c);
+/* Is holding these two against each other within the work that may still be done? */
+bool cond_affordable(const struct asked *a, const struct asked *b, int64_t *work);
 
 #endif
