@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import cases
 import mta_postfix
 from scratch import ROOT, Scratch, binary, suites_dir, wait_until
-from smtp import Sink, transaction
+from smtp import Client, Sink, transaction
 from tap import Tap, skip_all
 
 
@@ -142,6 +142,77 @@ def by_sendmail_command(e):
          e.mta.queue)
 
 
+# ---- what XCLIENT and TLS make possible
+
+def sessions(e):
+    """Facts about the session, as Postfix tells them."""
+    e.use("session")
+    sunk = e.sink.mark()
+
+    def one(name, subject, c, sender="alice@example.com", params=(), **content):
+        subject = e.unique(subject)
+        result = transaction(c, cases.message(subject, **content), sender, params=params)
+        c.quit()
+        e.same(result.code, 250, name + ": taken")
+        return e.delivered(subject, sunk)
+
+    with Client(e.mta.port, xclient={"ADDR": "192.0.2.9", "NAME": "mail.example.com", "PORT": "4711"}) as c:
+        d = one("client name", "named", c)
+        e.same(d and d.get("X-Name"), "mail.example.com 4711", "client name and port")
+    with Client(e.mta.port, xclient={"ADDR": "IPV6:2001:db8::25", "NAME": "[UNAVAILABLE]"}) as c:
+        if c.banner.code != 220:
+            e.tap.skip("IPv6: the client's address", "Postfix has no IPv6 here")
+        else:
+            d = one("IPv6", "six", c)
+            e.same(d and d.get("X-Six"), "2001:db8::25", "IPv6: the client's address")
+    with Client(e.mta.port, xclient={"ADDR": "192.0.2.9", "NAME": "[UNAVAILABLE]", "LOGIN": "alice"}) as c:
+        d = one("login", "login", c, sender="nobody@example.com")
+        e.ok(d and (d.get("X-User") or "").startswith("alice"), "login: known, and its rule comes first",
+             d and d.octets)
+    with Client(e.mta.port, ehlo=None) as c:
+        d = one("no HELO", "no helo", c)
+        e.ok(d, "no HELO: delivered")
+    # Where there are milters, Postfix cuts a field at 60,000 octets.
+    long = "\r\n ".join(["x" * 900] * 64) + " the end"
+    with e.client() as c:
+        d = one("long header", "long", c, headers=[("X-Long", long)])
+        e.same(d and d.get("X-Seen"), "to the end", "a header field of 58,000 octets is seen whole")
+    with e.client() as c:
+        d = one("SMTPUTF8", "utf8", c, sender="jürgen@example.com", params=("SMTPUTF8",))
+        e.same(d and d.get("X-UTF8"), "yes", "SMTPUTF8: the sender's local part")
+
+
+def encrypted(e):
+    """STARTTLS and a second EHLO: what holds is the session as it is at MAIL."""
+    if not e.mta.tls:
+        e.tap.skip("TLS: version and HELO are those at MAIL", "no openssl to make a certificate")
+        return
+    e.use("session")
+    with e.client(ehlo="before.example.com") as c:
+        c.start_tls()
+        c.ehlo("after.example.com")
+        subject = e.unique("encrypted")
+        e.same(transaction(c, cases.message(subject)).code, 250, "TLS: taken")
+        c.quit()
+    d = e.delivered(subject)
+    e.ok(d and re.fullmatch(r"TLSv1\.\d \d+ after\.example\.com", d.get("X-TLS") or ""),
+         "TLS: version and HELO are those at MAIL", d and d.octets)
+
+
+def old_protocol(e):
+    """milter_protocol = 2: Postfix offers less, and what can be done is done."""
+    e.use("main")
+    e.mta.reconfigure("milter_protocol = 2\n")
+    try:
+        result, subject, log, sunk = e.send("tag me", rcpts=("nobody@example.org", "bob@example.org"))
+        e.same([r.code for r in result.rcpts] + [result.code], [550, 250, 250], "protocol 2: replies")
+        d = e.delivered(subject)
+        e.same(d and d.all("Subject"), ["[EXT] " + subject], "protocol 2: edits")
+        e.same(e.send("refuse me")[0].code, 554, "protocol 2: the end")
+    finally:
+        e.mta.reconfigure("")
+
+
 def quiet_log(e):
     """Whatever went through: Postfix never found the milter's answers wanting."""
     bad = [l for l in e.mta.log_text().splitlines()
@@ -164,7 +235,8 @@ def main():
         with mta_postfix.Postfix(scratch, listen, sink.port, settings="non_smtpd_milters = %s\n" % listen) as mta:
             e = cases.Env(tap, scratch, mta, sink, listen)
             try:
-                for case in cases.COMMON + [suite_cases, hundred_messages, by_sendmail_command]:
+                for case in cases.COMMON + [sessions, encrypted, suite_cases, hundred_messages,
+                                            by_sendmail_command, old_protocol]:
                     tap.case(case.__name__, case, e)
             finally:
                 e.stop()

@@ -22,6 +22,7 @@ bounce    unix  -       -       n       -       0       bounce
 defer     unix  -       -       n       -       0       bounce
 trace     unix  -       -       n       -       0       bounce
 verify    unix  -       -       n       -       1       verify
+tlsmgr    unix  -       -       n       1000?   1       tlsmgr
 flush     unix  n       -       n       1000?   0       flush
 proxymap  unix  -       -       n       -       -       proxymap
 smtp      unix  -       -       n       -       20      smtp
@@ -49,7 +50,7 @@ mydomain = example.org
 mydestination =
 local_recipient_maps =
 inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
+inet_protocols = all
 mynetworks =
 default_transport = smtp:[127.0.0.1]:{sink}
 smtp_dns_support_level = disabled
@@ -106,9 +107,32 @@ class Postfix:
         shutil.chown(scratch.join("data"), "postfix")
         values = dict(port=self.port, queue=scratch.join("queue"), data=scratch.join("data"), log=self.log,
                       scratch=scratch.path, sink=sink_port, milter=milter, default=default_action)
-        scratch.write("postfix/main.cf", MAIN.format(**values) + settings)
+        self.tls = self._certificate()
+        if self.tls:
+            settings += "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = %s\n" % self.tls
+        self.main = MAIN.format(**values) + settings
+        scratch.write("postfix/main.cf", self.main)
         scratch.write("postfix/master.cf", MASTER.format(**values))
         self.running = False
+
+    def _certificate(self):
+        """A key and a certificate that nobody trusts, or None."""
+        if not shutil.which("openssl"):
+            return None
+        path = self.scratch.join("postfix", "tls.pem")
+        run = self._run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-subj", "/CN=mx1.example.org", "-days", "2", "-keyout", path, "-out", path + ".crt")
+        if run.returncode != 0:
+            return None
+        with open(path, "a") as key, open(path + ".crt") as crt:
+            key.write(crt.read())
+        return path
+
+    def reconfigure(self, settings):
+        """The configuration as it was, with these settings instead of earlier ones; in force when it returns."""
+        self.scratch.write("postfix/main.cf", self.main + settings)
+        self.stop()
+        self.start()
 
     def __enter__(self):
         return self.start()

@@ -1,6 +1,8 @@
 """scratch.py - a directory of the test's own, free ports, waiting with a deadline."""
 
+import errno
 import os
+import random
 import shutil
 import socket
 import tempfile
@@ -54,10 +56,16 @@ class Scratch:
 
 
 def free_port(family=socket.AF_INET):
-    """A port that nobody listens on now; the kernel does not give it out again soon."""
-    with socket.socket(family, socket.SOCK_STREAM) as s:
-        s.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on now, below those that the kernel gives to clients."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket(family, socket.SOCK_STREAM) as s:
+            try:
+                s.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
+                return port
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
 
 
 def have_ipv6():

@@ -2,6 +2,7 @@
 
 import socket
 import socketserver
+import ssl
 import threading
 import time
 
@@ -89,6 +90,18 @@ class Client:
             return reply
         self.send(dotted(message) + b".\r\n")
         return self.reply()
+
+    def start_tls(self):
+        """STARTTLS with whatever certificate the server has; EHLO must be said again."""
+        reply = self.command("STARTTLS")
+        if reply.code == 220:
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            self.file.close()
+            self.sock = context.wrap_socket(self.sock)
+            self.file = self.sock.makefile("rb")
+        return reply
 
     def rset(self):
         return self.command("RSET")
