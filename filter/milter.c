@@ -11,7 +11,6 @@
  */
 #include "filter/milter.h"
 
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,6 +21,7 @@
 #include <libmilter/mfapi.h>
 
 #include "filter/apply.h"
+#include "filter/milter_read.h"
 #include "filter/negotiate.h"
 #include "filter/report.h"
 #include "rules/arena.h"
@@ -159,110 +159,6 @@ connection_free(struct connection *c)
 	free(c);
 }
 
-/* Calls fn for each macro that was asked for at that stage and that the MTA sent. */
-static int
-each_macro(SMFICTX *ctx, struct connection *c, int stage,
-    int (*fn)(struct connection *, struct str, struct str, void *), void *arg)
-{
-	char name[256];
-	const char *p = c->gen->macros[stage];
-
-	while (p != NULL && *p != '\0') {
-		size_t n = strcspn(p, " ");
-		char *value;
-
-		if (n < sizeof(name)) {
-			memcpy(name, p, n);
-			name[n] = '\0';
-			value = smfi_getsymval(ctx, name);
-			if (value != NULL && fn(c, (struct str){ name, n },
-			    str_of(value), arg) == -1)
-				return -1;
-		}
-		p += n + strspn(p + n, " ");
-	}
-	return 0;
-}
-
-static int
-set_conn_macro(struct connection *c, struct str name, struct str value, void *arg)
-{
-	(void)arg;
-	return mail_conn_macro(session_mail_model(c->session), name, value);
-}
-
-static int
-set_macro(struct connection *c, struct str name, struct str value, void *arg)
-{
-	(void)arg;
-	return mail_macro(session_mail_model(c->session), name, value);
-}
-
-/* Copies: libmilter's own stay valid only until the MTA sends the next. */
-static int
-add_macro(struct connection *c, struct str name, struct str value, void *arg)
-{
-	struct arena *a = session_mail_model(c->session)->arena;
-	struct param_list *list = arg;
-
-	if (list->n == list->cap) {
-		size_t cap = list->cap > 0 ? 2 * list->cap : 8;
-		struct param *v = arena_array(a, cap, sizeof(*v));
-
-		if (v == NULL)
-			return -1;
-		if (list->n > 0)
-			memcpy(v, list->v, list->n * sizeof(*v));
-		list->v = v;
-		list->cap = cap;
-	}
-	list->v[list->n].name = str_dup(a, name);
-	list->v[list->n].value = str_dup(a, value);
-	if (list->v[list->n].name.p == NULL || list->v[list->n].value.p == NULL)
-		return -1;
-	list->n++;
-	return 0;
-}
-
-/* The client's name, if the MTA has verified it. */
-static struct str
-verified_name(SMFICTX *ctx, const char *host)
-{
-	char name[] = "{client_resolve}";
-	const char *resolved = smfi_getsymval(ctx, name);	/* Sendmail's */
-
-	if (host == NULL || host[0] == '\0' || host[0] == '[' ||
-	    strcasecmp(host, "unknown") == 0 ||
-	    (resolved != NULL && strcmp(resolved, "OK") != 0))
-		return STR_NONE;
-	return str_of(host);
-}
-
-/* The address and port of an IP client; NULL if it came otherwise. */
-static const struct ipaddr *
-client_address(const struct sockaddr *sa, struct ipaddr *ip, int *port)
-{
-	const struct sockaddr_in *in = (const void *)sa;
-	const struct sockaddr_in6 *in6 = (const void *)sa;
-
-	*port = 0;
-	memset(ip, 0, sizeof(*ip));
-	if (sa == NULL)
-		return NULL;
-	if (sa->sa_family == AF_INET) {
-		ip->b[10] = ip->b[11] = 0xff;
-		memcpy(ip->b + 12, &in->sin_addr, 4);
-		*port = ntohs(in->sin_port);
-		return ip;
-	}
-	if (sa->sa_family == AF_INET6) {
-		memcpy(ip->b, &in6->sin6_addr, 16);
-		*port = ntohs(in6->sin6_port);
-		return ip;
-	}
-	return NULL;
-}
-
 static sfsistat
 on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps,
     unsigned long f2, unsigned long f3, unsigned long *want_actions,
@@ -292,7 +188,7 @@ session_begin(SMFICTX *ctx, struct connection *c)
 	c->session = session_new(c->gen->ruleset, &c->gen->services);
 	if (c->session == NULL)
 		return -1;
-	return each_macro(ctx, c, SMFIM_CONNECT, set_conn_macro, NULL);
+	return milter_read_macros(ctx, c, SMFIM_CONNECT);
 }
 
 static sfsistat
@@ -307,11 +203,11 @@ on_connect(SMFICTX *ctx, char *host, struct sockaddr *sa)
 	if (c == NULL && ((c = connection_new(ctx)) == NULL ||
 	    !recall_agreed(ctx, c)))
 		return SMFIS_TEMPFAIL;
-	ip = client_address(sa, &addr, &port);
+	ip = milter_client_address(sa, &addr, &port);
 	c->by_smtp = ip != NULL && port != 0;
 	if (session_begin(ctx, c) == -1)
 		return apply_stage(ctx, c, NULL, SMFIP_NR_CONN);
-	p = session_connect(c->session, ip, verified_name(ctx, host), port, c->by_smtp);
+	p = session_connect(c->session, ip, milter_client_name(ctx, host), port, c->by_smtp);
 	status = apply_stage(ctx, c, p, SMFIP_NR_CONN);
 	if (apply_ends_message(status))
 		report(c, NULL);
@@ -340,7 +236,7 @@ mail_from(SMFICTX *ctx, struct connection *c, char **argv)
 	struct str *params;
 	size_t n = 0;
 
-	if (each_macro(ctx, c, SMFIM_ENVFROM, set_macro, NULL) == -1)
+	if (milter_read_macros(ctx, c, SMFIM_ENVFROM) == -1)
 		return NULL;
 	while (argv[0] != NULL && argv[n + 1] != NULL)
 		n++;
@@ -376,22 +272,60 @@ on_envfrom(SMFICTX *ctx, char **argv)
 	return status;
 }
 
+/* With SMFIP_RCPT_REJ: the MTA only shows it, having refused it by itself. */
+static bool
+is_refused_by_mta(SMFICTX *ctx, const struct connection *c)
+{
+	char name[] = "{rcpt_mailer}";
+	const char *mailer;
+
+	return (c->steps & SMFIP_RCPT_REJ) != 0 &&
+	    (mailer = smfi_getsymval(ctx, name)) != NULL &&
+	    strcmp(mailer, "error") == 0;
+}
+
+/* What the rules say to a recipient; NULL without memory. */
+static const struct plan *
+rcpt_to(SMFICTX *ctx, struct connection *c, struct str path)
+{
+	struct param_list macros = { 0 };
+
+	if (milter_rcpt_macros(ctx, c, &macros) == -1)
+		return NULL;
+	return session_rcpt(c->session, path, &macros);
+}
+
+/* It counts among those that were named, and nothing is said. */
+static sfsistat
+refused_rcpt(struct connection *c, struct str path)
+{
+	struct str delimiter = rules_settings(c->gen->ruleset)->recipient_delimiter;
+	struct recipient *r = mail_rcpt(session_mail_model(c->session), path,
+	    delimiter.n > 0 ? delimiter.p[0] : '\0');
+
+	if (r != NULL)
+		r->state = RCPT_REFUSED;
+	return apply_quiet(c, SMFIP_NR_RCPT);
+}
+
 static sfsistat
 on_envrcpt(SMFICTX *ctx, char **argv)
 {
 	struct connection *c = connection_of(ctx);
-	struct param_list macros = { 0 };
 	const struct plan *p;
 	struct mail *m;
 	int status;
 
 	if (c == NULL || c->session == NULL || !c->in_hand)
 		return SMFIS_TEMPFAIL;
-	may_wait();
-	p = each_macro(ctx, c, SMFIM_ENVRCPT, add_macro, &macros) == -1 ? NULL :
-	    session_rcpt(c->session, str_of(argv[0] != NULL ? argv[0] : ""), &macros);
-	status = apply_stage(ctx, c, p, SMFIP_NR_RCPT);
+	if (is_refused_by_mta(ctx, c))
+		return refused_rcpt(c, str_of(argv[0] != NULL ? argv[0] : ""));
 	m = session_mail_model(c->session);
+	if (m->nrcpts >= MAIL_RCPTS && apply_quiet(c, SMFIP_NR_RCPT) == SMFIS_CONTINUE)
+		return apply_tempfail(ctx, "4.5.3", "Too many recipients");
+	may_wait();
+	p = rcpt_to(ctx, c, str_of(argv[0] != NULL ? argv[0] : ""));
+	status = apply_stage(ctx, c, p, SMFIP_NR_RCPT);
 	if (apply_ends_message(status))
 		report(c, p != NULL && m->nrcpts > 0 ? m->rcpts[m->nrcpts - 1] : NULL);
 	return status;
@@ -407,7 +341,7 @@ on_data(SMFICTX *ctx)
 	if (c == NULL || c->session == NULL || !c->in_hand)
 		return SMFIS_TEMPFAIL;
 	may_wait();
-	p = each_macro(ctx, c, SMFIM_DATA, set_macro, NULL) == -1 ? NULL :
+	p = milter_read_macros(ctx, c, SMFIM_DATA) == -1 ? NULL :
 	    session_data(c->session);
 	status = apply_stage(ctx, c, p, SMFIP_NR_DATA);
 	if (apply_ends_message(status)) {
@@ -453,7 +387,7 @@ on_eoh(SMFICTX *ctx)
 	if (c == NULL || c->session == NULL || !c->in_hand)
 		return SMFIS_TEMPFAIL;
 	may_wait();
-	if (each_macro(ctx, c, SMFIM_EOH, set_macro, NULL) == -1 ||
+	if (milter_read_macros(ctx, c, SMFIM_EOH) == -1 ||
 	    session_end_headers(c->session) == NULL)
 		c->failed = true;
 	return apply_quiet(c, SMFIP_NR_EOH);
@@ -487,7 +421,7 @@ on_eom(SMFICTX *ctx)
 	if (c == NULL || c->session == NULL || !c->in_hand)
 		return SMFIS_TEMPFAIL;
 	may_wait();
-	p = each_macro(ctx, c, SMFIM_EOM, set_macro, NULL) == -1 ? NULL :
+	p = milter_read_macros(ctx, c, SMFIM_EOM) == -1 ? NULL :
 	    session_end(c->session);
 	status = apply_end(ctx, c, p);
 	report(c, NULL);

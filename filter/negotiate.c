@@ -95,6 +95,45 @@ wanted_actions(const struct ruleset *rs)
 	return want;
 }
 
+static bool
+is_rcpt_count(const struct fact_ref *f)
+{
+	return f->fact != NULL && strcmp(f->fact->name, "rcpt.count") == 0;
+}
+
+/* Does a condition speak of all recipients that were named? */
+static bool
+counts_rcpts(const struct cond *c)
+{
+	if (c == NULL)
+		return false;
+	if (c->kind == COND_HAS)
+		return c->thing == THING_RCPT || counts_rcpts(c->child);
+	if (c->kind == COND_CMP)
+		return is_rcpt_count(&c->fact) || (c->quant != Q_NONE &&
+		    c->fact.fact != NULL && c->fact.fact->scope == P_RCPT);
+	for (const struct cond *k = c->child; k != NULL; k = k->next)
+		if (counts_rcpts(k))
+			return true;
+	return false;
+}
+
+/* Does any rule? Then those count, too, that the MTA itself has refused. */
+static bool
+wants_refused_rcpts(const struct ruleset *rs)
+{
+	for (const struct rule *r = rules_ast(rs)->rules; r != NULL; r = r->next) {
+		if (counts_rcpts(r->cond))
+			return true;
+		for (const struct action *a = r->actions; a != NULL; a = a->next)
+			for (const struct text *t = a->text; t != NULL; t = t->next)
+				for (const struct part *p = t->parts; p != NULL; p = p->next)
+					if (p->kind == PART_FACT && is_rcpt_count(&p->fact))
+						return true;
+	}
+	return false;
+}
+
 /*
  * Steps not to be sent, and those that need no reply.  Chunks of body are
  * always answered: the last may come with the end of the message, where
@@ -122,6 +161,8 @@ wanted_steps(const struct ruleset *rs)
 		want |= SMFIP_NR_RCPT;
 	if (!n->replies[S_DATA])
 		want |= SMFIP_NODATA;
+	if (wants_refused_rcpts(rs))
+		want |= SMFIP_RCPT_REJ;
 	return want;
 }
 
