@@ -208,14 +208,31 @@ finds_in_long_subjects(void **state)
 				    (struct str){ subject, n }, &caps), REGEX_NO);
 			}
 		}
-	/* \\G is the start of the subject, not of a part. */
+	/* \G is the start of the subject, not of a part. */
 	memset(subject, 'a', sizeof(subject));
-	assert_int_equal(regex_match(compile("(*NO_JIT)b|\\Ga(?=ab)", "", false),
+	subject[0] = 'x';
+	assert_int_equal(regex_match(compile("(*NO_JIT)b|\\Ga", "", false),
 	    (struct str){ subject, sizeof(subject) }, NULL), REGEX_NO);
 	/* The empty match at the end. */
 	assert_int_equal(regex_match(compile("(*NO_JIT)\\z", "", false),
 	    (struct str){ subject, sizeof(subject) }, &caps), REGEX_YES);
 	assert_true(caps.group[0].p == subject + sizeof(subject));
+}
+
+/* Wherever the parts meet. */
+static void
+finds_everywhere(void **state)
+{
+	struct regex *re = compile("(*NO_JIT)x[yz]", "", false);
+	char subject[5000];
+
+	(void)state;
+	for (size_t at = 0; at + 2 <= sizeof(subject); at++) {
+		memset(subject, 'a', sizeof(subject));
+		memcpy(subject + at, "xz", 2);
+		assert_int_equal(regex_match(re, (struct str){ subject, sizeof(subject) },
+		    NULL), REGEX_YES);
+	}
 }
 
 /* What would take minutes, since each of many starts looks at all that follows. */
@@ -273,6 +290,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(explains, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(finds_in_long_subjects, setup, teardown),
+		cmocka_unit_test_setup_teardown(finds_everywhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(gives_up_in_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(shared_by_threads, setup, teardown),
 	};
