@@ -162,7 +162,8 @@ fake_mailboxes(struct mail *m, struct str raw)
 	return failing ? NULL : l;
 }
 
-static const struct mail_ops ops = { fake_spf, fake_dkim, fake_decode, fake_mailboxes };
+static const struct mail_ops ops = { .spf = fake_spf, .dkim = fake_dkim,
+    .decode = fake_decode, .mailboxes = fake_mailboxes };
 
 /* ---- The two messages ---- */
 
