@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Forged fields found, hostile values written, first tokens read.
+"""Forged fields found, hostile values written, fields and first tokens read.
 
 usage: authres.py [TOOL [SUITES]]
 """
@@ -110,6 +110,19 @@ for case, ident in zip(parse, idents):
     good += got == want
     if got != want:
         print(f"# {case['id']}: {ident!r} in {case['value'][:70]!r}: {got}")
+report("first tokens", good, len(parse))
+
+# ---- What fields state ----
+
+parse = load("parse.jsonl")
+good = 0
+for case, got in zip(parse, ask([f"parse {c['value'].encode().hex()}\n" for c in parse])):
+    want = case["expect"]
+    read = None if got == "broken" else json.loads(got)
+    right = read is None if "error" in want else read == want
+    good += right
+    if not right:
+        print(f"# {case['id']}: {case['value'][:70]!r}: expected {want}, got {got}")
 report("parse", good, len(parse))
 
 # ---- Written ----

@@ -4,12 +4,14 @@
  * Input: a line each, all values in hex.
  *	claims ID VALUE			prints yes or no
  *	write NAME=VALUE ...		prints the field's value in hex
+ *	parse VALUE			prints what it states as JSON, or "broken"
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "filter/authres.h"
+#include "filter/authres_parse.h"
 #include "rules/arena.h"
 
 static struct str
@@ -59,6 +61,52 @@ write_field(struct arena *a, char *words)
 	putchar('\n');
 }
 
+static void
+add_result(struct strbuf *b, const struct authres_result *r)
+{
+	strbuf_puts(b, "{\"method\": ");
+	strbuf_json(b, r->method);
+	strbuf_puts(b, ", \"result\": ");
+	strbuf_json(b, r->result);
+	if (r->reason.p != NULL) {
+		strbuf_puts(b, ", \"reason\": ");
+		strbuf_json(b, r->reason);
+	}
+	if (r->version != 0)
+		strbuf_printf(b, ", \"method_version\": %u", r->version);
+	strbuf_puts(b, ", \"props\": [");
+	for (size_t i = 0; i < r->nprops; i++) {
+		strbuf_puts(b, i > 0 ? ", [" : "[");
+		strbuf_json(b, r->props[i].name);
+		strbuf_puts(b, ", ");
+		strbuf_json(b, r->props[i].value);
+		strbuf_putc(b, ']');
+	}
+	strbuf_puts(b, "]}");
+}
+
+static void
+parse_field(struct arena *a, struct str value)
+{
+	struct strbuf b = { 0 };
+	struct authres_field f;
+
+	if (authres_parse(a, value, &f) == -1) {
+		puts("broken");
+		return;
+	}
+	strbuf_puts(&b, "{\"authserv_id\": ");
+	strbuf_json(&b, f.id);
+	strbuf_printf(&b, ", \"version\": %u, \"results\": [", f.version);
+	for (size_t i = 0; i < f.n; i++) {
+		strbuf_puts(&b, i > 0 ? ", " : "");
+		add_result(&b, &f.results[i]);
+	}
+	strbuf_puts(&b, "]}");
+	puts(b.failed ? "out of memory" : b.p);
+	strbuf_free(&b);
+}
+
 int
 main(void)
 {
@@ -70,6 +118,8 @@ main(void)
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, "write ", 6) == 0)
 			write_field(a, line + 6);
+		else if (strncmp(line, "parse ", 6) == 0)
+			parse_field(a, unhex(a, line + 6));
 		else if (strncmp(line, "claims ", 7) == 0) {
 			id = line + 7;
 			value = strchr(id, ' ');
