@@ -124,22 +124,16 @@ bool
 parse_code(struct parser *p, const struct token *tok, int *code)
 {
 	struct str s = tok->text;
+	size_t i;
 
 	*code = 0;
-	for (size_t i = 0; i < s.n && i < 4; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9' || i == 3) {
-			diag_error(p->d, tok->at, "a reply code is a number "
-			    "of three digits like 550");
-			return false;
-		}
+	for (i = 0; i < s.n && i < 3 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
 		*code = *code * 10 + (s.p[i] - '0');
-	}
-	if (s.n < 3) {
-		diag_error(p->d, tok->at,
-		    "a reply code is a number of three digits like 550");
-		return false;
-	}
-	return true;
+	if (i == 3 && s.n == 3 && *code >= 100)
+		return true;
+	diag_error(p->d, tok->at,
+	    "a reply code is a number of three digits like 550");
+	return false;
 }
 
 /* RFC 3463, 2: class "." subject "." detail, the last two of up to three digits. */

@@ -142,6 +142,8 @@ parse_rule(struct parser *p, struct token start)
 	read_actions(p, rule);
 	rule->index = (int)p->ast->nrules;
 	if (diag_errors(p->d) > errors) {
+		/* Below the last one that is whole, and above the next. */
+		rule->index--;
 		if (named) {
 			*p->broken_end = rule;
 			p->broken_end = &rule->next;

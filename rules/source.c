@@ -10,7 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,31 +66,39 @@ unreadable(struct source *src, struct span at, struct diag *d,
 		    "cannot read this file: %s", why);
 }
 
-/* Reads fd to its end into the arena; errno tells, EFBIG if it is too long. */
+/*
+ * Reads fd to its end; the text goes with the arena.  Without it errno tells
+ * why, EFBIG if the text is too long.
+ */
 static struct str
 read_all(struct arena *a, int fd, size_t max)
 {
 	struct strbuf b = { 0 };
-	struct str text = STR_NONE;
 	char chunk[65536];
 	ssize_t n;
 
+	strbuf_add(&b, "", 0);
 	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n == -1)
-			break;
-		strbuf_add(&b, chunk, (size_t)n);
-		if (b.failed || b.n > max) {
-			errno = b.failed ? ENOMEM : EFBIG;
-			n = -1;
-			break;
+		if (n == -1 || b.n + (size_t)n > max) {
+			errno = n == -1 ? errno : EFBIG;
+			free(b.p);
+			return STR_NONE;
 		}
+		strbuf_add(&b, chunk, (size_t)n);
 	}
-	if (n == 0 && (text = str_dup(a, strbuf_slice(&b))).p == NULL)
+	if (b.failed) {
+		free(b.p);
 		errno = ENOMEM;
-	strbuf_free(&b);
-	return text;
+		return STR_NONE;
+	}
+	/* A list may be large: no second copy of it. */
+	if (arena_defer(a, free, b.p) == -1) {
+		errno = ENOMEM;
+		return STR_NONE;
+	}
+	return strbuf_slice(&b);
 }
 
 struct source *
