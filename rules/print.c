@@ -87,73 +87,39 @@ print_regex(struct strbuf *out, const struct regex_lit *re)
 }
 
 static void
+print_operands(const struct cond *c, struct strbuf *out)
+{
+	strbuf_puts(out, c->op == OP_IN_SET ? " {" : "");
+	for (const struct operand *o = c->operands; o != NULL; o = o->next) {
+		strbuf_putc(out, ' ');
+		print_operand(out, o);
+	}
+	strbuf_puts(out, c->op == OP_IN_SET ? " }" : "");
+}
+
+static void
 print_compare(const struct cond *c, struct strbuf *out)
 {
+	static const char *const words[OP_COUNT] = {
+		[OP_TRUE] = "",		[OP_SET] = " set",
+		[OP_IS] = "",		[OP_IN_SET] = " in",
+		[OP_IN_NET] = " in",	[OP_IN_LIST] = " in ",
+		[OP_MATCHES] = " matches ", [OP_MATCHES_LIST] = " matches ",
+		[OP_CONTAINS] = " contains", [OP_STARTS] = " starts with",
+		[OP_ENDS] = " ends with", [OP_LT] = " <", [OP_LE] = " <=",
+		[OP_GT] = " >",		[OP_GE] = " >=",
+	};
+
 	print_fact(out, &c->fact);
-	if (c->op == OP_TRUE)
-		return;
-	if (c->op == OP_SET || c->op == OP_IS)
-		strbuf_puts(out, c->negated ? " is not" : " is");
-	else if (c->negated)
-		strbuf_puts(out, " not");
-	switch (c->op) {
-	case OP_SET:
-		strbuf_puts(out, " set");
-		return;
-	case OP_IS:
-		break;
-	case OP_IN_SET:
-		strbuf_puts(out, " in {");
-		for (const struct operand *o = c->operands; o != NULL;
-		    o = o->next) {
-			strbuf_putc(out, ' ');
-			print_operand(out, o);
-		}
-		strbuf_puts(out, " }");
-		return;
-	case OP_IN_NET:
-		strbuf_puts(out, " in");
-		break;
-	case OP_IN_LIST:
-		strbuf_puts(out, " in ");
+	strbuf_puts(out, c->op == OP_SET || c->op == OP_IS ? " is" : "");
+	strbuf_puts(out, c->negated ? " not" : "");
+	strbuf_puts(out, words[c->op]);
+	if (c->op == OP_IN_LIST || c->op == OP_MATCHES_LIST)
 		strbuf_str(out, c->list_name.text);
-		return;
-	case OP_MATCHES:
-		strbuf_puts(out, " matches ");
+	else if (c->op == OP_MATCHES)
 		print_regex(out, &c->regex);
-		return;
-	case OP_MATCHES_LIST:
-		strbuf_puts(out, " matches ");
-		strbuf_str(out, c->list_name.text);
-		return;
-	case OP_CONTAINS:
-		strbuf_puts(out, " contains");
-		break;
-	case OP_STARTS:
-		strbuf_puts(out, " starts with");
-		break;
-	case OP_ENDS:
-		strbuf_puts(out, " ends with");
-		break;
-	case OP_LT:
-		strbuf_puts(out, " <");
-		break;
-	case OP_LE:
-		strbuf_puts(out, " <=");
-		break;
-	case OP_GT:
-		strbuf_puts(out, " >");
-		break;
-	case OP_GE:
-		strbuf_puts(out, " >=");
-		break;
-	case OP_TRUE: case OP_COUNT:
-		return;
-	}
-	if (c->operands != NULL) {
-		strbuf_putc(out, ' ');
-		print_operand(out, c->operands);
-	}
+	else
+		print_operands(c, out);
 }
 
 /* A unit of the grammar: and/or only in parentheses. */
