@@ -127,10 +127,11 @@ load_again(const char *path, struct engines *e)
 	if (why.n > 0)
 		log_printf(LOG_LEVEL_ERROR, "reload: " STR_FMT, STR_ARG(strbuf_slice(&why)));
 	if (good && fixed_settings_kept(old, g)) {
+		/* Only this thread swaps: the current one stays valid here. */
+		generation_swap(g);
 		load_log(path, g, "reloaded");
 		if (rules_settings(g->ruleset)->log_to != rules_settings(old->ruleset)->log_to)
 			log_open(rules_settings(g->ruleset)->log_to);
-		generation_swap(g);
 	} else {
 		load_log(path, old, "not reloaded, the old rules go on");
 		g = drop(g);
