@@ -23,6 +23,13 @@ def binary():
     return os.path.join(ROOT, os.environ.get("POSTERN") or os.path.join(build_dir(), "postern"))
 
 
+def sanitized():
+    """Is the binary under test built with a sanitizer?  Then its memory and times say nothing."""
+    with open(binary(), "rb") as f:
+        text = f.read()
+    return b"__asan_init" in text or b"__tsan_init" in text
+
+
 class Scratch:
     """A short path, since a unix socket's may have 107 octets, open to the MTAs' users."""
 
