@@ -224,7 +224,7 @@ change_message(SMFICTX *ctx, struct connection *c, const struct plan *p)
 	const struct change *ch;
 	size_t n;
 
-	if ((ch = session_changes(c->session, p, &n)) == NULL && n > 0) {
+	if ((ch = session_changes(c->session, p, &n)) == NULL) {
 		c->trouble = "no memory for the changes";
 		return -1;
 	}
