@@ -31,6 +31,8 @@ LIBS_RULES := $(shell pkg-config --libs $(PKGS_RULES) 2>/dev/null)
 LIBS	   := -lspf2 $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 
+MISSING    := $(shell pkg-config --print-errors --exists $(PKGS) 2>&1 | sed -n "s/^No package '\(.*\)' found/\1/p")
+
 OUR_CPPFLAGS = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-DSYSCONFDIR='"$(sysconfdir)"' -I. $(PKG_CFLAGS)
 OUR_CFLAGS   = -std=c11 $(WARN) $(HARDEN) $(SANITIZE)
@@ -50,7 +52,11 @@ FUZZ	    := $(FUZZ_SRCS:%.c=$(BUILD)/%)
 SEEDS	    := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/tests/seeds/%)
 MAN	    := $(BUILD)/man/postern.8 $(BUILD)/man/postern-rules.5
 
-all: $(BUILD)/postern $(MAN)
+all: found $(BUILD)/postern $(MAN)
+
+# One line instead of a screenful.
+found:
+	@[ -z "$(MISSING)" ] || { echo "Not installed: $(MISSING); run: make deps" >&2; exit 1; }
 
 $(BUILD)/postern: $(BUILD)/filter/main.o $(BUILD)/libfilter.a $(BUILD)/librules.a
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -230,7 +236,7 @@ help:
 	@echo 'make man           the manual pages; make clean removes $(BUILD)'
 	@echo 'NO_DEPS=1          install nothing'
 
-.PHONY: all man deps deps-check run demo check check-built check-fast check-wire check-e2e \
+.PHONY: all found man deps deps-check run demo check check-built check-fast check-wire check-e2e \
 	check-asan check-tsan sanitized check-layers conformance accept fuzz fuzz-run lint \
 	install uninstall dist clean help
 .SECONDARY:
