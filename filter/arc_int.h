@@ -1,0 +1,59 @@
+/*
+ * arc_int.h - a check's inside, for arc.c and arc_verify.c.
+ */
+#ifndef FILTER_ARC_INT_H
+#define FILTER_ARC_INT_H
+
+#include "arc.h"
+#include "arc_canon.h"
+#include "arc_tags.h"
+
+struct arc_stored {
+	struct str	name;		/* as it came */
+	struct str	raw;
+};
+
+/* What the canonical body is hashed as; signatures that want the same share one. */
+struct arc_body {
+	struct canon_body canon;
+	bool		ended;
+	unsigned char	digest[SHA256_OCTETS];
+};
+#define ARC_BODIES_MAX	4
+
+struct arc_set {
+	const struct arc_stored *field[ARC_FIELDS];
+	struct str	results;	/* what ARC-Authentication-Results holds after i= */
+	struct arc_tags	signature, seal;
+	struct dns_query *signature_key, *seal_key;
+	struct arc_body *body;	/* of the signature; NULL: it isn't looked at */
+};
+
+struct arc_check {
+	struct resolver	*resolver;
+	struct arena	*arena;
+	time_t		 now;
+	struct arc_stored *fields;
+	size_t		 nfields, cap, octets;
+	bool		 any;		/* there is a field of ARC's */
+	bool		 too_large;
+	const struct arc_stored **sorted; /* fields by name, those of one name from the top */
+	struct arc_set	*sets;		/* instance i is sets[i - 1] */
+	unsigned	 n;
+	struct arc_body	*body[ARC_BODIES_MAX];
+	size_t		 nbodies;
+	struct hash	 chain;		/* the sets so far, for the seals above them */
+	size_t		 work;		/* octets hashed for message signatures */
+	bool		 settled;	/* the answer is known */
+	struct arc_answer answer;
+};
+
+/* Pass, fail or temperror; *why is a constant. */
+enum arc_result arc_verify_signature(struct arc_check *c, struct arc_set *s,
+    msec deadline, const char **why);
+
+/* The seal of the set; to be called for each set in turn, from the first. */
+enum arc_result arc_verify_seal(struct arc_check *c, struct arc_set *s,
+    msec deadline, const char **why);
+
+#endif
