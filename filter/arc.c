@@ -201,19 +201,19 @@ ask_key(struct arc_check *c, const struct arc_tags *t)
 
 /* The hash of the body that the signature needs; NULL if there would be too many. */
 static struct arc_body *
-body_for(struct arc_check *c, const struct arc_tags *t)
+body_for(struct arc_check *c, const struct arc_tags *t, bool relaxed)
 {
 	uint64_t limit = t->has_length ? t->length : UINT64_MAX;
 	struct arc_body *b;
 
 	for (size_t i = 0; i < c->nbodies; i++) {
 		b = c->body[i];
-		if (b->canon.relaxed == t->relaxed_body && b->canon.limit == limit)
+		if (b->canon.relaxed == relaxed && b->canon.limit == limit)
 			return b;
 	}
 	if (c->nbodies == ARC_BODIES_MAX ||
 	    (b = arena_new_object(c->arena, struct arc_body)) == NULL ||
-	    canon_body_begin(&b->canon, t->relaxed_body, limit) == -1)
+	    canon_body_begin(&b->canon, relaxed, limit) == -1)
 		return NULL;
 	c->body[c->nbodies++] = b;
 	return b;
@@ -236,7 +236,9 @@ begin_lookups(struct arc_check *c)
 		    str_ieq(t->selector, s->seal.selector));
 		if (others > OTHERS_MAX)
 			continue;
-		s->body = body_for(c, t);
+		s->body[0] = body_for(c, t, t->relaxed_body);
+		if (!t->has_canon)
+			s->body[1] = body_for(c, t, true);
 		s->signature_key = ask_key(c, t);
 	}
 }

@@ -26,7 +26,8 @@ struct arc_set {
 	struct str	results;	/* what ARC-Authentication-Results holds after i= */
 	struct arc_tags	signature, seal;
 	struct dns_query *signature_key, *seal_key;
-	struct arc_body *body;	/* of the signature; NULL: it isn't looked at */
+	/* Of the signature; NULL: it isn't looked at.  The second is relaxed, for one without c=. */
+	struct arc_body	*body[2];
 };
 
 struct arc_check {

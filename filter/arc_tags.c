@@ -166,17 +166,19 @@ void
 arc_read_signature(struct arena *a, struct str raw, time_t now, struct arc_tags *t)
 {
 	struct dkim_tag_list list;
-	struct str q;
+	struct str q, c;
 
 	if (!read_common(a, raw, &list, t))
 		return;
 	q = dkim_find_tag(&list, "q");
+	c = dkim_find_tag(&list, "c");
+	t->has_canon = c.p != NULL;
 	t->h = dkim_find_tag(&list, "h");
 	t->body_hash = decode(a, dkim_find_tag(&list, "bh"));
 	if (t->body_hash.n != HASH_OCTETS)
 		t->wrong = "bh= is no hash";
-	else if (!dkim_read_canonicalization(dkim_find_tag(&list, "c"),
-	    &t->relaxed_header, &t->relaxed_body))
+	else if (!dkim_read_canonicalization(c, &t->relaxed_header,
+	    &t->relaxed_body))
 		t->wrong = "c= is unknown";
 	else if (q.p != NULL && !dkim_list_has(q, "dns/txt"))
 		t->wrong = "q= has no dns/txt";

@@ -30,6 +30,7 @@ struct arc_tags {
 	enum arc_cv	cv;		/* of a seal */
 	struct str	h;		/* of a message signature, as are those below */
 	struct str	body_hash;	/* 32 octets */
+	bool		has_canon;	/* c= */
 	bool		relaxed_header, relaxed_body, has_length;
 	uint64_t	length;		/* l= */
 };

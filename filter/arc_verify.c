@@ -202,14 +202,15 @@ hash_header(struct arc_check *c, const struct arc_set *s, unsigned char *digest)
 	return good;
 }
 
-enum arc_result
-arc_verify_signature(struct arc_check *c, struct arc_set *s, msec deadline, const char **why)
+/* With the canonical forms that the tags name. */
+static enum arc_result
+verify_as(struct arc_check *c, const struct arc_set *s, struct arc_body *b, msec deadline,
+    const char **why)
 {
+	const struct arc_tags *t = &s->signature;
 	unsigned char digest[SHA256_OCTETS];
-	struct arc_body *b = s->body;
 
-	*why = s->signature.wrong != NULL ? s->signature.wrong :
-	    b == NULL || c->work > WORK_MAX ? "not looked at" : NULL;
+	*why = b == NULL || c->work > WORK_MAX ? "not looked at" : NULL;
 	if (*why != NULL)
 		return ARC_R_FAIL;
 	if (!b->ended && canon_body_end(&b->canon, b->digest) == -1) {
@@ -217,9 +218,9 @@ arc_verify_signature(struct arc_check *c, struct arc_set *s, msec deadline, cons
 		return ARC_R_TEMPERROR;
 	}
 	b->ended = true;
-	if (memcmp(b->digest, s->signature.body_hash.p, SHA256_OCTETS) != 0)
+	if (memcmp(b->digest, t->body_hash.p, SHA256_OCTETS) != 0)
 		*why = "the body hash differs";
-	else if (s->signature.has_length && s->signature.length != b->canon.octets)
+	else if (t->has_length && t->length != b->canon.octets)
 		*why = "l= is not the body's length";
 	if (*why != NULL)
 		return ARC_R_FAIL;
@@ -227,7 +228,27 @@ arc_verify_signature(struct arc_check *c, struct arc_set *s, msec deadline, cons
 		*why = "out of memory";
 		return ARC_R_TEMPERROR;
 	}
-	return verify(c, &s->signature, s->signature_key, digest, deadline, why);
+	return verify(c, t, s->signature_key, digest, deadline, why);
+}
+
+/*
+ * Without c= it should be simple (RFC 6376, 3.5), but sealers and the suite
+ * of ARC's authors mean relaxed by it; what either signed was signed.
+ */
+enum arc_result
+arc_verify_signature(struct arc_check *c, struct arc_set *s, msec deadline, const char **why)
+{
+	enum arc_result r;
+
+	if (s->signature.wrong != NULL) {
+		*why = s->signature.wrong;
+		return ARC_R_FAIL;
+	}
+	r = verify_as(c, s, s->body[0], deadline, why);
+	if (s->signature.has_canon || r != ARC_R_FAIL)
+		return r;
+	s->signature.relaxed_header = s->signature.relaxed_body = true;
+	return verify_as(c, s, s->body[1], deadline, why);
 }
 
 /* ---- Seals ---- */
