@@ -19,8 +19,11 @@
  *
  * sigwait() stands here for the same reason: libmilter waits in a thread for
  * SIGHUP, SIGTERM and SIGINT, and takes all of them for "stop".  Its thread
- * gets none; run.c takes the signals.
+ * gets none; run.c takes the signals.  And read(), since libmilter trusts
+ * what it reads: macrolist.c says where it must not.
  */
+#undef _FORTIFY_SOURCE		/* read() is defined here: no inline of it */
+
 #include "filter/pool.h"
 
 #include <dlfcn.h>
@@ -34,9 +37,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "filter/macrolist.h"
+
 typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 typedef int timedwait_fn(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 typedef int signal_fn(pthread_cond_t *);
+typedef ssize_t read_fn(int, void *, size_t);
 
 /* An idle worker; lives on its stack while it waits. */
 struct idler {
@@ -64,6 +70,7 @@ static atomic_int waiting;
 extern create_fn __interceptor_pthread_create __attribute__((weak));
 extern timedwait_fn __interceptor_pthread_cond_timedwait __attribute__((weak));
 extern signal_fn __interceptor_pthread_cond_signal __attribute__((weak));
+extern read_fn __interceptor_read __attribute__((weak));
 
 /*
  * The function that ours hides.  glibc has conditions in two versions, of
@@ -111,6 +118,12 @@ static signal_fn *
 real_signal(void)
 {
 	REAL(signal_fn, pthread_cond_signal);
+}
+
+static read_fn *
+real_read(void)
+{
+	REAL(read_fn, read);
 }
 
 static bool
@@ -314,4 +327,15 @@ sigwait(const sigset_t *restrict set, int *restrict signo)
 			return errno;
 	*signo = n;
 	return 0;
+}
+
+ssize_t
+read(int fd, void *buf, size_t n)
+{
+	static _Thread_local struct packet_reader reader;
+	ssize_t got = real_read()(fd, buf, n);
+
+	if (got > 0 && is_libmilter((uintptr_t)__builtin_return_address(0)))
+		packet_follow(&reader, fd, buf, n, (size_t)got);
+	return got;
 }
