@@ -153,6 +153,17 @@ put_dkim(struct writer *w, const struct dkim_signature *s)
 	put_property(w, "header.b", s->tag);
 }
 
+static void
+put_dmarc(struct writer *w, const struct dmarc_answer *d)
+{
+	put_method(w, "dmarc", type_of(T_DMARC)->words[d->result]);
+	/* As everybody writes it; the registered properties have no place for it. */
+	if (d->has_policy)
+		strbuf_printf(&w->b, " (p=%s)", type_of(T_DMARC_POLICY)->words[d->policy]);
+	put_property(w, "reason", d->reason);
+	put_property(w, "header.from", d->from);
+}
+
 struct str
 authres_write(struct arena *a, const struct authres *r)
 {
@@ -174,7 +185,10 @@ authres_write(struct arena *a, const struct authres *r)
 		put_dkim(&w, &r->dkim->sig[i]);
 	if (r->dkim != NULL && r->dkim->n == 0)
 		put_method(&w, "dkim", "none");
-	if (r->spf == NULL && r->spf_helo == NULL && r->dkim == NULL)
+	if (r->dmarc != NULL)
+		put_dmarc(&w, r->dmarc);
+	if (r->spf == NULL && r->spf_helo == NULL && r->dkim == NULL &&
+	    r->dmarc == NULL)
 		strbuf_puts(&w.b, "; none");
 	if (!w.b.failed)
 		value = str_dup(a, strbuf_slice(&w.b));

@@ -17,6 +17,7 @@ struct authres {
 	const struct spf_answer *spf_helo;	/* smtp.helo */
 	struct str	helo;
 	const struct dkim_answer *dkim;
+	const struct dmarc_answer *dmarc;
 };
 
 /* The field's value, folded with LF and tab, without a leading blank; p NULL

@@ -282,8 +282,11 @@ tell_authres(struct work *w, const struct plan *p)
 		r.spf_helo = m->ops->spf(m, SPF_HELO);
 	if (want & F_DKIM)
 		r.dkim = m->ops->dkim(m);
+	if (want & F_DMARC)
+		r.dmarc = m->ops->dmarc(m);
 	m->may_wait = false;
-	if (r.spf == NULL && r.spf_helo == NULL && r.dkim == NULL)
+	if (r.spf == NULL && r.spf_helo == NULL && r.dkim == NULL &&
+	    r.dmarc == NULL)
 		return;
 	r.mailfrom = m->sender.text;
 	r.helo = m->helo_raw;

@@ -37,6 +37,7 @@ struct shared_resolver {
 
 struct counted {
 	struct generation g;
+	struct dmarc_engine *dmarc;
 	atomic_int	 refs;
 };
 
@@ -149,9 +150,16 @@ generation_new(struct engines *e, struct ruleset *rs,
 	}
 	atomic_init(&c->refs, 1);
 	c->g.ruleset = rs;
+	c->dmarc = dmarc_engine_new((enum dmarc_spec)rules_settings(rs)->dmarc,
+	    rules_settings(rs)->public_suffix_list, why);
+	if (c->dmarc == NULL) {
+		generation_release(&c->g);
+		return NULL;
+	}
 	c->g.serial = ++serials;
 	c->g.services = engines_services(e);
 	c->g.services.resolver = c->g.resolver->resolver;
+	c->g.services.dmarc = c->dmarc;
 	return &c->g;
 }
 
@@ -169,6 +177,7 @@ generation_release(struct generation *g)
 
 	if (g == NULL || atomic_fetch_sub(&((struct counted *)g)->refs, 1) > 1)
 		return;
+	dmarc_engine_free(((struct counted *)g)->dmarc);
 	rules_release(g->ruleset);
 	r = g->resolver;
 	if (atomic_fetch_sub(&r->refs, 1) == 1) {

@@ -35,7 +35,7 @@ struct generation {
  */
 struct engines *engines_new(const char *zone, time_t now, struct strbuf *why);
 void engines_free(struct engines *e);
-/* Services without a resolver, as the tests in a rules file take them. */
+/* Services without a resolver and DMARC, as the tests in a rules file take them. */
 struct services engines_services(const struct engines *e);
 
 /*

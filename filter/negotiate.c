@@ -74,7 +74,8 @@ static bool
 evaluates_dkim(const struct settings *s)
 {
 	for (size_t i = 0; i < s->authres.n; i++)
-		if (str_eq(s->authres.v[i], STR("dkim")))
+		if (str_eq(s->authres.v[i], STR("dkim")) ||
+		    str_eq(s->authres.v[i], STR("dmarc")))
 			return true;
 	return false;
 }

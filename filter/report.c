@@ -110,6 +110,7 @@ put_results(struct log_line *l, const struct connection *c, struct mail *m,
 	unsigned known = session_lookups(c->session);
 	const struct spf_answer *spf;
 	const struct dkim_answer *dkim;
+	const struct dmarc_answer *dmarc;
 	enum dkim_result best = DKIM_R_NONE;
 
 	m->may_wait = false;
@@ -126,6 +127,9 @@ put_results(struct log_line *l, const struct connection *c, struct mail *m,
 				best = dkim->sig[i].result;
 		log_field(l, "dkim", str_of(type_of(T_DKIM)->words[best]), 0);
 	}
+	if (((known | p->asked) & F_DMARC) != 0 && p->stage == S_MESSAGE &&
+	    (dmarc = m->ops->dmarc(m)) != NULL)
+		log_field(l, "dmarc", str_of(type_of(T_DMARC)->words[dmarc->result]), 0);
 	if (p->has_score)
 		log_number(l, "score", p->score);
 }

@@ -358,7 +358,7 @@ missing_lookup(const struct run *r, const struct outcome *o)
 
 	if (r->zone != NULL || asked == 0)
 		return NULL;
-	return asked & F_DKIM ? "dkim" : asked & F_SPF ? "spf" : "spf.helo";
+	return asked & F_DMARC ? "dmarc" : asked & F_DKIM ? "dkim" : asked & F_SPF ? "spf" : "spf.helo";
 }
 
 static void
@@ -397,8 +397,8 @@ run_one(struct run *r)
 	strbuf_free(&why);
 }
 
-int
-selftest_run(struct ruleset *rs, const struct services *sv, struct diag *d)
+static int
+run_all(struct ruleset *rs, const struct services *sv, struct diag *d)
 {
 	int failed = 0;
 
@@ -414,5 +414,24 @@ selftest_run(struct ruleset *rs, const struct services *sv, struct diag *d)
 			return -1;
 		failed += r.failed;
 	}
+	return failed;
+}
+
+int
+selftest_run(struct ruleset *rs, const struct services *sv, struct diag *d)
+{
+	const struct settings *s = rules_settings(rs);
+	struct services own = *sv;
+	struct dmarc_engine *dmarc;
+	struct strbuf why = { 0 };
+	int failed = 1;
+
+	if ((dmarc = dmarc_engine_new((enum dmarc_spec)s->dmarc, s->public_suffix_list, &why)) != NULL) {
+		own.dmarc = dmarc;
+		failed = run_all(rs, &own, d);
+	} else
+		diag_error(d, (struct span){ 0 }, STR_FMT, STR_ARG(strbuf_slice(&why)));
+	dmarc_engine_free(dmarc);
+	strbuf_free(&why);
 	return failed;
 }

@@ -54,6 +54,18 @@ spf_query_of(const struct session *s, enum spf_identity id)
 	return q;
 }
 
+static void
+begin_spf(struct session *s, enum spf_identity id)
+{
+	struct spf_query q;
+
+	if (s->spf[id] != NULL || s->spf_begun[id] != NULL || !s->mail.has_ip ||
+	    s->mail.helo_raw.p == NULL)
+		return;
+	q = spf_query_of(s, id);
+	s->spf_begun[id] = spf_begin(s->sv->resolver, &q);
+}
+
 static const struct spf_answer *
 ask_spf(struct mail *m, enum spf_identity id)
 {
@@ -66,12 +78,11 @@ ask_spf(struct mail *m, enum spf_identity id)
 		return s->spf[id];
 	if (!m->has_ip || m->helo_raw.p == NULL)
 		return &none;
-	q = spf_query_of(s, id);
 	if (!m->may_wait && !resolver_is_zone(s->sv->resolver)) {
-		if (s->spf_begun[id] == NULL)
-			s->spf_begun[id] = spf_begin(s->sv->resolver, &q);
+		begin_spf(s, id);
 		return NULL;
 	}
+	q = spf_query_of(s, id);
 	deadline = wait_begin(s);
 	s->spf[id] = spf_check(s->sv->spf, s->sv->resolver, &q, deadline,
 	    id == SPF_HELO ? m->conn : m->arena);
@@ -102,6 +113,54 @@ ask_dkim(struct mail *m)
 	return s->dkim_done;
 }
 
+/*
+ * Begins the lookups for the author's domain, and for that of the sender,
+ * which SPF may stand for.
+ */
+static int
+begin_dmarc(struct session *s)
+{
+	struct mail *m = &s->mail;
+	struct dmarc_authors authors;
+
+	if (dmarc_authors_read(m, &authors) == -1 || (s->dmarc = dmarc_begin(
+	    s->sv->dmarc, s->sv->resolver, m->arena, &authors)) == NULL) {
+		s->failed = true;
+		return -1;
+	}
+	dmarc_expect(s->dmarc, m->sender.domain);
+	begin_spf(s, SPF_MAILFROM);
+	return 0;
+}
+
+/* SPF and DKIM are asked only where there is a policy. */
+static const struct dmarc_answer *
+ask_dmarc(struct mail *m)
+{
+	struct session *s = m->ctx;
+	const struct spf_answer *spf = NULL;
+	const struct dkim_answer *dkim = NULL;
+	msec deadline;
+	bool applies;
+
+	if (s->dmarc_done != NULL)
+		return s->dmarc_done;
+	if (m->stage < S_MESSAGE || (!m->may_wait && !resolver_is_zone(s->sv->resolver)) ||
+	    (s->dmarc == NULL && begin_dmarc(s) == -1))
+		return NULL;
+	deadline = wait_begin(s);
+	applies = dmarc_applies(s->dmarc, deadline);
+	wait_end(s);
+	if (applies && ((dkim = ask_dkim(m)) == NULL || (spf = ask_spf(m, SPF_MAILFROM)) == NULL))
+		return NULL;
+	deadline = wait_begin(s);
+	s->dmarc_done = dmarc_finish(s->dmarc, spf, dkim, deadline);
+	wait_end(s);
+	if (s->dmarc_done == NULL)
+		s->failed = true;
+	return s->dmarc_done;
+}
+
 static const struct str *
 ask_decode(struct mail *m, struct str raw)
 {
@@ -119,6 +178,7 @@ static const struct mail_ops ops = {
 	.dkim = ask_dkim,
 	.decode = ask_decode,
 	.mailboxes = ask_mailboxes,
+	.dmarc = ask_dmarc,
 };
 
 /* ---- Life ---- */
@@ -136,6 +196,8 @@ read_authres_setting(struct session *s)
 			s->authres_methods |= F_SPF;
 		else if (str_ieq(w->v[i], STR("dkim")))
 			s->authres_methods |= F_DKIM;
+		else if (str_ieq(w->v[i], STR("dmarc")))
+			s->authres_methods |= F_DMARC;
 	}
 	s->authres_on = s->authres_auto || s->authres_methods != 0;
 }
@@ -178,6 +240,8 @@ session_end_message(struct session *s)
 	s->spf[SPF_MAILFROM] = NULL;
 	s->dkim = NULL;			/* the arena ends it */
 	s->dkim_done = NULL;
+	s->dmarc = NULL;
+	s->dmarc_done = NULL;
 	s->st = NULL;
 	s->waited = 0;
 	s->late_octets = 0;
@@ -275,10 +339,11 @@ session_data(struct session *s)
 	return advance(s, S_DATA);
 }
 
+/* Can a rule, or what is set for Authentication-Results, ask for one of these? */
 static bool
-wants_dkim(const struct session *s)
+wants(const struct session *s, unsigned methods)
 {
-	return ((s->facts | s->authres_methods) & F_DKIM) != 0;
+	return ((s->facts | s->authres_methods) & methods) != 0;
 }
 
 int
@@ -289,7 +354,7 @@ session_header(struct session *s, struct str name, struct str raw)
 	size_t octets = name.n + raw.n + 3;	/* ":" and CRLF */
 	bool ours = str_ieq(name, STR("Authentication-Results"));
 
-	if (wants_dkim(s)) {
+	if (wants(s, F_DKIM | F_DMARC)) {
 		if (s->dkim == NULL && (s->dkim = dkim_begin(s->sv->dkim, s->sv->resolver,
 		    m->arena, mail_find_macro(m, STR("i")),
 		    (unsigned)rules_settings(s->rs)->dkim_signatures)) == NULL)
@@ -314,6 +379,9 @@ session_end_headers(struct session *s)
 {
 	s->waited = 0;
 	if (s->dkim != NULL && dkim_end_headers(s->dkim) == -1)
+		return NULL;
+	if (wants(s, F_DMARC) && (!s->decided || (s->authres_methods & F_DMARC) != 0) &&
+	    begin_dmarc(s) == -1)
 		return NULL;
 	return advance(s, S_HEADERS);
 }
@@ -383,5 +451,7 @@ session_lookups(const struct session *s)
 		asked |= F_SPFHELO;
 	if (s->dkim_done != NULL && s->dkim_done->n > 0)
 		asked |= F_DKIM;
+	if (s->dmarc_done != NULL)
+		asked |= F_DMARC;
 	return asked;
 }

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "dkim.h"
+#include "dmarc.h"
 #include "resolver.h"
 #include "rules/mail.h"
 #include "rules/rules.h"
@@ -28,6 +29,7 @@ struct services {
 	struct resolver		*resolver;
 	struct spf_engine	*spf;
 	struct dkim_engine	*dkim;
+	const struct dmarc_engine *dmarc;	/* as the ruleset's settings say */
 	struct str		 hostname;	/* for authserv-id and SPF's r macro */
 	time_t			 now;		/* 0: the real clock */
 };
@@ -77,7 +79,7 @@ struct change {
    recipients, inserts last.  n 0: none.  NULL without memory. */
 const struct change *session_changes(struct session *s, const struct plan *p, size_t *n);
 
-/* Which engines (F_SPF, F_SPFHELO, F_DKIM) the message was put to; DKIM only if there was a signature. */
+/* Which engines (F_SPF, F_SPFHELO, F_DKIM, F_DMARC) the message was put to; DKIM only if there was a signature. */
 unsigned session_lookups(const struct session *s);
 
 /* Ends the message, whatever ended it: verdict, RSET, abort, close.  Safe at any time. */

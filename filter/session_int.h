@@ -20,6 +20,8 @@ struct session {
 	struct dns_query *spf_begun[2];
 	struct dkim_check *dkim;
 	const struct dkim_answer *dkim_done;
+	struct dmarc_check *dmarc;
+	const struct dmarc_answer *dmarc_done;
 	msec		 waited, wait_from;
 
 	bool		 authres_on, authres_auto;

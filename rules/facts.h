@@ -40,8 +40,12 @@ enum {
 	F_HEADERS = 1 << 6,	/* needs the header fields */
 	F_RAWBODY = 1 << 7,	/* needs the stored body */
 	F_SIZE	= 1 << 8,	/* needs body chunks to be counted */
-	F_SIG	= 1 << 9	/* a part of dkim.signature */
+	F_SIG	= 1 << 9,	/* a part of dkim.signature */
+	F_DMARC	= 1 << 10,	/* asks for DMARC, which rests on SPF and DKIM */
+	F_ARC	= 1 << 11	/* asks for ARC */
 };
+
+#define F_ON_DMARC	(F_DMARC | F_SPF | F_DKIM | F_HEADERS)
 
 /* What `any THING has (...)` goes through. */
 enum thing { THING_NONE = -1, THING_RCPT, THING_SIGNATURE, THING_COUNT };

@@ -1,5 +1,5 @@
 /*
- * facts_auth.c - getters of what SPF and DKIM say.
+ * facts_auth.c - getters of what SPF, DKIM and DMARC say.
  *
  * The engines are asked through struct mail_ops, which asks once and keeps
  * the answer; here it is only taken apart.  Results are words, temperror among
@@ -243,3 +243,90 @@ SIGNATURE(algorithm)
 SIGNATURE(bits)
 SIGNATURE(partial)
 SIGNATURE(reason)
+
+/* ---- DMARC ---- */
+
+static const struct dmarc_answer *
+ask_dmarc(struct mail *m, enum fact_status *status)
+{
+	const struct dmarc_answer *a;
+
+	if (m->ops == NULL || m->ops->dmarc == NULL) {
+		*status = FACT_UNSET;
+		return NULL;
+	}
+	if ((a = m->ops->dmarc(m)) == NULL)
+		*status = FACT_PENDING;
+	return a;
+}
+
+enum fact_status
+fact_get_dmarc_result(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct dmarc_answer *a;
+	enum fact_status s;
+
+	(void)arg;
+	return (a = ask_dmarc(m, &s)) != NULL ? answer_number(out, a->result) : s;
+}
+
+enum fact_status
+fact_get_dmarc_policy(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct dmarc_answer *a;
+	enum fact_status s;
+
+	(void)arg;
+	if ((a = ask_dmarc(m, &s)) == NULL)
+		return s;
+	return a->has_policy ? answer_number(out, a->policy) : FACT_UNSET;
+}
+
+enum fact_status
+fact_get_dmarc_domain(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct dmarc_answer *a;
+	enum fact_status s;
+
+	(void)arg;
+	return (a = ask_dmarc(m, &s)) != NULL ? answer_filled(out, a->domain) : s;
+}
+
+enum fact_status
+fact_get_dmarc_testing(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct dmarc_answer *a;
+	enum fact_status s;
+
+	(void)arg;
+	if ((a = ask_dmarc(m, &s)) == NULL)
+		return s;
+	out->one.b = a->testing;
+	return answer_one(out);
+}
+
+static enum fact_status
+aligned(struct values *c, struct str key)
+{
+	const struct dmarc_answer *a;
+	struct value v;
+	enum fact_status s;
+
+	(void)key;
+	if ((a = ask_dmarc(c->m, &s)) == NULL)
+		return s;
+	v.n = DMARC_BY_SPF;
+	if (a->spf_aligned)
+		values_add(c, &v);
+	v.n = DMARC_BY_DKIM;
+	if (a->dkim_aligned)
+		values_add(c, &v);
+	return FACT_KNOWN;
+}
+
+enum fact_status
+fact_get_dmarc_aligned(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	(void)arg;
+	return answer_values(m, aligned, STR_NONE, false, out);
+}

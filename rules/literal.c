@@ -349,6 +349,11 @@ type_parse(enum type_id id, enum op op, struct arena *a, struct str text,
 		return v->s.p != NULL ? 0 : no_memory(why);
 	case T_SPF:
 	case T_DKIM:
+	case T_DMARC:
+	case T_DMARC_POLICY:
+	case T_DMARC_METHOD:
+	case T_ARC:
+	case T_RESULT:
 	case T_WEEKDAY:
 		return parse_word(id, text, v, why);
 	case T_COUNT:

@@ -49,6 +49,36 @@ struct dkim_answer {
 	size_t		 n;
 };
 
+/*
+ * What DMARC said.  Of several author domains it is the one that came off
+ * worst.
+ */
+struct dmarc_answer {
+	enum dmarc_result result;
+	struct str	from;		/* the author's domain; empty if there is none */
+	struct str	domain;		/* where the record was found; empty without one */
+	enum dmarc_policy policy;	/* published, for this domain; with has_policy */
+	bool		has_policy;
+	bool		testing;	/* t=y */
+	bool		spf_aligned, dkim_aligned;	/* and passing */
+	struct str	reason;		/* of temperror and permerror, for log and trace */
+};
+
+/* A result that somebody states of a method; words as they came. */
+struct arc_stated {
+	struct str	method, result;
+};
+
+/* What ARC said.  All but result and reason only with ARC_R_PASS. */
+struct arc_answer {
+	enum arc_result	result;
+	struct str	reason;		/* of fail and temperror: field, instance, why */
+	struct str	sealer;		/* d= of the newest seal */
+	int		oldest_pass;	/* header.oldest-pass, RFC 8617, 5.2 */
+	const struct arc_stated *stated; /* by the newest ARC-Authentication-Results */
+	size_t		 nstated;
+};
+
 /* Addresses of a header field, in their order. */
 struct mailbox_list {
 	const struct mailbox *v;
@@ -69,6 +99,8 @@ struct mail_ops {
 	/* RFC 2047 words decoded, folds undone, ends trimmed; UTF-8. */
 	const struct str *(*decode)(struct mail *m, struct str raw);
 	const struct mailbox_list *(*mailboxes)(struct mail *m, struct str raw);
+	const struct arc_answer *(*arc)(struct mail *m);
+	const struct dmarc_answer *(*dmarc)(struct mail *m);
 };
 
 struct header {

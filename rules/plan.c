@@ -171,7 +171,7 @@ collect_notes(struct rules_state *st, struct reading *only)
 			if (only == NULL && rd->r->state != RCPT_OPEN)
 				continue;
 			if (i < rd->end) {
-				st->plan.asked |= p->rules[i].flags & (F_SPF | F_SPFHELO | F_DKIM);
+				st->plan.asked |= p->rules[i].flags & (F_SPF | F_SPFHELO | F_DKIM | F_DMARC | F_ARC);
 				if (note_rule(st, rd, i, &cap))
 					break;
 			}

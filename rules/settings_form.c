@@ -209,6 +209,15 @@ form_directory(struct str s, struct strbuf *why)
 	return -1;
 }
 
+static int
+form_file(struct str s, struct strbuf *why)
+{
+	if (s.n > 0 && s.p[0] == '/')
+		return 0;
+	strbuf_puts(why, "the path of this file begins with /");
+	return -1;
+}
+
 /* RFC 8601, 2.5: a value of RFC 2045; what a quoted one could hold nobody needs. */
 static int
 form_token(struct str s, struct strbuf *why)
@@ -227,7 +236,7 @@ form_methods(const struct operand *first, const struct operand *value,
 	struct str s = value->text;
 	const struct operand *o;
 
-	if (settings_word("auto off spf dkim", s, why) == -1)
+	if (settings_word("auto off spf dkim dmarc", s, why) == -1)
 		return -1;
 	if ((str_eq(s, STR("auto")) || str_eq(s, STR("off"))) &&
 	    (first != value || value->next != NULL)) {
@@ -287,6 +296,8 @@ settings_form(const char *form, const struct operand *first,
 		return form_name(s, why);
 	if (strcmp(form, "directory") == 0)
 		return form_directory(s, why);
+	if (strcmp(form, "file") == 0)
+		return form_file(s, why);
 	if (strcmp(form, "token") == 0)
 		return form_token(s, why);
 	if (strcmp(form, "methods") == 0)

@@ -21,6 +21,20 @@ static const char *const dkim_words[] = {
 	"pass", "temperror", "fail", "policy", "neutral", "permerror",
 	"none", NULL
 };
+static const char *const dmarc_words[] = {
+	"pass", "fail", "none", "temperror", "permerror", NULL
+};
+static const char *const dmarc_policy_words[] = {
+	"none", "quarantine", "reject", NULL
+};
+static const char *const dmarc_method_words[] = { "spf", "dkim", NULL };
+static const char *const arc_words[] = {
+	"none", "pass", "fail", "temperror", NULL
+};
+static const char *const result_words[] = {
+	"pass", "fail", "softfail", "neutral", "none", "policy", "temperror",
+	"permerror", NULL
+};
 static const char *const weekday_words[] = {
 	"monday", "tuesday", "wednesday", "thursday", "friday", "saturday",
 	"sunday", NULL
@@ -57,6 +71,16 @@ static const struct type types[T_COUNT] = {
 	    "a result of SPF (RFC 7208, 2.6)" },
 	[T_DKIM] = { "dkim-result", OPS_WORD, -1, dkim_words,
 	    "a result of DKIM (RFC 8601, 2.7.1)" },
+	[T_DMARC] = { "dmarc-result", OPS_WORD, -1, dmarc_words,
+	    "a result of DMARC (RFC 7489, 11.2)" },
+	[T_DMARC_POLICY] = { "dmarc-policy", OPS_WORD, -1, dmarc_policy_words,
+	    "what a domain asks to be done with mail that fails DMARC" },
+	[T_DMARC_METHOD] = { "dmarc-method", OPS_WORD, -1, dmarc_method_words,
+	    "what DMARC rests on: spf or dkim" },
+	[T_ARC] = { "arc-result", OPS_WORD, -1, arc_words,
+	    "a result of ARC (RFC 8617, 4.4), or temperror" },
+	[T_RESULT] = { "result", OPS_WORD, -1, result_words,
+	    "what somebody stated of a method (RFC 8601, 2.7)" },
 	[T_WEEKDAY] = { "weekday", OPS_WORD, -1, weekday_words,
 	    "a day of the week" },
 };
@@ -134,6 +158,11 @@ type_print(enum type_id id, const struct value *v, struct strbuf *out)
 		break;
 	case T_SPF:
 	case T_DKIM:
+	case T_DMARC:
+	case T_DMARC_POLICY:
+	case T_DMARC_METHOD:
+	case T_ARC:
+	case T_RESULT:
 	case T_WEEKDAY:
 		strbuf_puts(out, types[id].words[v->n]);
 		break;
@@ -211,6 +240,11 @@ type_test(enum type_id id, enum op op, const struct value *v, const struct value
 	case T_DURATION:
 	case T_SPF:
 	case T_DKIM:
+	case T_DMARC:
+	case T_DMARC_POLICY:
+	case T_DMARC_METHOD:
+	case T_ARC:
+	case T_RESULT:
 	case T_WEEKDAY:
 		return test_number(op, v->n, operand->n);
 	case T_ADDR:

@@ -28,6 +28,11 @@ enum type_id {
 	T_RAW,		/* octets as they came; case counts */
 	T_SPF,		/* RFC 7208, 2.6 */
 	T_DKIM,		/* RFC 8601, 2.7.1 */
+	T_DMARC,	/* RFC 7489, 11.2 */
+	T_DMARC_POLICY,	/* RFC 9989, 4.7 */
+	T_DMARC_METHOD,	/* what DMARC rests on */
+	T_ARC,		/* RFC 8617, 4.4, and temperror */
+	T_RESULT,	/* of any method, RFC 8601, 2.7 */
 	T_WEEKDAY,
 	T_COUNT
 };
@@ -62,6 +67,23 @@ enum dkim_result {
 	DKIM_R_PASS, DKIM_R_TEMPERROR, DKIM_R_FAIL, DKIM_R_POLICY,
 	DKIM_R_NEUTRAL, DKIM_R_PERMERROR, DKIM_R_NONE
 };
+
+/* Results of DMARC, in the order of T_DMARC's words. */
+enum dmarc_result {
+	DMARC_R_PASS, DMARC_R_FAIL, DMARC_R_NONE, DMARC_R_TEMPERROR,
+	DMARC_R_PERMERROR
+};
+
+/* What a domain asks for, mildest first. */
+enum dmarc_policy { DMARC_P_NONE, DMARC_P_QUARANTINE, DMARC_P_REJECT };
+
+enum dmarc_method { DMARC_BY_SPF, DMARC_BY_DKIM };
+
+/*
+ * Results of ARC, in the order of T_ARC's words.  RFC 8617, 5.2.1 has no word
+ * for a lookup that failed: to others it is fail.
+ */
+enum arc_result { ARC_R_NONE, ARC_R_PASS, ARC_R_FAIL, ARC_R_TEMPERROR };
 
 /* An address in network order; IPv4 is ::ffff:0:0/96. */
 struct ipaddr {

@@ -233,10 +233,15 @@ load(struct player *p, struct strbuf *rules, struct strbuf *zone)
 	p->sv.resolver = resolver_zone_text(zone->p != NULL ? strbuf_slice(zone) : STR(""), &why);
 	if (p->sv.resolver == NULL)
 		printf("# %s: zone: %s\n", p->file, why.p);
+	if (p->rs != NULL)
+		p->sv.dmarc = dmarc_engine_new((enum dmarc_spec)rules_settings(p->rs)->dmarc,
+		    rules_settings(p->rs)->public_suffix_list, &why);
+	if (p->rs != NULL && p->sv.dmarc == NULL)
+		printf("# %s: %s\n", p->file, why.p);
 	strbuf_free(&why);
 	p->sv.hostname = STR("mx.example.org");
 	p->sv.now = 1780000000;
-	return p->rs != NULL && p->sv.resolver != NULL &&
+	return p->rs != NULL && p->sv.resolver != NULL && p->sv.dmarc != NULL &&
 	    (p->s = session_new(p->rs, &p->sv)) != NULL;
 }
 
@@ -306,6 +311,7 @@ main(int argc, char **argv)
 		resolver_free(p.sv.resolver);
 		spf_engine_free(p.sv.spf);
 		dkim_engine_free(p.sv.dkim);
+		dmarc_engine_free((struct dmarc_engine *)(uintptr_t)p.sv.dmarc);
 		arena_free(p.a);
 	}
 	printf("1..%d\n", argc - 1);

@@ -86,6 +86,11 @@ static const struct {
 	{ "dkim.signature.bits", "", "2048", "unset" },
 	{ "dkim.signature.partial", "", "true|false", "unset" },
 	{ "dkim.signature.reason", "", "body hash differs", "unset" },
+	{ "dmarc", "", "fail", "unset" },
+	{ "dmarc.policy", "", "quarantine", "unset" },
+	{ "dmarc.domain", "", "example.org", "unset" },
+	{ "dmarc.testing", "", "true", "unset" },
+	{ "dmarc.aligned-by", "", "spf|dkim", "unset" },
 	{ "time.hour", "", "9", "0" },
 	{ "time.weekday", "", "monday", "thursday" },
 	{ "macro", "{daemon_name}", "smtpd", "unset" },
@@ -119,6 +124,18 @@ fake_dkim(struct mail *m)
 		  .selector = { "s2", 2 }, .algorithm = { "ed25519-sha256", 14 } },
 	};
 	static const struct dkim_answer answer = { sig, 2 };
+
+	(void)m;
+	return pending ? NULL : &answer;
+}
+
+static const struct dmarc_answer *
+fake_dmarc(struct mail *m)
+{
+	static const struct dmarc_answer answer = { .result = DMARC_R_FAIL,
+	    .domain = { "example.org", 11 }, .policy = DMARC_P_QUARANTINE,
+	    .has_policy = true, .testing = true, .spf_aligned = true,
+	    .dkim_aligned = true };
 
 	(void)m;
 	return pending ? NULL : &answer;
@@ -162,7 +179,7 @@ fake_mailboxes(struct mail *m, struct str raw)
 	return failing ? NULL : l;
 }
 
-static const struct mail_ops ops = { .spf = fake_spf, .dkim = fake_dkim,
+static const struct mail_ops ops = { .spf = fake_spf, .dkim = fake_dkim, .dmarc = fake_dmarc,
     .decode = fake_decode, .mailboxes = fake_mailboxes };
 
 /* ---- The two messages ---- */
@@ -480,7 +497,7 @@ names(void **state)
 		assert_true((f->thing == THING_SIGNATURE) == sig);
 		assert_true((f->thing == THING_RCPT) == (f->scope == P_RCPT));
 		assert_true(f->cost == C_DNS ||
-		    (f->flags & (F_SPF | F_SPFHELO | F_DKIM)) == 0);
+		    (f->flags & (F_SPF | F_SPFHELO | F_DKIM | F_DMARC)) == 0);
 		assert_true(strlen(f->manual) > 10);
 	}
 	assert_null(fact_find(STR("spf.resullt")));

@@ -147,6 +147,8 @@ static const struct {
 	{ T_SPF, "fail", OP_IS, "FAIL", 1 },
 	{ T_SPF, "softfail", OP_IN_SET, "fail", 0 },
 	{ T_DKIM, "policy", OP_IS, "policy", 1 },
+	{ T_DMARC, "temperror", OP_IN_SET, "none", 0 },
+	{ T_DMARC_POLICY, "reject", OP_IS, "reject", 1 },
 	{ T_WEEKDAY, "monday", OP_IS, "tuesday", 0 },
 	{ T_BOOL, "true", OP_IS, "true", 1 },
 	{ T_BOOL, "true", OP_IS, "false", 0 },
@@ -246,6 +248,9 @@ static const struct { enum type_id id; const char *text, *printed; } prints[] = 
 	{ T_TEXT, "Text", "Text" },
 	{ T_SPF, "temperror", "temperror" },
 	{ T_DKIM, "none", "none" },
+	{ T_DMARC, "permerror", "permerror" },
+	{ T_DMARC_POLICY, "Quarantine", "quarantine" },
+	{ T_DMARC_METHOD, "dkim", "dkim" },
 	{ T_WEEKDAY, "sunday", "sunday" },
 };
 
