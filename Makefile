@@ -31,7 +31,7 @@ LIBS_RULES := $(shell pkg-config --libs $(PKGS_RULES) 2>/dev/null)
 LIBS	   := -lspf2 $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 
-MISSING    := $(shell for p in $(PKGS); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
+MISSING    := $(shell for p in $(PKGS); do pkg-config --libs $$p >/dev/null 2>&1 || echo $$p; done)
 
 OUR_CPPFLAGS = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-DSYSCONFDIR='"$(sysconfdir)"' -I. $(PKG_CFLAGS)
