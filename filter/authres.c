@@ -11,6 +11,7 @@
  */
 #include "authres.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "rules/arena.h"
@@ -164,6 +165,22 @@ put_dmarc(struct writer *w, const struct dmarc_answer *d)
 	put_property(w, "header.from", d->from);
 }
 
+/* RFC 8617, 5.2.1 and 10.1: a chain that could not be looked up has failed. */
+static void
+put_arc(struct writer *w, const struct arc_answer *arc, struct str ip)
+{
+	char number[16];
+
+	put_method(w, "arc", type_of(T_ARC)->words[arc->result == ARC_R_TEMPERROR ?
+	    ARC_R_FAIL : arc->result]);
+	put_property(w, "reason", arc->reason);
+	if (arc->result == ARC_R_PASS) {
+		snprintf(number, sizeof(number), "%d", arc->oldest_pass);
+		put_property(w, "header.oldest-pass", str_of(number));
+	}
+	put_property(w, "smtp.remote-ip", ip);
+}
+
 struct str
 authres_write(struct arena *a, const struct authres *r)
 {
@@ -187,8 +204,10 @@ authres_write(struct arena *a, const struct authres *r)
 		put_method(&w, "dkim", "none");
 	if (r->dmarc != NULL)
 		put_dmarc(&w, r->dmarc);
+	if (r->arc != NULL)
+		put_arc(&w, r->arc, r->remote_ip);
 	if (r->spf == NULL && r->spf_helo == NULL && r->dkim == NULL &&
-	    r->dmarc == NULL)
+	    r->dmarc == NULL && r->arc == NULL)
 		strbuf_puts(&w.b, "; none");
 	if (!w.b.failed)
 		value = str_dup(a, strbuf_slice(&w.b));

@@ -18,6 +18,8 @@ struct authres {
 	struct str	helo;
 	const struct dkim_answer *dkim;
 	const struct dmarc_answer *dmarc;
+	const struct arc_answer *arc;
+	struct str	remote_ip;		/* the client's address, for ARC; p NULL without one */
 };
 
 /* The field's value, folded with LF and tab, without a leading blank; p NULL

@@ -273,6 +273,7 @@ tell_authres(struct work *w, const struct plan *p)
 	struct mail *m = &s->mail;
 	struct authres r = { .authserv_id = authserv_id(s) };
 	unsigned want = s->authres_methods | (s->authres_auto ? p->asked : 0);
+	struct strbuf ip = { 0 };
 	struct str value;
 
 	m->may_wait = true;
@@ -284,13 +285,19 @@ tell_authres(struct work *w, const struct plan *p)
 		r.dkim = m->ops->dkim(m);
 	if (want & F_DMARC)
 		r.dmarc = m->ops->dmarc(m);
+	if (want & F_ARC)
+		r.arc = m->ops->arc(m);
 	m->may_wait = false;
 	if (r.spf == NULL && r.spf_helo == NULL && r.dkim == NULL &&
-	    r.dmarc == NULL)
+	    r.dmarc == NULL && r.arc == NULL)
 		return;
+	if (m->has_ip)
+		ipaddr_print(&m->ip, &ip);
+	r.remote_ip = strbuf_slice(&ip);
 	r.mailfrom = m->sender.text;
 	r.helo = m->helo_raw;
 	value = authres_write(w->a, &r);
+	strbuf_free(&ip);
 	tell(w, (struct change){ CHANGE_INSERT, STR("Authentication-Results"), value, 0 });
 	w->failed |= value.p == NULL;
 }

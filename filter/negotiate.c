@@ -71,11 +71,12 @@ writes_authres(const struct settings *s)
 }
 
 static bool
-evaluates_dkim(const struct settings *s)
+evaluates_signatures(const struct settings *s)
 {
 	for (size_t i = 0; i < s->authres.n; i++)
 		if (str_eq(s->authres.v[i], STR("dkim")) ||
-		    str_eq(s->authres.v[i], STR("dmarc")))
+		    str_eq(s->authres.v[i], STR("dmarc")) ||
+		    str_eq(s->authres.v[i], STR("arc")))
 			return true;
 	return false;
 }
@@ -145,13 +146,13 @@ wanted_steps(const struct ruleset *rs)
 {
 	const struct settings *s = rules_settings(rs);
 	const struct needs *n = rules_needs(rs);
-	unsigned looked = n->facts | (evaluates_dkim(s) ? F_DKIM : 0);
+	unsigned looked = n->facts | (evaluates_signatures(s) ? F_DKIM : 0);
 	unsigned long want = SMFIP_NOUNKNOWN | SMFIP_NR_HELO | SMFIP_NR_HDR |
 	    SMFIP_NR_EOH | SMFIP_SKIP | SMFIP_HDR_LEADSPC;
 
-	if ((looked & (F_DKIM | F_RAWBODY | F_SIZE)) == 0)
+	if ((looked & (F_DKIM | F_ARC | F_RAWBODY | F_SIZE)) == 0)
 		want |= SMFIP_NOBODY;
-	if ((looked & (F_HEADERS | F_DKIM | F_SIZE)) == 0 && !n->edits &&
+	if ((looked & (F_HEADERS | F_DKIM | F_ARC | F_SIZE)) == 0 && !n->edits &&
 	    !writes_authres(s))
 		want |= SMFIP_NOHDRS | SMFIP_NOEOH;
 	if (!n->replies[S_CONNECT])
@@ -301,9 +302,9 @@ negotiate(SMFICTX *ctx, struct connection *c, unsigned long offered_actions,
 	c->steps = g->steps & offered_steps;
 	check_missing(g, offered_actions);
 	if ((c->steps & SMFIP_HDR_LEADSPC) == 0 &&
-	    (rules_needs(g->ruleset)->facts & F_DKIM) != 0 &&
+	    (rules_needs(g->ruleset)->facts & (F_DKIM | F_ARC)) != 0 &&
 	    (atomic_fetch_or(&g->missed, MISSED_LEADSPC) & MISSED_LEADSPC) == 0)
-		log_printf(LOG_LEVEL_WARNING, "the MTA drops the blank before header values: DKIM signatures with simple canonicalization may fail");
+		log_printf(LOG_LEVEL_WARNING, "the MTA drops the blank before header values: DKIM and ARC signatures with simple canonicalization may fail");
 	if ((offered_actions & SMFIF_SETSYMLIST) == 0)
 		return;
 	c->actions |= SMFIF_SETSYMLIST;

@@ -111,6 +111,7 @@ put_results(struct log_line *l, const struct connection *c, struct mail *m,
 	const struct spf_answer *spf;
 	const struct dkim_answer *dkim;
 	const struct dmarc_answer *dmarc;
+	const struct arc_answer *arc;
 	enum dkim_result best = DKIM_R_NONE;
 
 	m->may_wait = false;
@@ -130,6 +131,9 @@ put_results(struct log_line *l, const struct connection *c, struct mail *m,
 	if (((known | p->asked) & F_DMARC) != 0 && p->stage == S_MESSAGE &&
 	    (dmarc = m->ops->dmarc(m)) != NULL)
 		log_field(l, "dmarc", str_of(type_of(T_DMARC)->words[dmarc->result]), 0);
+	if (((known | p->asked) & F_ARC) != 0 && p->stage == S_MESSAGE &&
+	    (arc = m->ops->arc(m)) != NULL)
+		log_field(l, "arc", str_of(type_of(T_ARC)->words[arc->result]), 0);
 	if (p->has_score)
 		log_number(l, "score", p->score);
 }

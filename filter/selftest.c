@@ -358,7 +358,7 @@ missing_lookup(const struct run *r, const struct outcome *o)
 
 	if (r->zone != NULL || asked == 0)
 		return NULL;
-	return asked & F_DMARC ? "dmarc" : asked & F_DKIM ? "dkim" : asked & F_SPF ? "spf" : "spf.helo";
+	return asked & F_DMARC ? "dmarc" : asked & F_ARC ? "arc" : asked & F_DKIM ? "dkim" : asked & F_SPF ? "spf" : "spf.helo";
 }
 
 static void

@@ -161,6 +161,27 @@ ask_dmarc(struct mail *m)
 	return s->dmarc_done;
 }
 
+static const struct arc_answer *
+ask_arc(struct mail *m)
+{
+	static const struct arc_answer no_header = { .result = ARC_R_NONE };
+	struct session *s = m->ctx;
+	msec deadline;
+
+	if (s->arc_done != NULL)
+		return s->arc_done;
+	if (s->arc == NULL)
+		return &no_header;
+	if (m->stage < S_MESSAGE || (!m->may_wait && !resolver_is_zone(s->sv->resolver)))
+		return NULL;
+	deadline = wait_begin(s);
+	s->arc_done = arc_finish(s->arc, deadline);
+	wait_end(s);
+	if (s->arc_done == NULL)
+		s->failed = true;
+	return s->arc_done;
+}
+
 static const struct str *
 ask_decode(struct mail *m, struct str raw)
 {
@@ -179,6 +200,7 @@ static const struct mail_ops ops = {
 	.decode = ask_decode,
 	.mailboxes = ask_mailboxes,
 	.dmarc = ask_dmarc,
+	.arc = ask_arc,
 };
 
 /* ---- Life ---- */
@@ -198,6 +220,8 @@ read_authres_setting(struct session *s)
 			s->authres_methods |= F_DKIM;
 		else if (str_ieq(w->v[i], STR("dmarc")))
 			s->authres_methods |= F_DMARC;
+		else if (str_ieq(w->v[i], STR("arc")))
+			s->authres_methods |= F_ARC;
 	}
 	s->authres_on = s->authres_auto || s->authres_methods != 0;
 }
@@ -242,6 +266,8 @@ session_end_message(struct session *s)
 	s->dkim_done = NULL;
 	s->dmarc = NULL;
 	s->dmarc_done = NULL;
+	s->arc = NULL;
+	s->arc_done = NULL;
 	s->st = NULL;
 	s->waited = 0;
 	s->late_octets = 0;
@@ -362,6 +388,13 @@ session_header(struct session *s, struct str name, struct str raw)
 		if (dkim_add_field(s->dkim, name, raw) == -1)
 			return -1;
 	}
+	if (wants(s, F_ARC)) {
+		if (s->arc == NULL && (s->arc = arc_begin(s->sv->resolver, m->arena,
+		    s->sv->now)) == NULL)
+			return -1;
+		if (arc_add_field(s->arc, name, raw) == -1)
+			return -1;
+	}
 	/* Past the limit only what could be forged is kept, as much of it again. */
 	if (m->header_octets + octets > limit) {
 		m->headers_cut = true;
@@ -380,6 +413,8 @@ session_end_headers(struct session *s)
 	s->waited = 0;
 	if (s->dkim != NULL && dkim_end_headers(s->dkim) == -1)
 		return NULL;
+	if (s->arc != NULL && arc_end_headers(s->arc) == -1)
+		return NULL;
 	if (wants(s, F_DMARC) && (!s->decided || (s->authres_methods & F_DMARC) != 0) &&
 	    begin_dmarc(s) == -1)
 		return NULL;
@@ -393,6 +428,8 @@ wants_body(const struct session *s)
 	const struct mail *m = &s->mail;
 
 	if (s->dkim != NULL && dkim_wants_body(s->dkim) && (!s->decided || s->authres_on))
+		return true;
+	if (s->arc != NULL && arc_wants_body(s->arc) && (!s->decided || s->authres_on))
 		return true;
 	if (s->decided)
 		return false;
@@ -425,6 +462,8 @@ session_body(struct session *s, struct str chunk)
 		r = dkim_add_body(s->dkim, chunk, deadline);
 		wait_end(s);
 	}
+	if (s->arc != NULL)
+		arc_add_body(s->arc, chunk);
 	if (r == 0 && (s->facts & F_RAWBODY) != 0 && !s->decided)
 		r = store_body(s, chunk);
 	if (r == -1)
@@ -453,5 +492,7 @@ session_lookups(const struct session *s)
 		asked |= F_DKIM;
 	if (s->dmarc_done != NULL)
 		asked |= F_DMARC;
+	if (s->arc_done != NULL && s->arc_done->result != ARC_R_NONE)
+		asked |= F_ARC;
 	return asked;
 }

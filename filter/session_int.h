@@ -4,6 +4,7 @@
 #ifndef FILTER_SESSION_INT_H
 #define FILTER_SESSION_INT_H
 
+#include "arc.h"
 #include "session.h"
 
 struct session {
@@ -22,6 +23,8 @@ struct session {
 	const struct dkim_answer *dkim_done;
 	struct dmarc_check *dmarc;
 	const struct dmarc_answer *dmarc_done;
+	struct arc_check *arc;
+	const struct arc_answer *arc_done;
 	msec		 waited, wait_from;
 
 	bool		 authres_on, authres_auto;
