@@ -303,6 +303,8 @@ count_starts(const struct regex *re, struct str subject)
 
 	if (re->needs == -1)
 		return subject.n + 1;
+	if (subject.n == 0)
+		return 0;
 	p = memrchr(subject.p, re->needs, subject.n);
 	if ((re->needs | 0x20) >= 'a' && (re->needs | 0x20) <= 'z')
 		q = memrchr(subject.p, re->needs ^ 0x20, subject.n);
