@@ -37,6 +37,7 @@ struct testcase {
 	int		 fields[MAX_FIELDS], field_values[MAX_FIELDS], nfields;
 	int		 body;
 	int		 spf, spf_helo, nsigs, sigs[2];
+	int		 arc;
 	unsigned	 patience;	/* bit n: the lookup n is not there before it is waited for */
 	bool		 headers_cut, body_cut;
 };
@@ -83,6 +84,8 @@ random_compare(char *out, size_t n, int rule)
 		"raw.body contains \"b\"", "raw.body matches /z+/", "size > 40",
 		"dkim is pass", "dkim is not fail", "dkim.domain is s1.example",
 		"any dkim.signature has ( result is fail and domain is s2.example )",
+		"arc is pass", "arc is not fail", "arc.sealer is s1.example",
+		"arc.result[\"dmarc\"] is pass", "any arc.result[\"dkim\"] is fail",
 		"time.hour < 12", "macro[\"j\"] is set", "queue.id is set",
 	};
 	static const char *const few[] = {
@@ -224,7 +227,8 @@ random_case(struct testcase *c)
 	c->nsigs = (int)rnd(3);
 	c->sigs[0] = (int)rnd(7);
 	c->sigs[1] = (int)rnd(7);
-	c->patience = rnd(16);
+	c->arc = (int)rnd(4);
+	c->patience = rnd(32);
 	c->headers_cut = rnd(12) == 0;
 	c->body_cut = rnd(12) == 0;
 }
@@ -244,8 +248,8 @@ print_case(const struct testcase *c, FILE *f)
 		fprintf(f, " %s", rcpts[c->rcpts[i]]);
 	for (int i = 0; i < c->nfields; i++)
 		fprintf(f, "\n# %s:%s", field_names[c->fields[i]], field_values[c->field_values[i]]);
-	fprintf(f, "\n# body %d spf %d helo %d sigs %d (%d %d) patience %x cut %d %d\n", c->body, c->spf,
-	    c->spf_helo, c->nsigs, c->sigs[0], c->sigs[1], c->patience, c->headers_cut, c->body_cut);
+	fprintf(f, "\n# body %d spf %d helo %d sigs %d (%d %d) arc %d patience %x cut %d %d\n", c->body, c->spf,
+	    c->spf_helo, c->nsigs, c->sigs[0], c->sigs[1], c->arc, c->patience, c->headers_cut, c->body_cut);
 }
 
 /* ---- The mail of a case ---- */
@@ -255,7 +259,8 @@ struct world {
 	struct spf_answer spf[2];
 	struct dkim_signature sigs[2];
 	struct dkim_answer dkim;
-	bool	waited[3];
+	struct arc_answer arc;
+	bool	waited[5];
 };
 
 static bool
@@ -278,6 +283,12 @@ static const struct dkim_answer *
 fake_dkim(struct mail *m)
 {
 	return there(m, 2) ? &((struct world *)m->ctx)->dkim : NULL;
+}
+
+static const struct arc_answer *
+fake_arc(struct mail *m)
+{
+	return there(m, 4) ? &((struct world *)m->ctx)->arc : NULL;
 }
 
 /* A field whose value begins with ! is at a decoder's limit. */
@@ -307,11 +318,16 @@ fake_mailboxes(struct mail *m, struct str raw)
 	return l;
 }
 
-static const struct mail_ops fake_ops = { fake_spf, fake_dkim, fake_decode, fake_mailboxes };
+static const struct mail_ops fake_ops = { fake_spf, fake_dkim, fake_decode, fake_mailboxes,
+    .arc = fake_arc };
 
 static void
 make_world(struct world *w, const struct testcase *c)
 {
+	static const struct arc_stated stated[] = {
+		{ { "dmarc", 5 }, { "pass", 4 } }, { { "dkim", 4 }, { "fail", 4 } },
+	};
+
 	memset(w, 0, sizeof(*w));
 	w->c = c;
 	w->spf[SPF_MAILFROM] = (struct spf_answer){ .result = (enum spf_result)c->spf,
@@ -321,6 +337,8 @@ make_world(struct world *w, const struct testcase *c)
 		w->sigs[i].result = (enum dkim_result)c->sigs[i];
 		w->sigs[i].domain = i == 0 ? STR("s1.example") : STR("s2.example");
 	}
+	w->arc = (struct arc_answer){ .result = (enum arc_result)c->arc,
+	    .sealer = STR("s1.example"), .stated = stated, .nstated = 2 };
 	w->dkim = (struct dkim_answer){ w->sigs, (size_t)c->nsigs };
 }
 

@@ -91,6 +91,9 @@ static const struct {
 	{ "dmarc.domain", "", "example.org", "unset" },
 	{ "dmarc.testing", "", "true", "unset" },
 	{ "dmarc.aligned-by", "", "spf|dkim", "unset" },
+	{ "arc", "", "pass", "unset" },
+	{ "arc.sealer", "", "list.example", "unset" },
+	{ "arc.result", "DKIM", "fail|pass", "unset" },
 	{ "time.hour", "", "9", "0" },
 	{ "time.weekday", "", "monday", "thursday" },
 	{ "macro", "{daemon_name}", "smtpd", "unset" },
@@ -141,6 +144,26 @@ fake_dmarc(struct mail *m)
 	return pending ? NULL : &answer;
 }
 
+static enum arc_result chain = ARC_R_PASS;
+
+/* One result in a word of nobody's, one in an old word. */
+static const struct arc_answer *
+fake_arc(struct mail *m)
+{
+	static const struct arc_stated stated[] = {
+		{ { "spf", 3 }, { "hardfail", 8 } },
+		{ { "dkim", 4 }, { "fail", 4 } },
+		{ { "dkim", 4 }, { "excellent", 9 } },
+		{ { "dkim", 4 }, { "Pass", 4 } },
+	};
+	static struct arc_answer answer = { .sealer = { "list.example", 12 },
+	    .stated = stated, .nstated = COUNT(stated) };
+
+	(void)m;
+	answer.result = chain;
+	return pending ? NULL : &answer;
+}
+
 static const struct str *
 fake_decode(struct mail *m, struct str raw)
 {
@@ -179,7 +202,7 @@ fake_mailboxes(struct mail *m, struct str raw)
 	return failing ? NULL : l;
 }
 
-static const struct mail_ops ops = { .spf = fake_spf, .dkim = fake_dkim, .dmarc = fake_dmarc,
+static const struct mail_ops ops = { .spf = fake_spf, .dkim = fake_dkim, .dmarc = fake_dmarc, .arc = fake_arc,
     .decode = fake_decode, .mailboxes = fake_mailboxes };
 
 /* ---- The two messages ---- */
@@ -482,6 +505,26 @@ identifiers(void **state)
 	}
 }
 
+static void
+sealed_results(void **state)
+{
+	(void)state;
+	assert_string_equal(ask_name("arc.result", "spf"), "fail");
+	assert_string_equal(ask_name("arc.result", "dmarc"), "unset");
+}
+
+/* Only a chain that passes states anything. */
+static void
+broken_chain(void **state)
+{
+	(void)state;
+	chain = ARC_R_TEMPERROR;
+	assert_string_equal(ask_name("arc", ""), "temperror");
+	assert_string_equal(ask_name("arc.sealer", ""), "unset");
+	assert_string_equal(ask_name("arc.result", "spf"), "unset");
+	chain = ARC_R_PASS;
+}
+
 /* ---- Names ---- */
 
 static void
@@ -497,7 +540,7 @@ names(void **state)
 		assert_true((f->thing == THING_SIGNATURE) == sig);
 		assert_true((f->thing == THING_RCPT) == (f->scope == P_RCPT));
 		assert_true(f->cost == C_DNS ||
-		    (f->flags & (F_SPF | F_SPFHELO | F_DKIM | F_DMARC)) == 0);
+		    (f->flags & (F_SPF | F_SPFHELO | F_DKIM | F_DMARC | F_ARC)) == 0);
 		assert_true(strlen(f->manual) > 10);
 	}
 	assert_null(fact_find(STR("spf.resullt")));
@@ -546,6 +589,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(one_signature, make_full, drop),
 		cmocka_unit_test_setup_teardown(many_values, make_full, drop),
 		cmocka_unit_test_setup_teardown(identifiers, make_full, drop),
+		cmocka_unit_test_setup_teardown(sealed_results, make_full, drop),
+		cmocka_unit_test_setup_teardown(broken_chain, make_full, drop),
 		cmocka_unit_test(names),
 		cmocka_unit_test(macro_stages),
 	};

@@ -149,6 +149,8 @@ static const struct {
 	{ T_DKIM, "policy", OP_IS, "policy", 1 },
 	{ T_DMARC, "temperror", OP_IN_SET, "none", 0 },
 	{ T_DMARC_POLICY, "reject", OP_IS, "reject", 1 },
+	{ T_ARC, "temperror", OP_IS, "fail", 0 },
+	{ T_RESULT, "softfail", OP_IN_SET, "softfail", 1 },
 	{ T_WEEKDAY, "monday", OP_IS, "tuesday", 0 },
 	{ T_BOOL, "true", OP_IS, "true", 1 },
 	{ T_BOOL, "true", OP_IS, "false", 0 },
@@ -251,6 +253,8 @@ static const struct { enum type_id id; const char *text, *printed; } prints[] = 
 	{ T_DMARC, "permerror", "permerror" },
 	{ T_DMARC_POLICY, "Quarantine", "quarantine" },
 	{ T_DMARC_METHOD, "dkim", "dkim" },
+	{ T_ARC, "Pass", "pass" },
+	{ T_RESULT, "permerror", "permerror" },
 	{ T_WEEKDAY, "sunday", "sunday" },
 };
 
