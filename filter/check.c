@@ -58,11 +58,14 @@ read_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
-/* The stage at which a rule's verdict is told, as the table shows it. */
+/* The stage at which a rule's verdict can be told; one that gives none has no such stage. */
 static const char *
-stage_shown(const struct rule *r)
+stage_told(const struct rule *r)
 {
-	return r->reply_stage < S_COUNT ? stage_name(r->reply_stage) : "-";
+	for (const struct action *a = r->actions; a != NULL; a = a->next)
+		if (actions[a->id].final && !a->would)
+			return stage_name(r->reply_stage);
+	return "-";
 }
 
 static void
@@ -74,13 +77,16 @@ print_table(const struct ruleset *rs)
 	for (const struct rule *r = rules; r != NULL; r = r->next)
 		if ((int)utf8_count(r->name.text) > width)
 			width = (int)utf8_count(r->name.text);
-	printf("%-*s  %-8s %-5s %s\n", width, "rule", "stage", "for", "held back by");
+	printf("%-*s  %-8s %-8s %-5s %s\n", width, "rule", "known at",
+	    "told at", "for", "held back by");
 	for (const struct rule *r = rules; r != NULL; r = r->next)
-		printf(STR_FMT "%*s  %-8s %-5s " STR_FMT "\n",
+		printf(STR_FMT "%*s  %-8s %-8s %-5s " STR_FMT "\n",
 		    STR_ARG(r->name.text), width - (int)utf8_count(r->name.text), "",
-		    stage_shown(r), r->per_rcpt ? "rcpt" : "all",
+		    stage_name(r->stage), stage_told(r), r->per_rcpt ? "rcpt" : "all",
 		    STR_ARG(r->holder != NULL ? r->holder->name.text : STR("-")));
-	printf("\n");
+	printf("\nNo verdict is told before %s (set earliest-reply).\n\n",
+	    rules_settings(rs)->earliest_reply == EARLIEST_CONNECT ? "connect" :
+	    rules_settings(rs)->earliest_reply == EARLIEST_MAIL ? "mail" : "rcpt");
 }
 
 static void
@@ -90,8 +96,13 @@ json_rules(struct strbuf *b, const struct ruleset *rs)
 	for (const struct rule *r = rules_ast(rs)->rules; r != NULL; r = r->next) {
 		strbuf_puts(b, "{\"rule\":");
 		strbuf_json(b, r->name.text);
-		strbuf_printf(b, ",\"stage\":\"%s\",\"perRecipient\":%s,\"heldBackBy\":",
-		    stage_shown(r), r->per_rcpt ? "true" : "false");
+		strbuf_printf(b, ",\"known\":\"%s\",\"told\":", stage_name(r->stage));
+		if (stage_told(r)[0] != '-')
+			strbuf_printf(b, "\"%s\"", stage_told(r));
+		else
+			strbuf_puts(b, "null");
+		strbuf_printf(b, ",\"perRecipient\":%s,\"heldBackBy\":",
+		    r->per_rcpt ? "true" : "false");
 		if (r->holder != NULL)
 			strbuf_json(b, r->holder->name.text);
 		else

@@ -1,0 +1,242 @@
+#!/usr/bin/python3
+"""commands.py - check, judge, facts and actions as an operator types them:
+what they print, for people and for programs, and their exit statuses."""
+
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from daemon import command                                                  # noqa: E402
+from scratch import ROOT, Scratch, binary                                   # noqa: E402
+from tap import Tap, skip_all                                               # noqa: E402
+
+RULES = """\
+nets own = 192.0.2.0/24
+
+rule own
+    if   client.ip in own or auth.user is set
+    then accept
+
+rule role
+    if   rcpt.local is postmaster
+    then accept
+
+rule bad-sender
+    if   sender is bad@example.com
+    then reject 550 5.7.1 "Sender ${sender}" "Second line"
+
+rule bad-spf
+    if   spf is fail
+    then reject 550 5.7.23 "SPF"
+
+rule bad-helo
+    if   helo is bad.example
+    then tempfail "HELO"
+
+rule bad-macro
+    if   macro["{daemon_name}"] is submission
+    then reject "macro"
+
+rule night
+    if   time.hour < 6
+    then reject "at night"
+
+rule marked
+    if   subject contains "tag me"
+    then tag subject "[T]"
+    then score +2
+
+rule hold
+    if   subject contains "hold me"
+    then quarantine "held"
+"""
+ZONE = "fail.example TXT \"v=spf1 -all\"\n"
+MESSAGE = "From: a@example.com\nSubject: %s\n\nhello\n"
+RECEIVED = ("Return-Path: <bad@example.com>\nReceived: from bad.example (host.example [203.0.113.77])\n"
+            "\tby mx.example.org (Postfix) with ESMTP id 1 for <bob@example.org>; Sun, 22 Nov 2026 10:00:00 +0000\n")
+DAY = "2026-11-22 10:00"
+
+
+class Files:
+    def __init__(self, scratch):
+        self.rules = scratch.write("rules", RULES)
+        self.zone = scratch.write("zone", ZONE)
+        self.plain = scratch.write("plain.eml", MESSAGE % "hello")
+        self.tag = scratch.write("tag.eml", MESSAGE % "tag me")
+        self.hold = scratch.write("hold.eml", MESSAGE % "hold me")
+        self.received = scratch.write("received.eml", RECEIVED + MESSAGE % "hello")
+        self.scratch = scratch
+
+    def judge(self, *args, stdin=None):
+        return command("judge", "-c", self.rules, "--zone", self.zone, "--time", DAY, *args, stdin=stdin)
+
+
+def statuses(tap, f):
+    """One line that says what and how to mend it, and the status of sysexits.h."""
+    warn = f.scratch.write("warn", RULES + "strings unused = a b\n")
+    bad = f.scratch.write("bad", RULES + "rule x\n    if   spf is fial\n    then accept\n")
+    failing = f.scratch.write("failing", RULES + 'test "t"\n    sender <bad@example.com>\n'
+                              "    rcpt <b@example.org>\n    expect accept\n")
+    cases = [
+        (0, ("check", "-c", f.rules), "good"),
+        (0, ("check", "-c", warn), "warning"),
+        (65, ("check", "-c", warn, "--strict"), "warning"),
+        (78, ("check", "-c", bad), "did you mean 'fail'"),
+        (78, ("check", "-c", failing), 'test "t" failed'),
+        (66, ("check", "-c", f.scratch.join("nowhere")), "No such file"),
+        (66, ("check", "-c", f.scratch.path), "directory"),
+        (64, ("check", "--nonsense"), "check --help"),
+        (64, ("check", f.rules), "-c"),
+        (64, ("judge", "-c", f.rules), "message file"),
+        (64, ("judge", "-c", f.rules, "--client", "1.2.3", f.plain), "1.2.3 is no IP address"),
+        (64, ("judge", "-c", f.rules, "--macro", "x", f.plain), "NAME=VALUE"),
+        (64, ("judge", "-c", f.rules, "--time", "noon", f.plain), "noon is no time"),
+        (64, ("judge", "-c"), "needs a value"),
+        (66, ("judge", "-c", f.rules, "--zone", f.zone, f.scratch.join("nowhere")), "nowhere"),
+        (66, ("judge", "-c", f.rules, "--zone", f.scratch.join("nozone"), f.plain), "nozone"),
+        (66, ("judge", "-c", f.scratch.join("norules"), f.plain), "norules"),
+        (78, ("judge", "-c", bad, f.plain), "did you mean 'fail'"),
+        (64, ("facts", "x"), "unexpected"),
+        (64, ("nonsense",), "nonsense"),
+        (64, (), "usage"),
+        (0, ("--help",), "usage"),
+        (0, ("check", "--help"), "--strict"),
+        (0, ("judge", "--help"), "--from-headers"),
+        (0, ("run", "--help"), "SIGHUP"),
+        (0, ("facts", "--help"), "--json"),
+        (0, ("--version",), "postern "),
+    ]
+    for want, args, word in cases:
+        status, out, err = command(*args)
+        tap.ok(status == want and word in out + err, "status %d: %s" % (want, " ".join(map(os.path.basename, args))),
+               "status %d" % status, out, err)
+        if want in (64, 66) and args:
+            tap.ok(out == "" and err.startswith("postern: ") and err.count("\n") == 1, "and says it in one line", out, err)
+    with open("/dev/full", "w") as full:
+        run = subprocess.run([binary(), "facts"], stdout=full, stderr=subprocess.PIPE, timeout=30)
+    tap.ok(run.returncode == 74 and b"disk" in run.stderr, "what can't be written is an error", run)
+
+
+def checks(tap, f):
+    status, out, err = command("check", "-c", f.rules, "-v")
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line and not line.startswith(("/", "No"))}
+    tap.same(rows.get("own"), ["mail", "mail", "all", "-"], "check -v: a rule that nothing holds back", out)
+    tap.same(rows.get("bad-sender"), ["mail", "rcpt", "all", "role"], "check -v: one that is held back")
+    tap.same(rows.get("marked"), ["headers", "-", "all", "-"], "check -v: one without verdict")
+    tap.ok(re.search(r": good: 9 rules, 1 list, 0 tests passed, 0 warnings$", out.strip()), "check: counts", out)
+    data = json.loads(command("check", "-c", f.rules, "--json")[1])
+    tap.same((data["errors"], data["warnings"], len(data["rules"])), (0, 0, 9), "check --json: counts")
+    tap.same(data["rules"][2], {"rule": "bad-sender", "known": "mail", "told": "rcpt", "perRecipient": False,
+                                "heldBackBy": "role"}, "check --json: a rule")
+    bad = f.scratch.write("bad2", "rule x\n    if   helo is \"\n    then acept\n")
+    status, out, err = command("check", "-c", bad, "--json")
+    data = json.loads(out)
+    tap.ok(status == 78 and data["errors"] == len(data["diagnostics"]) > 1 and err == "", "check --json: mistakes", out, err)
+    tap.ok(all(d["line"] in (2, 3) and d["severity"] == "error" for d in data["diagnostics"]), "check --json: places", out)
+
+
+# options, the message, and what the line about it says
+VERDICTS = [
+    ((), "plain", "accept since no rule says otherwise"),
+    (("--client", "192.0.2.5", "--sender", "bad@example.com"), "plain", "accept by own at "),
+    (("--client", "203.0.113.5", "--sender", "bad@example.com"), "plain",
+     'reject 550 5.7.1 "Sender bad@example.com / Second line" by bad-sender at rcpt'),
+    (("--sender", "<bad@example.com>"), "plain", "by bad-sender at rcpt"),
+    (("--auth", "bob", "--sender", "bad@example.com"), "plain", "accept by own at "),
+    (("--client", "203.0.113.5", "--helo", "x.example", "--sender", "a@fail.example"), "plain", "reject 550 5.7.23"),
+    (("--helo", "bad.example"), "plain", 'tempfail 451 4.7.1 "HELO" by bad-helo'),
+    (("--macro", "{daemon_name}=submission"), "plain", "by bad-macro at "),
+    (("--macro", "daemon_name=submission"), "plain", "by bad-macro at "),
+    (("--time", "2026-11-22 05:59"), "plain", "by night at "),
+    (("--time", "1795345200"), "plain", ""),
+    (("--rcpt", "postmaster@example.org", "--sender", "bad@example.com"), "plain", "accept by role at "),
+    ((), "hold", 'quarantine "held" by hold at message'),
+    (("--from-headers",), "received", "Sender bad@example.com"),
+    (("--from-headers", "--sender", "good@example.com"), "received", 'tempfail 451 4.7.1 "HELO"'),
+    (("--from-headers", "--sender", "", "--helo", "good.example"), "received", "accept since"),
+]
+
+
+def judges(tap, f):
+    for options, name, want in VERDICTS:
+        status, out, err = f.judge(*options, getattr(f, name))
+        first = out.split("\n")[0]
+        tap.ok(status == 0 and want in first and err == "", "judge %s %s" % (name, " ".join(options)), out, err)
+    out = f.judge("--sender", "bad@example.com", "--rcpt", "bob@example.org", "--rcpt", "postmaster@example.org", f.plain)[1]
+    tap.ok("\n  <bob@example.org>: reject 550" in out and "\n  <postmaster@example.org>: accept by role" in out,
+           "judge: each recipient", out)
+    out = f.judge(f.tag)[1]
+    tap.ok('\n  tag subject "[T]"\n' in out and "\n  score 2\n" in out, "judge: edits and score", out)
+    out = f.judge("-v", "--sender", "bad@example.com", f.plain)[1]
+    tap.ok(re.search(r"^  bad-sender +true +\w+ +sender is bad@example\.com$", out, re.M) and
+           re.search(r"^  hold +not asked", out, re.M), "judge -v: the trace", out)
+    out = f.judge(f.plain, f.tag, f.hold)[1].splitlines()
+    tap.ok(len(out) == 3 and out[2].startswith(f.hold + ": quarantine"), "judge: a line a file", out)
+    status, out, err = f.judge("-", stdin=(MESSAGE % "hold me").encode())
+    tap.ok(status == 0 and out.startswith("-: quarantine"), "judge: standard input", out, err)
+    status, out, err = f.judge(f.plain, f.scratch.join("nowhere"), f.hold)
+    tap.ok(status == 66 and out.count("\n") == 2, "judge: one file that can't be read does not keep the others", out, err)
+    out = f.judge("--sender", "bad@example.com", "--helo", "x\033[31m\n.example", f.plain)[1]
+    tap.ok("\033" not in out, "judge: nothing speaks to the terminal", out)
+
+
+def judges_json(tap, f):
+    out = f.judge("--json", "-v", "--sender", "bad@example.com", "--rcpt", "bob@example.org", f.plain, f.tag, f.hold)[1]
+    rows = [json.loads(line) for line in out.splitlines()]
+    tap.same([(r["verdict"], r["rule"]) for r in rows], [("reject", "bad-sender")] * 3, "judge --json: an object a file")
+    tap.same((rows[0]["code"], rows[0]["enhanced"], rows[0]["reply"]),
+             (550, "5.7.1", ["Sender bad@example.com", "Second line"]), "judge --json: the reply")
+    trace = {t["rule"]: t["outcome"] for t in rows[0]["recipients"][0]["trace"]}
+    tap.same((trace["own"], trace["bad-sender"], trace["hold"]), ("false", "true", "not asked"), "judge --json: the trace")
+    row = json.loads(f.judge("--json", f.tag)[1])
+    tap.same((row["verdict"], row["rule"], row["score"]), ("accept", None, 2), "judge --json: no rule")
+    tap.same(row["edits"], [{"edit": "tag subject", "name": row["edits"][0]["name"], "value": "[T]", "rule": "marked"}],
+             "judge --json: edits")
+
+
+def tables(tap, f):
+    """Each row of the .def files, in its order."""
+    for name, pattern in (("facts", r'^FACT\("([^"]+)"'), ("actions", r'^ACTION\("([^"]+)"')):
+        with open(os.path.join(ROOT, "rules", name + ".def")) as d:
+            want = re.findall(pattern, d.read(), re.M)
+        rows = json.loads(command(name, "--json")[1])
+        tap.same([r["name"] for r in rows], want, "%s --json: every row" % name)
+        tap.ok(all(r["manual"] for r in rows), "%s --json: each with its line of manual" % name)
+        text = command(name)[1].splitlines()
+        tap.ok(len(text) == len(want) and all(t.startswith(w) for t, w in zip(text, want)), "%s: every row" % name)
+
+
+def colour(tap, f):
+    """Only for people: a pipe gets none, and NO_COLOR takes it from a terminal."""
+    master, slave = os.openpty()
+    seen = {}
+    for no_color in ("", "1"):
+        subprocess.run([binary(), "judge", "-c", f.rules, "--zone", f.zone, "--time", DAY, f.plain], stdout=slave,
+                       timeout=30, env=dict(os.environ, NO_COLOR=no_color))
+        ready = select.select([master], [], [], 10)[0]
+        seen[no_color] = b"\033[" in os.read(master, 65536) if ready else None
+    os.close(master)
+    os.close(slave)
+    tap.same(seen, {"": True, "1": False}, "colour on a terminal, unless NO_COLOR")
+    tap.ok("\033[" not in f.judge(f.plain)[1], "no colour in a pipe")
+
+
+def main():
+    if not os.access(binary(), os.X_OK):
+        skip_all("no %s" % binary())
+    os.environ["TZ"] = "UTC"
+    tap = Tap()
+    with Scratch("commands") as scratch:
+        f = Files(scratch)
+        for case in (statuses, checks, judges, judges_json, tables, colour):
+            tap.case(case.__name__, case, tap, f)
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
