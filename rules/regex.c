@@ -303,7 +303,7 @@ count_starts(const struct regex *re, struct str subject)
 
 	if (re->needs == -1)
 		return subject.n + 1;
-	if (subject.n == 0)
+	if (subject.p == NULL || subject.n == 0)
 		return 0;
 	p = memrchr(subject.p, re->needs, subject.n);
 	if ((re->needs | 0x20) >= 'a' && (re->needs | 0x20) <= 'z')
