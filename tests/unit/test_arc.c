@@ -391,6 +391,10 @@ changed(void **state)
 	must(validate("Hello \r\nlunch?  \r\n\r\n \r\n"), ARC_R_PASS, "");
 	put_first("Subject", STR(" another"));
 	must(validate(body), ARC_R_PASS, "");	/* h= names it once */
+	new_letter();
+	seal(1, &(struct sealing){ .tags = " l=15;" });
+	must(validate("Hello\r\nlunch?\r\nand more\r\n"), ARC_R_FAIL,
+	    "ARC-Message-Signature 1: l= is not the body's length");
 }
 
 static void
