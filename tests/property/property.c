@@ -37,7 +37,7 @@ struct testcase {
 	int		 fields[MAX_FIELDS], field_values[MAX_FIELDS], nfields;
 	int		 body;
 	int		 spf, spf_helo, nsigs, sigs[2];
-	int		 arc;
+	int		 arc, dmarc;
 	unsigned	 patience;	/* bit n: the lookup n is not there before it is waited for */
 	bool		 headers_cut, body_cut;
 };
@@ -86,6 +86,9 @@ random_compare(char *out, size_t n, int rule)
 		"any dkim.signature has ( result is fail and domain is s2.example )",
 		"arc is pass", "arc is not fail", "arc.sealer is s1.example",
 		"arc.result[\"dmarc\"] is pass", "any arc.result[\"dkim\"] is fail",
+		"dmarc is fail", "dmarc is not pass", "dmarc in { fail none permerror }",
+		"dmarc is temperror", "dmarc.policy is reject", "dmarc.domain is set",
+		"dmarc.testing", "any dmarc.aligned-by is spf", "dmarc.aligned-by is not dkim",
 		"time.hour < 12", "macro[\"j\"] is set", "queue.id is set",
 	};
 	static const char *const few[] = {
@@ -228,7 +231,8 @@ random_case(struct testcase *c)
 	c->sigs[0] = (int)rnd(7);
 	c->sigs[1] = (int)rnd(7);
 	c->arc = (int)rnd(4);
-	c->patience = rnd(32);
+	c->dmarc = (int)rnd(5 * 4);
+	c->patience = rnd(64);
 	c->headers_cut = rnd(12) == 0;
 	c->body_cut = rnd(12) == 0;
 }
@@ -248,8 +252,8 @@ print_case(const struct testcase *c, FILE *f)
 		fprintf(f, " %s", rcpts[c->rcpts[i]]);
 	for (int i = 0; i < c->nfields; i++)
 		fprintf(f, "\n# %s:%s", field_names[c->fields[i]], field_values[c->field_values[i]]);
-	fprintf(f, "\n# body %d spf %d helo %d sigs %d (%d %d) arc %d patience %x cut %d %d\n", c->body, c->spf,
-	    c->spf_helo, c->nsigs, c->sigs[0], c->sigs[1], c->arc, c->patience, c->headers_cut, c->body_cut);
+	fprintf(f, "\n# body %d spf %d helo %d sigs %d (%d %d) arc %d dmarc %d patience %x cut %d %d\n", c->body, c->spf,
+	    c->spf_helo, c->nsigs, c->sigs[0], c->sigs[1], c->arc, c->dmarc, c->patience, c->headers_cut, c->body_cut);
 }
 
 /* ---- The mail of a case ---- */
@@ -260,7 +264,8 @@ struct world {
 	struct dkim_signature sigs[2];
 	struct dkim_answer dkim;
 	struct arc_answer arc;
-	bool	waited[5];
+	struct dmarc_answer dmarc;
+	bool	waited[6];
 };
 
 static bool
@@ -291,6 +296,12 @@ fake_arc(struct mail *m)
 	return there(m, 4) ? &((struct world *)m->ctx)->arc : NULL;
 }
 
+static const struct dmarc_answer *
+fake_dmarc(struct mail *m)
+{
+	return there(m, 5) ? &((struct world *)m->ctx)->dmarc : NULL;
+}
+
 /* A field whose value begins with ! is at a decoder's limit. */
 static const struct str *
 fake_decode(struct mail *m, struct str raw)
@@ -319,7 +330,7 @@ fake_mailboxes(struct mail *m, struct str raw)
 }
 
 static const struct mail_ops fake_ops = { fake_spf, fake_dkim, fake_decode, fake_mailboxes,
-    .arc = fake_arc };
+    .arc = fake_arc, .dmarc = fake_dmarc };
 
 static void
 make_world(struct world *w, const struct testcase *c)
@@ -339,6 +350,10 @@ make_world(struct world *w, const struct testcase *c)
 	}
 	w->arc = (struct arc_answer){ .result = (enum arc_result)c->arc,
 	    .sealer = STR("s1.example"), .stated = stated, .nstated = 2 };
+	w->dmarc = (struct dmarc_answer){ .result = (enum dmarc_result)(c->dmarc % 5),
+	    .has_policy = c->dmarc / 5 > 0, .policy = c->dmarc / 5 > 1 ? DMARC_P_REJECT : DMARC_P_NONE,
+	    .domain = c->dmarc / 5 > 0 ? STR("s1.example") : STR(""), .testing = c->dmarc / 5 == 3,
+	    .spf_aligned = c->dmarc == 5, .dkim_aligned = c->dmarc % 5 == DMARC_R_PASS };
 	w->dkim = (struct dkim_answer){ w->sigs, (size_t)c->nsigs };
 }
 

@@ -50,10 +50,20 @@ writes_methods(void **state)
 		  .reason = STR("the body hash differs"), .tag = STR("abcdefgh") },
 	};
 	const struct dkim_answer none = { .n = 0 }, two = { sig, 2 };
+	const struct dmarc_answer fail = { .result = DMARC_R_FAIL, .has_policy = true,
+	    .policy = DMARC_P_REJECT, .from = STR("x.example.com"), .domain = STR("example.com") };
+	const struct dmarc_answer lost = { .result = DMARC_R_TEMPERROR,
+	    .from = STR("example.com"), .reason = STR("_dmarc.example.com: timeout") };
 	struct authres r = { .authserv_id = STR("mx.example.org") };
 
 	(void)state;
 	expect(&r, "mx.example.org; none");
+	r.dmarc = &fail;
+	expect(&r, "mx.example.org;\n\tdmarc=fail (p=reject) header.from=x.example.com");
+	r.dmarc = &lost;
+	expect(&r, "mx.example.org;\n\tdmarc=temperror reason=\"_dmarc.example.com: timeout\"\n"
+	    "\theader.from=example.com");
+	r.dmarc = NULL;
 	r.spf = &pass;
 	r.mailfrom = STR("u@example.net");
 	expect(&r, "mx.example.org;\n\tspf=pass smtp.mailfrom=u@example.net");
