@@ -54,6 +54,11 @@ writes_methods(void **state)
 	    .policy = DMARC_P_REJECT, .from = STR("x.example.com"), .domain = STR("example.com") };
 	const struct dmarc_answer lost = { .result = DMARC_R_TEMPERROR,
 	    .from = STR("example.com"), .reason = STR("_dmarc.example.com: timeout") };
+	const struct arc_answer unsealed = { .result = ARC_R_NONE };
+	const struct arc_answer sealed = { .result = ARC_R_PASS, .sealer = STR("a.example"),
+	    .oldest_pass = 2 };
+	const struct arc_answer undecided = { .result = ARC_R_TEMPERROR,
+	    .reason = STR("ARC-Seal 1: the key lookup failed") };
 	struct authres r = { .authserv_id = STR("mx.example.org") };
 
 	(void)state;
@@ -64,6 +69,16 @@ writes_methods(void **state)
 	expect(&r, "mx.example.org;\n\tdmarc=temperror reason=\"_dmarc.example.com: timeout\"\n"
 	    "\theader.from=example.com");
 	r.dmarc = NULL;
+	r.arc = &unsealed;
+	expect(&r, "mx.example.org;\n\tarc=none");
+	r.arc = &sealed;
+	r.remote_ip = STR("2001:db8::1");
+	expect(&r, "mx.example.org;\n\tarc=pass header.oldest-pass=2 smtp.remote-ip=\"2001:db8::1\"");
+	/* RFC 8617, 5.2.1: to others a lookup that failed is a failure. */
+	r.arc = &undecided;
+	expect(&r, "mx.example.org;\n\tarc=fail reason=\"ARC-Seal 1: the key lookup failed\"\n"
+	    "\tsmtp.remote-ip=\"2001:db8::1\"");
+	r.arc = NULL;
 	r.spf = &pass;
 	r.mailfrom = STR("u@example.net");
 	expect(&r, "mx.example.org;\n\tspf=pass smtp.mailfrom=u@example.net");
