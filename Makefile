@@ -26,7 +26,7 @@ HARDEN_LD = -pie -Wl,-z,relro,-z,now
 SANITIZE =
 
 PKGS_RULES  = libpcre2-8 libidn2
-PKGS	    = $(PKGS_RULES) libpsl libunbound opendkim libcrypto libsystemd milter
+PKGS	    = $(PKGS_RULES) libpsl libunbound opendkim libcrypto milter
 LIBS_RULES := $(shell pkg-config --libs $(PKGS_RULES) 2>/dev/null)
 LIBS	   := -lspf2 $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -141,13 +141,12 @@ check-e2e: all
 
 # The same under the sanitizers: all but the MTAs.
 check-asan: deps-check
-	@ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
+	@ASAN_OPTIONS=detect_leaks=1 \
 	 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan NO_DEPS=1 \
 	    SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer' CFLAGS='-O1 -g' sanitized
 
 check-tsan: deps-check
-	@TSAN_OPTIONS=suppressions=tests/tsan.supp \
-	 $(MAKE) --no-print-directory BUILD=$(BUILD)/tsan NO_DEPS=1 \
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan NO_DEPS=1 \
 	    SANITIZE=-fsanitize=thread CFLAGS='-O1 -g' sanitized
 
 sanitized: all $(UNIT) $(TOOLS)
