@@ -16,6 +16,7 @@
 
 struct regex;
 struct table;
+struct text;
 
 /* A word, string, number or <> of the source; text is without quotes and escapes. */
 enum operand_kind { OPD_WORD, OPD_STRING, OPD_NUMBER, OPD_EMPTY };
@@ -32,16 +33,18 @@ struct name_ref {
 	struct str	text;
 };
 
-/* `spf`, `header["X"]` */
+/* `spf`, `header["X"]`, `rate["${client.ip}", 100 per 1h]` */
 struct fact_ref {
 	struct span	at;		/* all of it */
 	struct str	name;
 	bool		has_key;
 	struct span	key_at;
-	struct str	key;
+	struct str	key;		/* of rate: all that is in [ ], once resolved */
+	struct text    *key_text;	/* of rate, whose key has facts in it; else NULL */
+	struct operand *limit, *window;	/* NUMBER per DURATION; NULL without */
 	/* resolved */
 	const struct fact *fact;
-	enum stage	stage;		/* fact->stage, but macros have their own, and `score` and `matched` that of what feeds them */
+	enum stage	stage;		/* fact->stage, but macros have their own, and `score`, `matched` and `rate` that of what feeds them */
 	enum scope	scope;		/* likewise: P_RCPT where what feeds it is judged per recipient */
 	int		rule;		/* of matched["rule"]: its index */
 };

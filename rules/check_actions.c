@@ -61,6 +61,8 @@ check_key(struct typing *t, const struct fact_ref *ref)
 
 	if ((ref->fact->flags & F_KEY) == 0)
 		return true;
+	if (ref->fact->flags & F_RATE)
+		return check_rate(t, ref);
 	if (ref->fact->flags & F_HEADERS)
 		return check_header_name(t, ref->key_at, key);
 	if (strcmp(ref->fact->name, "macro") == 0) {

@@ -14,6 +14,7 @@
 #include "arena.h"
 #include "check_walk.h"
 #include "diag.h"
+#include "print_int.h"
 
 struct names {
 	struct ast	*ast;
@@ -157,6 +158,62 @@ unknown_fact(struct names *n, const struct fact_ref *ref, enum thing inside)
 	check_unknown(n->d, at, "fact", ref->name, names, names_inside(inside, names));
 }
 
+static void resolve_fact(struct names *n, struct fact_ref *ref, enum thing inside);
+
+static struct str
+span_text(struct span at)
+{
+	return (struct str){ at.src->text.p + at.off, at.n };
+}
+
+/* A key is made of what mail brings; what the rules make of it would go round in circles. */
+static bool
+resolve_key_part(struct names *n, struct part *p)
+{
+	const struct fact *f;
+
+	if (p->kind == PART_CAPTURE) {
+		diag_error(n->d, p->at, "a key has no captures, since no pattern has matched");
+		return false;
+	}
+	if (p->kind != PART_FACT)
+		return true;
+	resolve_fact(n, &p->fact, THING_NONE);
+	if ((f = p->fact.fact) == NULL)
+		return false;
+	if ((f->flags & (F_OWN | F_STORED)) != 0) {
+		diag_error(n->d, p->at, "'%s' can't stand in a key: name what comes with the mail",
+		    f->name);
+		return false;
+	}
+	return true;
+}
+
+/* Its key becomes all that is in [ ], so that equal keys are equal expressions. */
+static void
+resolve_rate(struct names *n, struct fact_ref *ref)
+{
+	struct fact_ref all = *ref;
+	struct strbuf b = { 0 };
+	bool right = true, names_fact = false;
+
+	for (struct part *p = ref->key_text->parts; p != NULL; p = p->next) {
+		right = resolve_key_part(n, p) && right;
+		names_fact |= p->kind == PART_FACT;
+	}
+	if (!right) {
+		ref->fact = NULL;
+		return;
+	}
+	if (!names_fact)
+		diag_warning(n->d, ref->key_at, "this key is the same for all mail, which is counted "
+		    "together; to count each client by itself write \"${client.ip}\"");
+	print_fact(&b, &all);
+	if (!b.failed)
+		ref->key = str_dup(n->a, strbuf_slice(&b));
+	strbuf_free(&b);
+}
+
 static void
 resolve_fact(struct names *n, struct fact_ref *ref, enum thing inside)
 {
@@ -169,17 +226,29 @@ resolve_fact(struct names *n, struct fact_ref *ref, enum thing inside)
 		return;
 	}
 	if ((f->flags & F_KEY) != 0 && !ref->has_key) {
-		diag_error(n->d, ref->at, "'%s' needs to be told which: %s[\"NAME\"]",
-		    f->name, f->name);
+		diag_error(n->d, ref->at, "'%s' needs to be told which: %s[\"%s]",
+		    f->name, f->name, f->flags & F_RATE ? "${client.ip}\", 100 per 1h" :
+		    "NAME\"");
 		return;
 	}
 	if ((f->flags & F_KEY) == 0 && ref->has_key) {
 		diag_error(n->d, ref->key_at, "'%s' takes no name in [ ]", f->name);
 		return;
 	}
+	if ((ref->limit != NULL) != ((f->flags & F_RATE) != 0)) {
+		if (ref->limit != NULL)
+			diag_error(n->d, ref->limit->at, "'%s' has no limit", f->name);
+		else
+			diag_error(n->d, ref->at, "'%s' needs to be told how many in which "
+			    "time: %s[" STR_FMT ", 100 per 1h]", f->name, f->name,
+			    STR_ARG(span_text(ref->key_at)));
+		return;
+	}
 	ref->fact = f;
 	if (strcmp(f->name, "matched") == 0)
 		resolve_matched(n, ref);
+	else if (f->flags & F_RATE)
+		resolve_rate(n, ref);
 }
 
 static void
@@ -254,7 +323,15 @@ resolve_cond(struct names *n, struct cond *c, enum thing inside)
 static void
 resolve_text(void *arg, const struct fact_use *u)
 {
-	resolve_fact(arg, u->ref, THING_NONE);
+	struct names *n = arg;
+	const struct fact *f;
+
+	resolve_fact(n, u->ref, THING_NONE);
+	if ((f = u->ref->fact) != NULL && (f->flags & F_STORED) != 0) {
+		diag_error(n->d, u->ref->at, "'%s' is asked in conditions only, since asking "
+		    "changes it", f->name);
+		u->ref->fact = NULL;
+	}
 }
 
 static void

@@ -24,6 +24,7 @@ struct known {
 	enum stage	final;		/* with the texts of its final action */
 	enum stage	edits;		/* with the texts of its edits */
 	bool		per_rcpt;
+	bool		greylist;	/* asked in the condition */
 	int		constant;	/* of the condition */
 	struct asked	asked;
 	int		held;		/* rules that it holds back */
@@ -40,8 +41,24 @@ struct stages {
 	bool		 score_per_rcpt;
 
 	enum stage	 at;		/* of what is being walked */
-	bool		 per_rcpt;
+	bool		 per_rcpt, greylist;
 };
+
+static void place_fact(void *arg, const struct fact_use *u);
+
+/* A key is known, and anybody's, when and as its facts are. */
+static void
+place_key(struct stages *s, struct fact_ref *ref)
+{
+	for (struct part *p = ref->key_text->parts; p != NULL; p = p->next) {
+		if (p->kind != PART_FACT)
+			continue;
+		place_fact(s, &(struct fact_use){ &p->fact, NULL, THING_NONE });
+		ref->stage = stage_later(ref->stage, p->fact.stage);
+		if (p->fact.scope == P_RCPT)
+			ref->scope = P_RCPT;
+	}
+}
 
 static void
 place_fact(void *arg, const struct fact_use *u)
@@ -66,8 +83,11 @@ place_fact(void *arg, const struct fact_use *u)
 		ref->stage = s->of[ref->rule].cond;
 		ref->scope = s->of[ref->rule].per_rcpt ? P_RCPT : P_MSG;
 	}
+	if (f->flags & F_RATE)
+		place_key(s, ref);
 	s->at = stage_later(s->at, ref->stage);
 	s->per_rcpt |= ref->scope == P_RCPT;
+	s->greylist |= (f->flags & F_GREYLIST) != 0;
 }
 
 /* The latest of `from` and the facts of one action's texts. */
@@ -89,8 +109,9 @@ place_rule(struct stages *s, struct rule *r)
 	bool scores = false;
 
 	s->at = S_CONNECT;
-	s->per_rcpt = false;
+	s->per_rcpt = s->greylist = false;
 	walk_cond(r->cond, place_fact, s);
+	k->greylist = s->greylist;
 	k->cond = k->final = k->edits = s->at;
 	for (struct action *a = r->actions; a != NULL; a = a->next) {
 		enum stage at = place_texts(s, a, k->cond);
@@ -163,12 +184,39 @@ place_reply(struct stages *s, struct rule *r)
 		r->reply_stage = S_MESSAGE;
 }
 
+/* greylist is asked at RCPT or not at all (language.md, Side effects). */
+static void
+check_greylist(struct stages *s, const struct rule *r)
+{
+	const struct known *k = &s->of[r->index];
+
+	if (k->cond > S_RCPT) {
+		diag_error(s->d, r->name.at, "'" STR_FMT "' asks greylist, which is asked at rcpt, "
+		    "but the rest of its condition is known at %s only",
+		    STR_ARG(r->name.text), stage_name(k->cond));
+		return;
+	}
+	for (size_t i = 0; i < s->nabove; i++) {
+		const struct rule *other = s->above[i];
+
+		if (rule_final(other) == NULL || s->of[other->index].cond <= S_RCPT ||
+		    !must_wait(s, r, other))
+			continue;
+		diag_warning(s->d, r->name.at, "'" STR_FMT "' asks greylist, which is asked at rcpt, "
+		    "and delays nobody where '" STR_FMT "' above is not decided by then; put it "
+		    "above that rule", STR_ARG(r->name.text), STR_ARG(other->name.text));
+		diag_note(s->d, other->name.at, "this rule is known at %s",
+		    stage_name(s->of[other->index].cond));
+		return;
+	}
+}
+
 static bool
 is_held_back(const struct stages *s, const struct rule *r)
 {
 	const struct action *final = rule_final(r);
 
-	return final != NULL && s->of[r->index].constant != -1 && actions[final->id].args == ARG_REPLY &&
+	return !s->of[r->index].greylist && final != NULL && s->of[r->index].constant != -1 && actions[final->id].args == ARG_REPLY &&
 	    r->holder != NULL && r->stage <= S_RCPT && r->reply_stage > S_DATA;
 }
 
@@ -225,6 +273,8 @@ check_stages(struct ast *ast, struct diag *d)
 		k->asked = cond_asked(r->cond);
 		place_rule(&s, r);
 		place_reply(&s, r);
+		if (k->greylist)
+			check_greylist(&s, r);
 		if ((k->constant = cond_constant(r->cond, false)) == -1)
 			continue;
 		if (rule_final(r) != NULL || has_edits(r))

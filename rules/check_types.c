@@ -172,7 +172,7 @@ check_quantifier(struct typing *t, const struct cond *c, enum thing inside)
 		    "looked at: leave out '%s'", thing_name(inside), word);
 		return false;
 	}
-	if ((f->flags & F_LIST) == 0 && f->scope != P_RCPT) {
+	if ((f->flags & F_LIST) == 0 && (f->scope != P_RCPT || (f->flags & F_STORED) != 0)) {
 		diag_error(t->d, c->quant_at, "'" STR_FMT "' has one value only: leave "
 		    "out '%s'", STR_ARG(c->fact.name), word);
 		return false;

@@ -23,6 +23,8 @@ int check_operand(struct typing *t, const struct fact *f, enum op op, struct ope
 bool check_header_name(struct typing *t, struct span at, struct str name);
 /* Can the name in header["X"], macro["x"], sender.param["X"] be one?  Says so where not. */
 bool check_key(struct typing *t, const struct fact_ref *ref);
+/* The same for what stands in rate[...]. */
+bool check_rate(struct typing *t, const struct fact_ref *ref);
 
 /* ${n} in the rule's texts, and which comparison it means. */
 void check_captures(struct typing *t, struct rule *r);

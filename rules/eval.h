@@ -12,6 +12,7 @@
 #include "rules.h"
 
 struct captures;
+struct rules_state;
 
 /*
  * The outcomes that a condition may still have, as a set of bits.  One bit:
@@ -44,6 +45,8 @@ o_may_end(outcome o)
 outcome o_and(outcome a, outcome b);
 outcome o_or(outcome a, outcome b);
 outcome o_not(outcome a);
+/* What on-error says to an error of that class. */
+outcome o_error(const struct rules_state *st, enum error_class class);
 
 /* A condition, its children cheapest first.  Equal comparisons share a slot. */
 struct node {
@@ -68,6 +71,7 @@ struct crule {
 	bool		edits;		/* has edits that are not shadow */
 	bool		notes;		/* has log, or shadow actions */
 	bool		scores;
+	bool		greylists;	/* its condition asks `greylist` */
 	int64_t		score;
 	unsigned	flags;		/* F_SPF ... of all that it names */
 };
@@ -79,6 +83,9 @@ struct program {
 	size_t		 nscorers;
 	size_t		 nshared, nown;	/* slots of comparisons: shared, per recipient */
 	size_t		 nown_rules;	/* slots of rules that are judged per recipient */
+	const struct fact_ref **rates;	/* the expressions with `rate`, each once, in file order */
+	size_t		 nrates;
+	bool		 greylists;	/* some rule does */
 };
 
 struct ruleset {
@@ -117,11 +124,15 @@ struct rules_state {
 	bool		 strictest;	/* no split any more in this transaction */
 	int64_t		 nsplit;
 	struct plan	 plan;
+	struct stored	*stored;	/* what the store said about the message */
+	bool		 supposing;	/* outcomes are tried, and not kept */
 	bool		 failed;	/* memory */
 };
 
 /* What the rule of that index is for this reading; looks at no more than it must. */
 outcome eval_rule(struct rules_state *st, struct reading *rd, size_t i);
+/* Keeps what rule i has turned out to be. */
+outcome eval_settle(struct rules_state *st, struct reading *rd, size_t i, outcome o);
 /* A condition inside, for agreement and the trace. */
 outcome eval_node(struct rules_state *st, struct reading *rd, const struct node *n, size_t rule);
 
@@ -133,6 +144,22 @@ struct score_range eval_score(struct rules_state *st, struct reading *rd, size_t
 
 /* A fact's answer, `given` first; FACT_PENDING before its stage. */
 enum fact_status eval_fact(struct rules_state *st, const struct fact_ref *ref, struct answer *out);
+/* ---- stored.c ---- */
+
+/* What the store says of `rate` or `greylist`, asked once. */
+enum fact_status stored_answer(struct rules_state *st, const struct fact_ref *ref, struct answer *out);
+/* Counts the message under each key that is known by now. */
+void stored_count(struct rules_state *st);
+/*
+ * The reading has come to rule i, which asks `greylist`, and its condition is open: asks
+ * the store if nothing else is, and returns what the condition is then.
+ */
+outcome stored_greylist(struct rules_state *st, struct reading *rd, size_t i);
+/* The recipient's RCPT is over: what wasn't asked for then is unset. */
+void stored_close(struct rules_state *st, struct recipient *r);
+/* For the trace: " (101 in 1h)"; nothing where nothing was counted. */
+void stored_print(struct rules_state *st, const struct fact_ref *ref, struct strbuf *b);
+
 /* One comparison on one value: 1, 0, or -1 if a limit was reached. */
 int eval_compare(const struct cond *c, const struct value *v, struct captures *caps);
 

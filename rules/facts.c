@@ -16,9 +16,9 @@
 
 #define FACT(name, type, stage, scope, cost, getter, flags, manual) \
 	{ name, type, stage, scope, cost, \
-	  (flags) & F_OWN ? NULL : fact_get_##getter, flags, \
+	  (flags) & (F_OWN | F_STORED) ? NULL : fact_get_##getter, flags, \
 	  (flags) & F_SIG ? THING_SIGNATURE : \
-	  (scope) == P_RCPT ? THING_RCPT : THING_NONE, manual },
+	  (scope) == P_RCPT && ((flags) & F_STORED) == 0 ? THING_RCPT : THING_NONE, manual },
 const struct fact facts[] = {
 #include "facts.def"
 };

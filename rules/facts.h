@@ -28,7 +28,7 @@ const char *stage_name(enum stage s);	/* "connect" ... "headers", "message" */
 enum scope { P_CONN, P_MSG, P_RCPT };
 
 /* What it takes to know it; cheap things are looked at first. */
-enum cost { C_MEM, C_SCAN, C_DNS };
+enum cost { C_MEM, C_SCAN, C_DNS, C_STORE };
 
 enum {
 	F_LIST	= 1 << 0,	/* may have several values */
@@ -45,6 +45,13 @@ enum {
 	F_ARC	= 1 << 11	/* asks for ARC */
 };
 
+/* What is remembered from one message to the next: the store is asked, and told. */
+enum {
+	F_RATE	= 1 << 24,	/* key with facts, and a limit */
+	F_GREYLIST = 1 << 25
+};
+
+#define F_STORED	(F_RATE | F_GREYLIST)
 #define F_ON_DMARC	(F_DMARC | F_SPF | F_DKIM | F_HEADERS)
 
 /* What `any THING has (...)` goes through. */
@@ -80,7 +87,7 @@ struct fact {
 	enum stage	 stage;
 	enum scope	 scope;
 	enum cost	 cost;
-	fact_getter	*get;	/* NULL for F_OWN */
+	fact_getter	*get;	/* NULL for F_OWN and F_STORED */
 	unsigned	 flags;
 	enum thing	 thing;	/* the thing it is a part of */
 	const char	*manual;

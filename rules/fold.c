@@ -231,6 +231,22 @@ fold_contains(struct str s, struct str needle)
 	return false;
 }
 
+void
+fold_add(struct strbuf *out, struct str s)
+{
+	for (size_t i = 0; i < s.n; ) {
+		uint32_t c = next(s, &i);
+
+		/* One octet or four: what begins with an octet above 0x7f is the latter. */
+		if (c < 0x80) {
+			strbuf_putc(out, (char)c);
+			continue;
+		}
+		for (int shift = 24; shift >= 0; shift -= 8)
+			strbuf_putc(out, (char)((c >> shift) | (shift == 24 ? 0x80 : 0)));
+	}
+}
+
 uint64_t
 fold_hash(struct str s)
 {
@@ -239,4 +255,26 @@ fold_hash(struct str s)
 	for (size_t i = 0; i < s.n; )
 		h = (h ^ next(s, &i)) * 1099511628211ULL;
 	return h;
+}
+
+void
+fold_to(struct str s, struct strbuf *out)
+{
+	for (size_t i = 0; i < s.n; ) {
+		size_t from = i;
+		uint32_t c = next(s, &i);
+
+		if (c < 0x80)
+			strbuf_putc(out, (char)c);
+		else if (c >= BAD_OCTET(0))
+			strbuf_add(out, s.p + from, 1);
+		else if (c < 0x800)
+			strbuf_add(out, (char[]){ (char)(0xc0 | c >> 6), (char)(0x80 | (c & 0x3f)) }, 2);
+		else if (c < 0x10000)
+			strbuf_add(out, (char[]){ (char)(0xe0 | c >> 12), (char)(0x80 | (c >> 6 & 0x3f)),
+			    (char)(0x80 | (c & 0x3f)) }, 3);
+		else
+			strbuf_add(out, (char[]){ (char)(0xf0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3f)),
+			    (char)(0x80 | (c >> 6 & 0x3f)), (char)(0x80 | (c & 0x3f)) }, 4);
+	}
 }

@@ -7,7 +7,7 @@
  * whether a rule matches.  An octet that isn't part of well-formed UTF-8 is a
  * character of its own, equal only to itself.
  *
- * Nothing here allocates.
+ * Nothing here but fold_to() allocates.
  */
 #ifndef RULES_FOLD_H
 #define RULES_FOLD_H
@@ -25,6 +25,12 @@ bool fold_eq(struct str a, struct str b);
 bool fold_starts(struct str s, struct str prefix);
 bool fold_ends(struct str s, struct str suffix);
 bool fold_contains(struct str s, struct str needle);
+
+/* Appends octets that are the same for strings that fold_eq() calls equal; not for reading. */
+void fold_add(struct strbuf *out, struct str s);
+
+/* Adds s to out with each character as it is compared: what is equal becomes the same. */
+void fold_to(struct str s, struct strbuf *out);
 
 /* Equal for strings that fold_eq() calls equal. */
 uint64_t fold_hash(struct str s);

@@ -23,6 +23,8 @@
 
 struct arena;
 struct mail;
+struct recipient;
+struct stored;
 
 enum spf_identity { SPF_HELO, SPF_MAILFROM };
 
@@ -87,6 +89,18 @@ struct mailbox_list {
 	bool		 malformed;	/* the field is no address list; v has what could be read */
 };
 
+/* `rate` counts this message under the key, which is folded and tells expressions apart. */
+struct rate_query {
+	struct str	key;
+	int64_t		limit, window;	/* seconds */
+};
+
+/* `greylist` asks whether this recipient's mail is to be delayed, and records that it came. */
+struct greylist_query {
+	const struct recipient *rcpt;
+	struct str	spf_domain;	/* what stands for the client's network; p NULL: nothing does */
+};
+
 /*
  * What a message is asked for.  A NULL function pointer: FACT_UNSET for its
  * facts.  A pending answer is NULL; while m->may_wait none is pending: the
@@ -101,6 +115,13 @@ struct mail_ops {
 	const struct mailbox_list *(*mailboxes)(struct mail *m, struct str raw);
 	const struct arc_answer *(*arc)(struct mail *m);
 	const struct dmarc_answer *(*dmarc)(struct mail *m);
+	/*
+	 * The two that remember, each called once a message (or recipient) for
+	 * what is asked.  *count: how many came in the window, this one
+	 * counted.  FACT_KNOWN, FACT_UNSET, or FACT_ERROR if the store failed.
+	 */
+	enum fact_status (*rate)(struct mail *m, const struct rate_query *q, uint64_t *count);
+	enum fact_status (*greylist)(struct mail *m, const struct greylist_query *q, bool *delay);
 };
 
 struct header {
@@ -132,6 +153,7 @@ struct recipient {
 	struct str	path;		/* as the client wrote it, with <> */
 	struct param_list macros;	/* rcpt_host, rcpt_mailer, rcpt_addr and what rules name */
 	enum rcpt_state	state;
+	struct stored	*stored;	/* the evaluator's: what the store said about it */
 };
 
 /* A result stated by a test's `given`: it comes before any getter. */

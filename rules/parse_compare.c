@@ -62,37 +62,6 @@ cut_symbol(struct token *tok)
 		tok->at.n = tok->text.n = i;
 }
 
-static bool
-read_key(struct parser *p, struct fact_ref *fact)
-{
-	struct token tok = parse_peek(p);
-
-	if (!tok_is(&tok, "["))
-		return true;
-	parse_take(p, &tok);
-	tok = parse_peek(p);
-	if (tok.kind != TOK_STRING) {
-		if (tok.kind == TOK_WORD)
-			diag_error(p->d, tok.at, "the key needs quotes: [\""
-			    STR_FMT "\"]", STR_ARG(parse_shown(tok.text)));
-		else
-			parse_expected(p, &tok, "a key in quotes");
-		return false;
-	}
-	parse_take(p, &tok);
-	fact->has_key = true;
-	fact->key_at = tok.at;
-	if (!parse_string(p, &tok, &fact->key))
-		return false;
-	tok = parse_peek(p);
-	if (!tok_is(&tok, "]")) {
-		parse_expected(p, &tok, "']' after the key");
-		return false;
-	}
-	parse_take(p, &tok);
-	return true;
-}
-
 bool
 parse_fact(struct parser *p, struct fact_ref *fact)
 {
@@ -114,7 +83,7 @@ parse_fact(struct parser *p, struct fact_ref *fact)
 	parse_take(p, &tok);
 	fact->name = tok.text;
 	fact->at = tok.at;
-	if (!read_key(p, fact))
+	if (!parse_key(p, fact))
 		return false;
 	fact->at = parse_span(p, tok.at);
 	return true;

@@ -88,6 +88,10 @@ bool parse_operand(struct parser *p, struct operand *o);
 /* The two halves of a TOK_REGEX. */
 bool parse_regex(struct parser *p, const struct token *tok, struct regex_lit *re);
 
+/* ---- parse_key.c ---- */
+/* The key of a fact, and its limit, if there is one. */
+bool parse_key(struct parser *p, struct fact_ref *fact);
+
 /* ---- parse_action.c ---- */
 struct action *parse_action(struct parser *p);
 /* Is it the first word of an action? */

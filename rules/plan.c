@@ -480,8 +480,10 @@ advance_rcpt(struct rules_state *st)
 	if (m->nrcpts == 0 || (rd = add_reading(st, m->rcpts[m->nrcpts - 1])) == NULL)
 		return;
 	done = reading_advance(st, rd, false);
-	if (!done && may_say(st))
+	/* In monitor mode, too, greylist is asked, so that it has learnt when it matters. */
+	if (!done && (may_say(st) || (st->rs->prog.greylists && m->by_smtp)))
 		done = reading_advance(st, rd, true);
+	stored_close(st, rd->r);
 	if (done && may_say(st) &&
 	    (rd->v.verdict == V_REJECT || rd->v.verdict == V_TEMPFAIL)) {
 		rd->r->state = RCPT_REFUSED;
@@ -535,6 +537,7 @@ rules_advance(struct rules_state *st, enum stage stage)
 	st->plan.stage = stage;
 	st->plan.monitor = st->rs->settings.mode == MODE_MONITOR;
 	st->m->stage = stage;
+	stored_count(st);
 	switch (stage) {
 	case S_CONNECT:
 	case S_MAIL:

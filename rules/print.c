@@ -16,6 +16,8 @@
 
 #define LINE_COLS	78
 
+static void print_text(const struct text *t, struct strbuf *out);
+
 void
 print_quoted(struct strbuf *out, struct str s)
 {
@@ -70,11 +72,17 @@ void
 print_fact(struct strbuf *out, const struct fact_ref *f)
 {
 	strbuf_str(out, f->name);
-	if (f->has_key) {
-		strbuf_putc(out, '[');
+	if (!f->has_key)
+		return;
+	strbuf_putc(out, '[');
+	if (f->key_text != NULL)
+		print_text(f->key_text, out);
+	else
 		print_string(out, f->key);
-		strbuf_putc(out, ']');
-	}
+	if (f->limit != NULL && f->window != NULL)
+		strbuf_printf(out, ", " STR_FMT " per " STR_FMT, STR_ARG(f->limit->text),
+		    STR_ARG(f->window->text));
+	strbuf_putc(out, ']');
 }
 
 static void

@@ -163,8 +163,10 @@ reading_advance(struct rules_state *st, struct reading *rd, bool wait)
 		outcome o;
 
 		/* Edits and log lines are no reason to wait before the end. */
-		m->may_wait = wait && (cr->final != NULL || last);
+		m->may_wait = wait && (cr->final != NULL || last || cr->greylists);
 		o = eval_rule(st, rd, i);
+		if (cr->greylists && !o_decided(o) && !blocked)
+			o = stored_greylist(st, rd, i);
 		if (i + 1 > rd->end && !blocked)
 			rd->end = i + 1;
 		if (cr->edits && (o & O_TRUE) != 0 &&

@@ -278,6 +278,51 @@ form_server(struct str s, struct strbuf *why)
 	return -1;
 }
 
+/* [[USER]:PASSWORD@]HOST[:PORT][/DB] */
+static bool
+is_redis(struct str s)
+{
+	ptrdiff_t slash = str_find(s, STR("/"));
+	struct str db = STR("0"), user, host, name, port = STR_NONE;
+
+	if (slash >= 0) {
+		db = (struct str){ s.p + slash + 1, s.n - (size_t)slash - 1 };
+		s.n = (size_t)slash;
+	}
+	split_last(s, '@', &user, &host);
+	name = host = host.p != NULL ? host : s;
+	if (host.n > 0 && host.p[host.n - 1] != ']')
+		split_last(host, ':', &name, &port);
+	if (!all_digits(db) || db.n > 5 || (port.p != NULL && !is_port(port)))
+		return false;
+	if (name.n > 2 && name.p[0] == '[')
+		return is_ip(name, false);
+	return name.n > 0 && name.n <= 253 && only(name, ".-_");
+}
+
+static int
+form_store(struct str s, struct strbuf *why)
+{
+	if (str_eq(s, STR("memory")))
+		return 0;
+	if (str_istarts(s, STR("lmdb:"))) {
+		if (s.n > 6 && s.p[5] == '/' && s.n < 4096)
+			return 0;
+		strbuf_puts(why, "the path of this file begins with /, like "
+		    "lmdb:/var/lib/postern/store");
+		return -1;
+	}
+	if (str_istarts(s, STR("redis://"))) {
+		if (is_redis((struct str){ s.p + 8, s.n - 8 }))
+			return 0;
+		strbuf_puts(why, "a Redis server is redis://ADDRESS:PORT/DB, like "
+		    "redis://127.0.0.1:6379/0");
+		return -1;
+	}
+	strbuf_puts(why, "a store is lmdb:FILE, redis://ADDRESS:PORT/DB or memory");
+	return -1;
+}
+
 int
 settings_form(const char *form, const struct operand *first,
     const struct operand *value, struct arena *a, struct str *text,
@@ -304,5 +349,7 @@ settings_form(const char *form, const struct operand *first,
 		return form_methods(first, value, why);
 	if (strcmp(form, "delimiter") == 0)
 		return form_delimiter(s, why);
+	if (strcmp(form, "store") == 0)
+		return form_store(s, why);
 	return form_server(s, why);
 }

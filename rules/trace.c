@@ -11,6 +11,7 @@
 
 #include "arena.h"
 #include "print.h"
+#include "print_int.h"
 
 /*
  * The comparison below n that is to blame for its outcome: under `and` one
@@ -78,8 +79,11 @@ print_why(struct rules_state *st, struct reading *rd, const struct cond *c, size
 		print_cond(c, b);
 		return;
 	}
-	strbuf_str(b, (struct str){ ref->fact->name, strlen(ref->fact->name) });
-	if (ref->has_key) {
+	if (ref->key_text != NULL)
+		print_fact(b, ref);
+	else
+		strbuf_puts(b, ref->fact->name);
+	if (ref->has_key && ref->key_text == NULL) {
 		strbuf_putc(b, '[');
 		strbuf_json(b, ref->key);
 		strbuf_putc(b, ']');
@@ -114,6 +118,7 @@ print_why(struct rules_state *st, struct reading *rd, const struct cond *c, size
 	case FACT_KNOWN:
 		strbuf_puts(b, " is ");
 		print_values(ref->fact->type, &a, b);
+		stored_print(st, ref, b);
 		break;
 	}
 }
