@@ -133,7 +133,7 @@ begin_dmarc(struct session *s)
 	return 0;
 }
 
-/* SPF and DKIM are asked only where there is a policy. */
+/* At the end of the headers it begins; SPF and DKIM are asked only where there is a policy. */
 static const struct dmarc_answer *
 ask_dmarc(struct mail *m)
 {
@@ -145,8 +145,9 @@ ask_dmarc(struct mail *m)
 
 	if (s->dmarc_done != NULL)
 		return s->dmarc_done;
-	if (m->stage < S_MESSAGE || (!m->may_wait && !resolver_is_zone(s->sv->resolver)) ||
-	    (s->dmarc == NULL && begin_dmarc(s) == -1))
+	if (m->stage < S_HEADERS || (s->dmarc == NULL && begin_dmarc(s) == -1))
+		return NULL;
+	if (m->stage < S_MESSAGE || (!m->may_wait && !resolver_is_zone(s->sv->resolver)))
 		return NULL;
 	deadline = wait_begin(s);
 	applies = dmarc_applies(s->dmarc, deadline);
@@ -415,8 +416,9 @@ session_end_headers(struct session *s)
 		return NULL;
 	if (s->arc != NULL && arc_end_headers(s->arc) == -1)
 		return NULL;
-	if (wants(s, F_DMARC) && (!s->decided || (s->authres_methods & F_DMARC) != 0) &&
-	    begin_dmarc(s) == -1)
+	/* What the field will tell is asked for, whatever the rules come to. */
+	if (((s->authres_methods & F_DMARC) != 0 || (s->authres_auto && !s->decided &&
+	    (s->facts & F_DMARC) != 0)) && begin_dmarc(s) == -1)
 		return NULL;
 	return advance(s, S_HEADERS);
 }
