@@ -19,6 +19,7 @@
 
 #define KEY_BITS_MIN	1024		/* RFC 8301, 3.2 */
 #define WORK_MAX	(32u << 20)
+#define NAME_WORK	100		/* a name in h= costs as much as hashing these */
 
 /* ---- Keys and signatures ---- */
 
@@ -190,6 +191,7 @@ hash_header(struct arc_check *c, const struct arc_set *s, unsigned char *digest)
 		rest = (struct str){ rest.p + name.n + (colon != NULL),
 		    rest.n - name.n - (colon != NULL) };
 		name = str_trim(name);
+		c->work += NAME_WORK;
 		if (name.n == 0 || (f = next_field(c, taken, name, self)) == NULL)
 			continue;
 		canon_field(&h, t->relaxed_header, f->name, f->raw, 0, 0);

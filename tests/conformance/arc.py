@@ -104,7 +104,7 @@ for case, got in zip(cases, answers):
     else:
         unexpected.add(group)
         notes.append(f"# {name}: expected {want}, got {got}")
-for n, group in enumerate(total, 1):
+for n, group in enumerate(sorted(total), 1):
     print(f"{'not ok' if group in unexpected else 'ok'} {n} - {group}: {good[group]} of {total[group]}")
 for note in notes:
     print(note)
