@@ -26,6 +26,7 @@ struct compiler {
 	struct seen    **buckets;
 	size_t		 nbuckets;
 	unsigned	 flags;		/* of the rule at hand */
+	bool		 greylists;
 	struct param_list macros;
 	bool		 failed;
 };
@@ -64,6 +65,29 @@ note_macro(struct compiler *c, struct str name)
 	m->v = v;
 }
 
+static void note_texts(struct compiler *c, const struct text *t);
+
+/* Each expression once: equal ones count together. */
+static void
+note_rate(struct compiler *c, const struct fact_ref *ref)
+{
+	struct program *p = &c->rs->prog;
+	const struct fact_ref **v;
+
+	note_texts(c, ref->key_text);
+	for (size_t i = 0; i < p->nrates; i++)
+		if (str_ieq(p->rates[i]->key, ref->key))
+			return;
+	if ((v = arena_array(c->rs->arena, p->nrates + 1, sizeof(*v))) == NULL) {
+		c->failed = true;
+		return;
+	}
+	if (p->nrates > 0)
+		memcpy(v, p->rates, p->nrates * sizeof(*v));
+	v[p->nrates++] = ref;
+	p->rates = v;
+}
+
 static void
 note_fact(struct compiler *c, const struct fact_ref *ref)
 {
@@ -72,6 +96,10 @@ note_fact(struct compiler *c, const struct fact_ref *ref)
 	c->flags |= ref->fact->flags;
 	if (strcmp(ref->fact->name, "macro") == 0)
 		note_macro(c, ref->key);
+	if (ref->fact->flags & F_RATE)
+		note_rate(c, ref);
+	if (ref->fact->flags & F_GREYLIST)
+		c->greylists = c->rs->prog.greylists = true;
 }
 
 static void
@@ -119,6 +147,19 @@ out:
 	return slot;
 }
 
+/* A key is as dear as the dearest of its facts. */
+static enum cost
+fact_cost(const struct fact_ref *ref)
+{
+	enum cost cost = ref->fact->cost;
+
+	for (const struct part *p = ref->key_text != NULL ? ref->key_text->parts : NULL;
+	    p != NULL; p = p->next)
+		if (p->kind == PART_FACT && p->fact.fact->cost > cost)
+			cost = p->fact.fact->cost;
+	return cost;
+}
+
 /* score and matched speak of where they stand: they have no slot. */
 static void
 compile_leaf(struct compiler *c, struct node *n)
@@ -128,7 +169,7 @@ compile_leaf(struct compiler *c, struct node *n)
 	bool quantified = cond->quant != Q_NONE && ref->fact->scope == P_RCPT;
 
 	note_fact(c, ref);
-	n->cost = ref->fact->cost;
+	n->cost = fact_cost(ref);
 	if (n->cost == C_MEM && (cond->op == OP_MATCHES || cond->op == OP_MATCHES_LIST))
 		n->cost = C_SCAN;
 	n->per_rcpt = !quantified && ref->scope == P_RCPT;
@@ -141,7 +182,9 @@ compile_leaf(struct compiler *c, struct node *n)
 		/* What feeds it may be known long before it surely is. */
 		n->first = n->may_true = n->may_false = S_CONNECT;
 		n->slot = -1;
-	} else
+	} else if (ref->fact->flags & F_GREYLIST)
+		n->slot = -1;	/* the answer is kept with the recipient */
+	else
 		n->slot = slot_of(c, cond, n->per_rcpt);
 }
 
@@ -252,6 +295,7 @@ compile_rule(struct compiler *c, size_t i, const struct rule *r)
 
 	cr->rule = r;
 	c->flags = 0;
+	c->greylists = false;
 	if (r->cond != NULL)
 		cr->root = compile_cond(c, r->cond);
 	cr->per_rcpt = cr->root != NULL && cr->root->per_rcpt;
@@ -277,6 +321,7 @@ compile_rule(struct compiler *c, size_t i, const struct rule *r)
 			rs->needs.edits = true;	/* the recipient is removed */
 	}
 	cr->flags = c->flags;
+	cr->greylists = c->greylists;
 	rs->needs.facts |= c->flags;
 	cr->slot = (int)(cr->per_rcpt ? rs->prog.nown_rules++ : i);
 }

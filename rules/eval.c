@@ -51,7 +51,7 @@ o_or(outcome a, outcome b)
 	return o_not(o_and(o_not(a), o_not(b)));
 }
 
-static outcome
+outcome
 o_error(const struct rules_state *st, enum error_class class)
 {
 	switch (st->rs->settings.on_error.of[class]) {
@@ -97,6 +97,8 @@ eval_fact(struct rules_state *st, const struct fact_ref *ref, struct answer *out
 	}
 	if (given_answer(st->m, ref, out))
 		return FACT_KNOWN;
+	if (ref->fact->flags & F_STORED)
+		return stored_answer(st, ref, out);
 	s = ref->fact->get(st->m, &arg, out);
 	if (s == FACT_PENDING && st->m->may_wait) {
 		/* Against mail.h's word; nothing may hang on it for ever. */
@@ -465,8 +467,19 @@ eval_node(struct rules_state *st, struct reading *rd, const struct node *n, size
 	default:
 		return O_PENDING;
 	}
-	if (keep != NULL)
+	if (keep != NULL && !st->supposing)
 		*keep = o;
+	return o;
+}
+
+outcome
+eval_settle(struct rules_state *st, struct reading *rd, size_t i, outcome o)
+{
+	const struct crule *cr = &st->rs->prog.rules[i];
+
+	*(cr->per_rcpt ? &rd->rules[cr->slot] : &st->rules[cr->slot]) = o;
+	if (o_decided(o))
+		(cr->per_rcpt ? rd->known_at : st->known_at)[cr->slot] = (uint8_t)st->m->stage;
 	return o;
 }
 
@@ -475,16 +488,12 @@ eval_rule(struct rules_state *st, struct reading *rd, size_t i)
 {
 	const struct crule *cr = &st->rs->prog.rules[i];
 	outcome *keep, o;
-	uint8_t *known;
 
 	keep = cr->per_rcpt ? &rd->rules[cr->slot] : &st->rules[cr->slot];
 	if (*keep != 0 && o_decided(*keep))
 		return *keep;
 	o = cr->root != NULL ? eval_node(st, rd, cr->root, i) : O_TRUE;
-	*keep = o;
-	if (o_decided(o)) {
-		known = cr->per_rcpt ? rd->known_at : st->known_at;
-		known[cr->slot] = (uint8_t)st->m->stage;
-	}
-	return o;
+	if (st->supposing)
+		return o;
+	return eval_settle(st, rd, i, o);
 }
