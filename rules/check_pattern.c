@@ -44,7 +44,7 @@ at(const struct scan *s, const char *text)
 {
 	size_t n = strlen(text);
 
-	return s->s.n - s->i >= n && memcmp(s->s.p + s->i, text, n) == 0;
+	return s->i <= s->s.n && s->s.n - s->i >= n && memcmp(s->s.p + s->i, text, n) == 0;
 }
 
 static bool

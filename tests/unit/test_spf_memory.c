@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "filter/spf.h"
@@ -83,9 +84,6 @@ test_evaluation(void **state)
 	bool done = false;
 
 	(void)state;
-#ifdef SANITIZED
-	skip();
-#endif
 	assert_non_null(e = spf_engine_new());
 	assert_int_equal(ipaddr_parse(STR("192.0.2.1"), &q.ip), 0);
 	for (n = 1; !done && n < 100000; n++) {
@@ -119,9 +117,6 @@ test_engine(void **state)
 	unsigned long n;
 
 	(void)state;
-#ifdef SANITIZED
-	skip();
-#endif
 	for (n = 1; e == NULL && n < 1000; n++) {
 		countdown = n;
 		e = spf_engine_new();
@@ -140,5 +135,11 @@ main(void)
 		cmocka_unit_test(test_engine),
 	};
 
+#ifdef SANITIZED
+	(void)tests;
+	puts("1..0 # SKIP the sanitizers have a malloc of their own");
+	return 0;
+#else
 	return cmocka_run_group_tests(tests, NULL, NULL);
+#endif
 }
