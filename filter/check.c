@@ -11,6 +11,7 @@
 
 #include "filter/generation.h"
 #include "filter/selftest.h"
+#include "filter/table_db.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
 
@@ -175,7 +176,7 @@ load(const char *path, struct engines *e, struct diag *d)
 	struct services sv = engines_services(e);
 	struct ruleset *rs;
 
-	if ((rs = rules_load(path, d)) != NULL &&
+	if ((rs = rules_load_with(path, &table_db_ops, d)) != NULL &&
 	    selftest_run(rs, &sv, d) == -1)
 		diag_error(d, (struct span){ 0 }, "out of memory");
 	return rs;

@@ -16,6 +16,7 @@
 
 #include "filter/commands.h"
 #include "filter/generation.h"
+#include "filter/table_db.h"
 #include "rules/arena.h"
 #include "rules/check.h"
 #include "rules/diag.h"
@@ -241,7 +242,7 @@ load(const struct options *o, struct engines **e, int *code)
 	if ((d = diag_new()) == NULL)
 		strbuf_puts(&why, "out of memory");
 	else if ((*e = engines_new(o->zone, 0, &why)) != NULL) {
-		if ((rs = rules_load(o->path, d)) != NULL)
+		if ((rs = rules_load_with(o->path, &table_db_ops, d)) != NULL)
 			g = generation_new(*e, rs, NULL, &why);
 		else
 			*code = EX_CONFIG;

@@ -15,6 +15,7 @@
 #include "filter/log.h"
 #include "filter/milter.h"
 #include "filter/selftest.h"
+#include "filter/table_db.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
 
@@ -38,7 +39,7 @@ build(const char *path, struct engines *e, const struct generation *old,
 	int failed;
 
 	*good = false;
-	if ((rs = rules_load(path, d)) == NULL ||
+	if ((rs = rules_load_with(path, &table_db_ops, d)) == NULL ||
 	    (g = generation_new(e, rs, old, why)) == NULL)
 		return NULL;
 	failed = selftest_run(g->ruleset, &g->services, d);

@@ -36,6 +36,7 @@
 #include "filter/notify.h"
 #include "filter/pool.h"
 #include "filter/privs.h"
+#include "filter/watch.h"
 
 struct daemon {
 	char		 path[4096];	/* absolute, so that a reload finds it */
@@ -318,6 +319,8 @@ run_daemon(const char *path, const char *zone)
 		engines_free(d.engines);
 		return say(code, &why);
 	}
+	if ((code = watch_start()) != 0)
+		log_printf(LOG_LEVEL_WARNING, "changed list files won't be noticed before a reload: %s", strerror(code));
 	load_log(d.path, g, "started");
 	notify("READY=1\nSTATUS=Rules of %s", d.path);
 	code = serve(&d);

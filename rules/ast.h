@@ -15,7 +15,7 @@
 #include "types.h"
 
 struct regex;
-struct table;
+struct tables;
 struct text;
 
 /* A word, string, number or <> of the source; text is without quotes and escapes. */
@@ -58,13 +58,15 @@ struct regex_lit {
 };
 
 /* A STRING with ${...} in it. */
-enum part_kind { PART_LITERAL, PART_FACT, PART_CAPTURE };
+enum part_kind { PART_LITERAL, PART_FACT, PART_CAPTURE, PART_TABLE };
 struct part {
 	enum part_kind	kind;
 	struct span	at;
 	struct str	text;		/* PART_LITERAL */
 	struct fact_ref	fact;		/* PART_FACT */
 	int		capture;	/* PART_CAPTURE: 0 to 99 */
+	struct name_ref	list_name;	/* PART_TABLE: ${table.NAME} */
+	struct list    *list;		/* resolved */
 	struct part    *next;
 };
 struct text {
@@ -133,11 +135,15 @@ struct rule {
 enum list_type { LIST_NETS, LIST_DOMAINS, LIST_ADDRESSES, LIST_STRINGS, LIST_PATTERNS, LIST_TYPES };
 const char *list_type_name(enum list_type t);
 
-enum entry_kind { ENTRY_WORD, ENTRY_STRING, ENTRY_REGEX, ENTRY_FILE };
+enum entry_kind {
+	ENTRY_WORD, ENTRY_STRING, ENTRY_REGEX,
+	ENTRY_FILE, ENTRY_CDB, ENTRY_LMDB, ENTRY_PCRE	/* text is a path */
+};
+const char *entry_kind_name(enum entry_kind k);	/* "file" ... "pcre"; NULL for entries in place */
 struct entry {
 	enum entry_kind	kind;
 	struct span	at;
-	struct str	text;		/* ENTRY_FILE: the path, as written */
+	struct str	text;		/* of files: the path, as written */
 	struct regex_lit regex;
 	struct entry   *next;
 };
@@ -149,7 +155,7 @@ struct list {
 	struct list    *next;
 	/* resolved */
 	bool		used;
-	struct table   *table;
+	size_t		index;		/* of its table in a view */
 };
 
 struct set {
@@ -208,6 +214,7 @@ struct ast {
 	struct rule    *rules;
 	struct test    *tests;
 	size_t		nrules, nlists, ntests;
+	struct tables  *tables;		/* what the lists hold; resolved */
 	/*
 	 * Rules with mistakes that diag knows of.  Their names exist, and what
 	 * could be read of them is checked for more; nothing is concluded from

@@ -17,11 +17,13 @@ struct arena;
 struct ast;
 struct diag;
 struct settings;
+struct table_ops;
 
 /* Facts, lists, rules, things exist and are unique; later rules aren't named. */
 void check_names(struct ast *ast, struct arena *a, struct diag *d);
 /* Operators fit types; operands, regexes, codes, header names and paths are right; list files are read. */
-void check_types(struct ast *ast, const struct settings *s, struct arena *a, struct diag *d);
+void check_types(struct ast *ast, const struct settings *s, const struct table_ops *ops,
+    struct arena *a, struct diag *d);
 /* The stage of each rule, and what holds it back. */
 void check_stages(struct ast *ast, struct diag *d);
 /* Which rules are judged per recipient; what must not be in those. */

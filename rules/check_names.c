@@ -334,6 +334,77 @@ resolve_text(void *arg, const struct fact_use *u)
 	}
 }
 
+/* How a condition asks a list: outside of has ( ... ), only inside, or not at all. */
+enum asks { ASKS_NOT, ASKS_INSIDE, ASKS };
+
+static enum asks
+asks_list(const struct cond *c, const struct list *list)
+{
+	enum asks best = ASKS_NOT, one;
+
+	for (; c != NULL; c = c->next) {
+		if (c->kind == COND_CMP)
+			one = c->list == list ? ASKS : ASKS_NOT;
+		else
+			one = asks_list(c->child, list);
+		if (c->kind == COND_HAS && one == ASKS)
+			one = ASKS_INSIDE;
+		if (one > best)
+			best = one;
+	}
+	return best;
+}
+
+static bool
+has_texts(const struct list *l)
+{
+	for (const struct entry *e = l->entries; e != NULL; e = e->next)
+		if (entry_kind_name(e->kind) != NULL && (e->kind != ENTRY_FILE ||
+		    (l->type != LIST_STRINGS && l->type != LIST_PATTERNS)))
+			return true;
+	return false;
+}
+
+/* ${table.NAME}: a list that this rule asks, and that has texts. */
+static void
+resolve_table(struct names *n, const struct rule *r, struct part *p, bool broken)
+{
+	struct str name = p->list_name.text, *names;
+	struct span at = p->list_name.at;
+	enum asks asks;
+	size_t count = 0;
+
+	if ((p->list = index_find(n->lists, name)) == NULL) {
+		if (may_be_missing(n, name) ||
+		    (names = arena_array(n->a, n->ast->nlists + 1, sizeof(*names))) == NULL)
+			return;
+		for (const struct list *l = n->ast->lists; l != NULL; l = l->next)
+			names[count++] = l->name.text;
+		check_unknown(n->d, at, "list", name, names, count);
+		return;
+	}
+	if (broken)
+		return;
+	asks = asks_list(r->cond, p->list);
+	if (asks != ASKS)
+		diag_error(n->d, at, asks == ASKS_NOT ? "the condition of this rule does not ask "
+		    "list '" STR_FMT "'" : "list '" STR_FMT "' gives no text where it is asked "
+		    "inside has ( ... )", STR_ARG(name));
+	else if (!has_texts(p->list))
+		diag_warning(n->d, at, "list '" STR_FMT "' has no texts: they stand in cdb, lmdb "
+		    "and pcre tables, and in files of nets, domains and addresses", STR_ARG(name));
+}
+
+static void
+resolve_tables(struct names *n, struct rule *r, bool broken)
+{
+	for (struct action *a = r->actions; a != NULL; a = a->next)
+		for (struct text *t = a->text; t != NULL; t = t->next)
+			for (struct part *p = t->parts; p != NULL; p = p->next)
+				if (p->kind == PART_TABLE)
+					resolve_table(n, r, p, broken);
+}
+
 static void
 resolve_expect(struct names *n, struct expect *e)
 {
@@ -353,6 +424,7 @@ resolve_rules(struct names *n, struct rule *rules, bool broken)
 		n->rule = broken ? NULL : r;
 		resolve_cond(n, r->cond, THING_NONE);
 		walk_texts(r->actions, resolve_text, n);
+		resolve_tables(n, r, broken);
 	}
 	n->rule = NULL;
 }

@@ -252,12 +252,14 @@ check_text_fact(void *arg, const struct fact_use *u)
 }
 
 void
-check_types(struct ast *ast, const struct settings *s, struct arena *a, struct diag *d)
+check_types(struct ast *ast, const struct settings *s, const struct table_ops *ops,
+    struct arena *a, struct diag *d)
 {
 	struct typing t = { s, a, d };
 
-	for (struct list *l = ast->lists; l != NULL; l = l->next)
-		l->table = table_build(l, s, a, d);
+	ast->tables = tables_new(ast, ops, (unsigned)s->match_limit, a, d);
+	if (ast->tables == NULL)
+		diag_error(d, (struct span){ 0 }, "out of memory");
 	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
 		check_cond(&t, r->cond, THING_NONE);
 		walk_texts(r->actions, check_text_fact, &t);

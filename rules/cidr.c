@@ -22,12 +22,15 @@ struct node {
 	uint32_t	child[2];	/* index, 0: none */
 	uint8_t		bits;		/* of the key that count */
 	bool		member;		/* a network of the set, not only a fork */
+	uint32_t	text;		/* its place among the texts, from 1; 0: none */
 };
 
 struct cidr_set {
 	struct node	*node;		/* node[0] is nobody */
 	uint32_t	 n, cap, root;
 	size_t		 size;
+	struct str	*texts;
+	size_t		 ntexts, textcap;
 };
 
 struct cidr_set *
@@ -48,6 +51,7 @@ cidr_free(void *p)
 	if (set == NULL)
 		return;
 	free(set->node);
+	free(set->texts);
 	free(set);
 }
 
@@ -97,23 +101,49 @@ reserve(struct cidr_set *set)
 }
 
 static uint32_t
-new_node(struct cidr_set *set, struct key key, unsigned bits, bool member)
+new_node(struct cidr_set *set, struct key key, unsigned bits, uint32_t text, bool member)
 {
 	set->node[set->n] = (struct node){ .key = key, .bits = (uint8_t)bits,
-	    .member = member };
+	    .member = member, .text = member ? text : 0 };
 	set->size += member;
 	return set->n++;
+}
+
+/* Keeps a text; its place from 1, 0 for none, or -1 without memory. */
+static int64_t
+keep_text(struct cidr_set *set, struct str text)
+{
+	size_t cap = set->textcap > 0 ? set->textcap * 2 : 64;
+	struct str *more;
+
+	if (text.p == NULL)
+		return 0;
+	if (set->ntexts == set->textcap) {
+		if (cap > UINT32_MAX || (more = realloc(set->texts, cap * sizeof(*more))) == NULL)
+			return -1;
+		set->texts = more;
+		set->textcap = cap;
+	}
+	set->texts[set->ntexts++] = text;
+	return (int64_t)set->ntexts;
 }
 
 int
 cidr_add(struct cidr_set *set, const struct ipnet *net)
 {
+	return cidr_put(set, net, STR_NONE);
+}
+
+int
+cidr_put(struct cidr_set *set, const struct ipnet *net, struct str text)
+{
+	int64_t kept = keep_text(set, text);
 	struct key key = key_of(&net->addr);
 	unsigned bits = net->bits, same = 0;
 	uint32_t *link = &set->root, fork;
 	struct node *at;
 
-	if (reserve(set) != 0)
+	if (kept == -1 || reserve(set) != 0)
 		return -1;
 	while (*link != 0) {
 		at = &set->node[*link];
@@ -123,6 +153,8 @@ cidr_add(struct cidr_set *set, const struct ipnet *net)
 		if (same < at->bits)
 			break;
 		if (bits == at->bits) {
+			if (!at->member)
+				at->text = (uint32_t)kept;
 			set->size += !at->member;
 			at->member = true;
 			return 0;
@@ -130,22 +162,24 @@ cidr_add(struct cidr_set *set, const struct ipnet *net)
 		link = &at->child[bit(key, at->bits)];
 	}
 	if (*link == 0) {
-		*link = new_node(set, key, bits, true);
+		*link = new_node(set, key, bits, (uint32_t)kept, true);
 		return 0;
 	}
 	/* The path to *link parts from ours after `same` bits. */
-	fork = new_node(set, key, same, same == bits);
+	fork = new_node(set, key, same, (uint32_t)kept, same == bits);
 	at = &set->node[fork];
 	at->child[bit(set->node[*link].key, same)] = *link;
 	if (same < bits)
-		at->child[bit(key, same)] = new_node(set, key, bits, true);
+		at->child[bit(key, same)] = new_node(set, key, bits, (uint32_t)kept, true);
 	*link = fork;
 	return 0;
 }
 
-bool
-cidr_has(const struct cidr_set *set, const struct ipaddr *ip)
+/* The narrowest network, or the first on the way down that holds the address. */
+static const struct node *
+find(const struct cidr_set *set, const struct ipaddr *ip, bool narrowest)
 {
+	const struct node *found = NULL;
 	struct key key = key_of(ip);
 	unsigned least = ipaddr_is_v4(ip) ? IPNET_V4_BITS : 0;
 	const struct node *at;
@@ -153,13 +187,28 @@ cidr_has(const struct cidr_set *set, const struct ipaddr *ip)
 	for (uint32_t i = set->root; i != 0; i = at->child[bit(key, at->bits)]) {
 		at = &set->node[i];
 		if (common_bits(at->key, key) < at->bits)
-			return false;
+			break;
 		if (at->member && at->bits >= least)
-			return true;
-		if (at->bits == 128)
-			return false;
+			found = at;
+		if (at->bits == 128 || (found != NULL && !narrowest))
+			break;
 	}
-	return false;
+	return found;
+}
+
+bool
+cidr_has(const struct cidr_set *set, const struct ipaddr *ip)
+{
+	return find(set, ip, false) != NULL;
+}
+
+bool
+cidr_find(const struct cidr_set *set, const struct ipaddr *ip, struct str *text)
+{
+	const struct node *at = find(set, ip, true);
+
+	*text = at != NULL && at->text > 0 ? set->texts[at->text - 1] : STR_NONE;
+	return at != NULL;
 }
 
 size_t

@@ -22,11 +22,17 @@ void cidr_free(void *set);
  */
 int cidr_add(struct cidr_set *set, const struct ipnet *net);
 
+/* The same with a text, which isn't copied; that of a network that is there already stays. */
+int cidr_put(struct cidr_set *set, const struct ipnet *net, struct str text);
+
 /*
  * Is the address in any of the networks, by ipnet_has()?  At most 128 steps
  * down, however many networks there are.  Threads may share the set.
  */
 bool cidr_has(const struct cidr_set *set, const struct ipaddr *ip);
+
+/* The same; *text is that of the narrowest such network, p NULL if it has none. */
+bool cidr_find(const struct cidr_set *set, const struct ipaddr *ip, struct str *text);
 
 /* Different networks in the set. */
 size_t cidr_size(const struct cidr_set *set);

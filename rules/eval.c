@@ -108,10 +108,19 @@ eval_fact(struct rules_state *st, const struct fact_ref *ref, struct answer *out
 	return s;
 }
 
+static int
+compared(enum table_result r)
+{
+	return r == TABLE_YES ? 1 : r == TABLE_NO ? 0 :
+	    r == TABLE_FAILED ? COMPARE_FAILED : COMPARE_LIMIT;
+}
+
 int
-eval_compare(const struct cond *c, const struct value *v, struct captures *caps)
+eval_compare(const struct table_view *lists, const struct cond *c, const struct value *v,
+    struct captures *caps)
 {
 	const struct fact *f = c->fact.fact;
+	const struct table *t = c->list != NULL ? table_in(lists, c->list) : NULL;
 	struct str subject;
 
 	switch (c->op) {
@@ -123,15 +132,8 @@ eval_compare(const struct cond *c, const struct value *v, struct captures *caps)
 				return 1;
 		return 0;
 	case OP_IN_LIST:
-		switch (table_has(c->list->table, v, f->type == T_RAW)) {
-		case TABLE_NO:
-			return 0;
-		case TABLE_YES:
-			return 1;
-		case TABLE_ERROR:
-			break;
-		}
-		return -1;
+		return t == NULL ? COMPARE_FAILED :
+		    compared(table_has(t, v, f->type == T_RAW));
 	case OP_MATCHES:
 	case OP_MATCHES_LIST:
 		subject = f->type == T_ADDRESS ? v->mb.text : v->s;
@@ -142,20 +144,19 @@ eval_compare(const struct cond *c, const struct value *v, struct captures *caps)
 			case REGEX_YES:
 				return 1;
 			case REGEX_LIMIT:
-				return -1;
+				return COMPARE_LIMIT;
 			}
-		switch (table_matches(c->list->table, subject, caps)) {
-		case TABLE_NO:
-			return 0;
-		case TABLE_YES:
-			return 1;
-		case TABLE_ERROR:
-			break;
-		}
-		return -1;
+		return t == NULL ? COMPARE_FAILED : compared(table_matches(t, subject, caps));
 	default:
 		return type_test(f->type, c->op, v, &c->operands->value);
 	}
+}
+
+/* What on-error says to a comparison that could not be made. */
+static outcome
+compare_error(const struct rules_state *st, int r)
+{
+	return o_error(st, r == COMPARE_FAILED ? ERR_LOOKUP : ERR_LIMIT);
 }
 
 /* What one look at the fact says; `is not` and the like not yet applied. */
@@ -163,8 +164,7 @@ static outcome
 compare_answer(struct rules_state *st, const struct cond *c, enum fact_status s,
     const struct answer *a)
 {
-	bool limit = a->truncated;
-	outcome o;
+	outcome o, errors = a->truncated ? o_error(st, ERR_LIMIT) : 0;
 
 	switch (s) {
 	case FACT_PENDING:
@@ -181,20 +181,22 @@ compare_answer(struct rules_state *st, const struct cond *c, enum fact_status s,
 	if (c->quant == Q_EVERY) {
 		o = a->n > 0 ? O_TRUE : O_FALSE;
 		for (size_t i = 0; i < a->n; i++) {
-			int r = eval_compare(c, &a->v[i], NULL);
+			int r = eval_compare(st->lists, c, &a->v[i], NULL);
 
-			o = o_and(o, r > 0 ? O_TRUE : r == 0 ? O_FALSE : o_error(st, ERR_LIMIT));
+			o = o_and(o, r > 0 ? O_TRUE : r == 0 ? O_FALSE : compare_error(st, r));
 		}
-		return limit && o == O_TRUE ? o_error(st, ERR_LIMIT) : o;
+		return errors != 0 && o == O_TRUE ? errors : o;
 	}
 	for (size_t i = 0; i < a->n; i++) {
-		int r = eval_compare(c, &a->v[i], NULL);
+		int r = eval_compare(st->lists, c, &a->v[i], NULL);
 
 		if (r > 0)
 			return O_TRUE;
-		limit |= r < 0;
+		if (r < 0)
+			errors |= compare_error(st, r);
 	}
-	return limit ? o_error(st, ERR_LIMIT) : O_FALSE;
+	/* Several classes: the strictest, as `and` has it. */
+	return errors != 0 ? errors & (outcome)-errors : O_FALSE;
 }
 
 /* any rcpt..., every rcpt...: over all that were shown, but those sent away to come again. */
@@ -283,7 +285,7 @@ compare_range(struct rules_state *st, struct reading *rd, const struct cond *c, 
 
 			if (at[k] < s.lo || at[k] > s.hi)
 				continue;
-			if (eval_compare(c, &v, NULL) > 0)
+			if (eval_compare(st->lists, c, &v, NULL) > 0)
 				hit = true;
 			else
 				miss = true;

@@ -12,6 +12,7 @@
 #include "rules.h"
 
 struct captures;
+struct table_view;
 struct rules_state;
 
 /*
@@ -115,6 +116,7 @@ struct reading {
 
 struct rules_state {
 	const struct ruleset *rs;
+	struct table_view *lists;	/* as they were when the message began; NULL: there are none */
 	struct mail	*m;
 	outcome		*shared;	/* comparisons */
 	outcome		*rules;		/* rules */
@@ -160,8 +162,11 @@ void stored_close(struct rules_state *st, struct recipient *r);
 /* For the trace: " (101 in 1h)"; nothing where nothing was counted. */
 void stored_print(struct rules_state *st, const struct fact_ref *ref, struct strbuf *b);
 
-/* One comparison on one value: 1, 0, or -1 if a limit was reached. */
-int eval_compare(const struct cond *c, const struct value *v, struct captures *caps);
+/* One comparison on one value, with the lists of that view: 1, 0, or COMPARE_ errors. */
+#define COMPARE_LIMIT	(-1)	/* a limit was reached */
+#define COMPARE_FAILED	(-2)	/* a list could not be read */
+int eval_compare(const struct table_view *lists, const struct cond *c, const struct value *v,
+    struct captures *caps);
 
 /* Goes on with a reading as far as facts allow; true once its verdict is decided. */
 bool reading_advance(struct rules_state *st, struct reading *rd, bool wait);

@@ -26,6 +26,7 @@ struct keyset {
 	size_t		 n, cap;
 	struct slot	*slot;
 	size_t		 nslots;	/* a power of two */
+	struct str	*text;		/* of each item; NULL as long as none has one */
 };
 
 struct keyset *
@@ -42,6 +43,7 @@ keyset_free(void *p)
 	if (set == NULL)
 		return;
 	free(set->item);
+	free(set->text);
 	free(set->slot);
 	free(set);
 }
@@ -74,6 +76,7 @@ reserve(struct keyset *set)
 	size_t cap = set->cap > 0 ? set->cap * 2 : 16;
 	struct item *more;
 	struct slot *slot;
+	struct str *text;
 
 	if (set->n < set->cap)
 		return 0;
@@ -81,6 +84,12 @@ reserve(struct keyset *set)
 	    (more = realloc(set->item, cap * sizeof(*more))) == NULL)
 		return -1;
 	set->item = more;
+	if (set->text != NULL) {
+		if ((text = realloc(set->text, cap * sizeof(*text))) == NULL)
+			return -1;
+		memset(text + set->cap, 0, (cap - set->cap) * sizeof(*text));
+		set->text = text;
+	}
 	if ((slot = calloc(cap * 2, sizeof(*slot))) == NULL)
 		return -1;
 	free(set->slot);
@@ -92,7 +101,8 @@ reserve(struct keyset *set)
 	return 0;
 }
 
-static const struct key *
+/* The item's place from 1, or 0. */
+static size_t
 find(const struct keyset *set, uint64_t hash,
     bool (*same)(const struct key *k, const void *arg), const void *arg)
 {
@@ -102,9 +112,9 @@ find(const struct keyset *set, uint64_t hash,
 		const struct item *it = &set->item[set->slot[i].index - 1];
 
 		if (set->slot[i].tag == hash >> 32 && same(&it->key, arg))
-			return &it->key;
+			return set->slot[i].index;
 	}
-	return NULL;
+	return 0;
 }
 
 static bool
@@ -119,11 +129,22 @@ same_octets(const struct key *k, const void *arg)
 int
 keyset_add(struct keyset *set, uint64_t hash, const struct key *k)
 {
+	return keyset_put(set, hash, k, STR_NONE);
+}
+
+int
+keyset_put(struct keyset *set, uint64_t hash, const struct key *k, struct str text)
+{
 	hash = spread(hash);
-	if (set->n > 0 && find(set, hash, same_octets, k) != NULL)
+	if (set->n > 0 && find(set, hash, same_octets, k) != 0)
 		return 0;
 	if (reserve(set) != 0)
 		return -1;
+	if (text.p != NULL && set->text == NULL &&
+	    (set->text = calloc(set->cap, sizeof(*set->text))) == NULL)
+		return -1;
+	if (set->text != NULL)
+		set->text[set->n] = text;
 	set->item[set->n++] = (struct item){ *k, hash };
 	put(set, hash, set->n);
 	return 0;
@@ -133,7 +154,17 @@ bool
 keyset_has(const struct keyset *set, uint64_t hash,
     bool (*same)(const struct key *k, const void *arg), const void *arg)
 {
-	return set->n > 0 && find(set, spread(hash), same, arg) != NULL;
+	return set->n > 0 && find(set, spread(hash), same, arg) != 0;
+}
+
+bool
+keyset_find(const struct keyset *set, uint64_t hash,
+    bool (*same)(const struct key *k, const void *arg), const void *arg, struct str *text)
+{
+	size_t i = set->n > 0 ? find(set, spread(hash), same, arg) : 0;
+
+	*text = i > 0 && set->text != NULL ? set->text[i - 1] : STR_NONE;
+	return i > 0;
 }
 
 size_t

@@ -31,9 +31,16 @@ void keyset_free(void *set);
  */
 int keyset_add(struct keyset *set, uint64_t hash, const struct key *k);
 
+/* The same with a text, which isn't copied; that of a key that is in already stays. */
+int keyset_put(struct keyset *set, uint64_t hash, const struct key *k, struct str text);
+
 /* Is there a key with that hash for which same(key, arg) holds? */
 bool keyset_has(const struct keyset *set, uint64_t hash,
     bool (*same)(const struct key *k, const void *arg), const void *arg);
+
+/* The same; *text is that key's, p NULL if it has none. */
+bool keyset_find(const struct keyset *set, uint64_t hash,
+    bool (*same)(const struct key *k, const void *arg), const void *arg, struct str *text);
 
 size_t keyset_size(const struct keyset *set);
 

@@ -68,24 +68,73 @@ list_type_name(enum list_type t)
 	return t < LIST_TYPES ? names[t] : "?";
 }
 
+const char *
+entry_kind_name(enum entry_kind k)
+{
+	static const char *const names[] = {
+		[ENTRY_FILE] = "file", [ENTRY_CDB] = "cdb", [ENTRY_LMDB] = "lmdb",
+		[ENTRY_PCRE] = "pcre"
+	};
+
+	return k < sizeof(names) / sizeof(names[0]) ? names[k] : NULL;
+}
+
+/* What the word says that a path follows; ENTRY_WORD: it is none of these. */
+static enum entry_kind
+kind_of_word(const struct token *tok)
+{
+	if (tok->kind == TOK_WORD)
+		for (enum entry_kind k = ENTRY_FILE; k <= ENTRY_PCRE; k++)
+			if (tok_is(tok, entry_kind_name(k)))
+				return k;
+	return ENTRY_WORD;
+}
+
+/* `cdb:/path` is how Postfix names a table. */
 static bool
-read_file_entry(struct parser *p, struct entry *e)
+is_postfix_name(struct parser *p, const struct token *tok)
+{
+	static const char *const other[] = { "hash", "btree", "texthash", "regexp", "cidr" };
+	struct str w = tok->text;
+	ptrdiff_t colon = str_find(w, STR(":/"));
+
+	if (tok->kind != TOK_WORD || colon <= 0)
+		return false;
+	w.n = (size_t)colon;
+	for (enum entry_kind k = ENTRY_FILE; k <= ENTRY_PCRE; k++)
+		if (str_eq(w, str_of(entry_kind_name(k)))) {
+			diag_error(p->d, tok->at, "write " STR_FMT " \"" STR_FMT "\"", STR_ARG(w),
+			    (int)(tok->text.n - w.n - 1), tok->text.p + w.n + 1);
+			return true;
+		}
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+		if (str_eq(w, str_of(other[i]))) {
+			diag_error(p->d, tok->at, "tables of the kind '%s' are not read; there are "
+			    "file, cdb, lmdb and pcre, each with a path in quotes", other[i]);
+			return true;
+		}
+	return false;
+}
+
+static bool
+read_file_entry(struct parser *p, struct entry *e, enum entry_kind kind)
 {
 	struct token tok = parse_peek(p);
+	const char *name = entry_kind_name(kind);
 
 	if (tok.kind != TOK_STRING) {
 		if (tok.kind == TOK_BAD)
 			parse_expected(p, &tok, "a path");
 		else
-			diag_error(p->d, tok.at, "after 'file' comes a path "
-			    "in quotes; for the entry 'file' itself write "
-			    "\"file\"");
+			diag_error(p->d, tok.at, "after '%s' comes a path "
+			    "in quotes; for the entry '%s' itself write "
+			    "\"%s\"", name, name, name);
 		if (tok.kind == TOK_WORD)
 			parse_take(p, &tok);
 		return false;
 	}
 	parse_take(p, &tok);
-	e->kind = ENTRY_FILE;
+	e->kind = kind;
 	return parse_string(p, &tok, &e->text);
 }
 
@@ -95,11 +144,14 @@ read_entry(struct parser *p, const struct list *list, struct entry *e)
 {
 	struct token tok = lex_peek(&p->lx, LEX_REGEX);
 	bool patterns = list->type == LIST_PATTERNS;
+	enum entry_kind kind = kind_of_word(&tok);
 
 	parse_take(p, &tok);
 	e->at = tok.at;
-	if (tok_is(&tok, "file")) {
-		bool ok = read_file_entry(p, e);
+	if (is_postfix_name(p, &tok))
+		return false;
+	if (kind != ENTRY_WORD) {
+		bool ok = read_file_entry(p, e, kind);
 
 		e->at = parse_span(p, tok.at);
 		return ok;

@@ -111,6 +111,21 @@ read_capture(struct parser *p, struct span at, struct str s, struct part *part)
 	return true;
 }
 
+/* table.NAME */
+static bool
+read_table(struct parser *p, struct span at, struct str s, struct part *part)
+{
+	struct str name = { s.p + 6, s.n - 6 };
+
+	part->kind = PART_TABLE;
+	part->list_name = (struct name_ref){ { at.src, at.off + 2 + 6, name.n }, name };
+	if (lex_is_name(name))
+		return true;
+	diag_error(p->d, at, "behind 'table.' stands the name of a list, like "
+	    "${table.bad-senders}");
+	return false;
+}
+
 /* What stands between ${ and }, with its place. */
 static bool
 read_expansion(struct parser *p, struct span at, struct str s,
@@ -126,6 +141,8 @@ read_expansion(struct parser *p, struct span at, struct str s,
 	}
 	if (s.p[0] >= '0' && s.p[0] <= '9')
 		return read_capture(p, at, s, part);
+	if (str_find(s, STR("table.")) == 0)
+		return read_table(p, at, s, part);
 	part->kind = PART_FACT;
 	f->at = (struct span){ at.src, at.off + 2, s.n };
 	f->name = s;

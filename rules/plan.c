@@ -12,6 +12,7 @@
 
 #include "arena.h"
 #include "print.h"
+#include "tables.h"
 
 struct rules_state *
 rules_start(const struct ruleset *rs, struct mail *m)
@@ -24,6 +25,11 @@ rules_start(const struct ruleset *rs, struct mail *m)
 		return NULL;
 	st->rs = rs;
 	st->m = m;
+	if (rs->ast->nlists > 0) {
+		st->lists = tables_view(rs->ast->tables);
+		if (arena_defer(m->arena, table_view_release, st->lists) != 0)
+			return NULL;
+	}
 	st->shared = arena_alloc(m->arena, p->nshared + 1);
 	st->rules = arena_alloc(m->arena, p->nrules + 1);
 	st->known_at = arena_alloc(m->arena, p->nrules + 1);

@@ -190,6 +190,9 @@ print_text(const struct text *t, struct strbuf *out)
 		case PART_CAPTURE:
 			strbuf_printf(out, "${%d}", p->capture);
 			break;
+		case PART_TABLE:
+			strbuf_printf(out, "${table." STR_FMT "}", STR_ARG(p->list_name.text));
+			break;
 		}
 	}
 	strbuf_putc(out, '"');
@@ -331,7 +334,10 @@ print_entry(const struct entry *e, struct strbuf *out)
 		print_regex(out, &e->regex);
 		break;
 	case ENTRY_FILE:
-		strbuf_puts(out, "file ");
+	case ENTRY_CDB:
+	case ENTRY_LMDB:
+	case ENTRY_PCRE:
+		strbuf_printf(out, "%s ", entry_kind_name(e->kind));
 		print_string(out, e->text);
 		break;
 	}

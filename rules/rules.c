@@ -10,6 +10,7 @@
 #include "check.h"
 #include "diag.h"
 #include "parse.h"
+#include "tables.h"
 
 static struct ruleset *
 ruleset_new(struct diag *d)
@@ -39,7 +40,7 @@ give_up(struct ruleset *rs, struct diag *d)
 
 /* From the tree to a ruleset; ends it if there was any error. */
 static struct ruleset *
-finish(struct ruleset *rs, struct diag *d)
+finish(struct ruleset *rs, const struct table_ops *ops, struct diag *d)
 {
 	struct ast *ast = rs->ast;
 
@@ -47,7 +48,7 @@ finish(struct ruleset *rs, struct diag *d)
 		return give_up(rs, d);
 	settings_read(&rs->settings, ast, rs->arena, d);
 	check_names(ast, rs->arena, d);
-	check_types(ast, &rs->settings, rs->arena, d);
+	check_types(ast, &rs->settings, ops, rs->arena, d);
 	check_stages(ast, d);
 	check_recipients(ast, d);
 	check_reachability(ast, d);
@@ -59,23 +60,36 @@ finish(struct ruleset *rs, struct diag *d)
 struct ruleset *
 rules_load(const char *path, struct diag *d)
 {
+	return rules_load_with(path, NULL, d);
+}
+
+struct ruleset *
+rules_load_with(const char *path, const struct table_ops *ops, struct diag *d)
+{
 	struct ruleset *rs;
 
 	if ((rs = ruleset_new(d)) == NULL)
 		return NULL;
 	rs->ast = parse_file(path, rs->arena, d);
-	return finish(rs, d);
+	return finish(rs, ops, d);
 }
 
 struct ruleset *
 rules_load_text(struct str name, struct str text, const char *dir, struct diag *d)
+{
+	return rules_load_text_with(name, text, dir, NULL, d);
+}
+
+struct ruleset *
+rules_load_text_with(struct str name, struct str text, const char *dir,
+    const struct table_ops *ops, struct diag *d)
 {
 	struct ruleset *rs;
 
 	if ((rs = ruleset_new(d)) == NULL)
 		return NULL;
 	rs->ast = parse_text(name, text, dir, rs->arena, d);
-	return finish(rs, d);
+	return finish(rs, ops, d);
 }
 
 struct ruleset *
@@ -91,6 +105,13 @@ rules_release(struct ruleset *rs)
 	if (rs != NULL &&
 	    atomic_fetch_sub_explicit(&rs->refs, 1, memory_order_acq_rel) == 1)
 		arena_free(rs->arena);
+}
+
+void
+rules_refresh_lists(struct ruleset *rs, void (*fn)(void *arg, const struct table_news *news),
+    void *arg)
+{
+	tables_refresh(rs->ast->tables, fn, arg);
 }
 
 const struct settings *

@@ -25,6 +25,8 @@ struct recipient;
 struct rule;
 struct ruleset;
 struct rules_state;
+struct table_news;
+struct table_ops;
 
 /* ---- Loading ---- */
 
@@ -34,8 +36,19 @@ struct rules_state;
  * file are not run: selftest_run() of the filter does that.
  */
 struct ruleset *rules_load(const char *path, struct diag *d);
+/* The same with lists from databases, which ops reads; NULL: they are an error. */
+struct ruleset *rules_load_with(const char *path, const struct table_ops *ops, struct diag *d);
 /* The same from memory; includes are relative to dir. */
 struct ruleset *rules_load_text(struct str name, struct str text, const char *dir, struct diag *d);
+struct ruleset *rules_load_text_with(struct str name, struct str text, const char *dir,
+    const struct table_ops *ops, struct diag *d);
+
+/*
+ * Takes lists from files that have changed, as tables_refresh() has it; a message that has
+ * begun keeps what it began with.  One thread at a time.
+ */
+void rules_refresh_lists(struct ruleset *rs,
+    void (*fn)(void *arg, const struct table_news *news), void *arg);
 
 /* Thread-safe. */
 struct ruleset *rules_retain(struct ruleset *rs);
@@ -123,7 +136,8 @@ struct plan {
 
 /*
  * Begins a message.  Call it when a connection begins and after each
- * mail_reset(); the state lives in the message's arena and holds no reference.
+ * mail_reset(); the state lives in the message's arena, holds no reference on the
+ * ruleset, and sees the lists as they are now to its end.
  * NULL without memory.
  */
 struct rules_state *rules_start(const struct ruleset *rs, struct mail *m);

@@ -1,85 +1,36 @@
 /*
  * tables.c - lists made ready to be asked.
  *
- * A list is asked for each message and may hold millions of entries, so none
- * of its questions costs more for a longer list, nor allocates: networks are a
- * trie, and a domain is looked up by hashing it once from its end, asking at
- * each dot.  Only patterns are tried one by one.
+ * Each entry is read, in place or from its file, and put into the one
+ * structure that its list has; databases stay what they are.
  *
- * The lines of list files are listfile.c's, literals literal.c's, the two
- * structures cidr.c's and keyset.c's.
+ * The lines of list files are listfile.c's and pcretable.c's, literals
+ * literal.c's, the structures cidr.c's and keyset.c's, what a list says of a
+ * value table_find.c's; when a file is read anew, tables_live.c decides.
  */
 #include "tables.h"
 
 #include <string.h>
 
 #include "arena.h"
-#include "ast.h"
 #include "cidr.h"
 #include "diag.h"
-#include "fold.h"
-#include "keyset.h"
 #include "listfile.h"
 #include "regex.h"
-#include "settings.h"
 #include "source.h"
+#include "tables_int.h"
 
-struct pattern {
-	const struct regex *re;
-	struct pattern	*next;
-};
-
-struct table {
-	enum list_type	 type;
-	struct cidr_set	*nets;
-	struct keyset	*keys;
-	struct pattern	*patterns, **last;
-	size_t		 npatterns;
-};
-
-/* ---- Hashes ---- */
-
-/* A domain's hash is made from its end, so that those of all its parents come on the way. */
-#define HASH_BASIS	14695981039346656037ULL
-#define HASH_PRIME	1099511628211ULL
-
-static uint64_t
-hash_add(uint64_t h, char c)
-{
-	return (h ^ (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c)) *
-	    HASH_PRIME;
-}
-
-static uint64_t
-hash_domain(struct str s)
-{
-	uint64_t h = HASH_BASIS;
-
-	for (size_t i = s.n; i > 0; i--)
-		h = hash_add(h, s.p[i - 1]);
-	return h;
-}
-
-static uint64_t
-hash_address(struct str local, uint64_t domain)
-{
-	return local.p == NULL ? domain : domain * HASH_PRIME ^ fold_hash(local);
-}
-
-static uint64_t
-hash_key(enum list_type type, const struct key *k)
-{
-	return type == LIST_STRINGS ? fold_hash(k->name) :
-	    hash_address(k->local, hash_domain(k->name));
-}
+#define IFS_MAX	32	/* as pcretable.c has it */
 
 /* ---- Building ---- */
 
 struct builder {
 	struct table	*t;
+	const struct table_how *how;
 	struct arena	*a;
 	struct diag	*d;
-	unsigned	 match_limit;
+	struct pattern	*open[IFS_MAX];	/* the ifs of a pcre table that stand open */
+	int		 nopen;
 };
 
 static enum type_id
@@ -90,14 +41,14 @@ type_of_list(enum list_type t)
 }
 
 static int
-add_value(struct builder *b, struct str text, struct span at)
+add_value(struct builder *b, struct str entry, struct str text, struct span at)
 {
 	enum list_type type = b->t->type;
 	struct strbuf why = { 0 };
 	struct key k = { STR_NONE, STR_NONE };
 	struct value v;
 
-	if (type_parse(type_of_list(type), OP_IN_LIST, b->a, text, &v, &why) != 0) {
+	if (type_parse(type_of_list(type), OP_IN_LIST, b->a, entry, &v, &why) != 0) {
 		if (!arena_failed(b->a))
 			diag_error(b->d, at, "%s", why.failed ? "out of memory" : why.p);
 		strbuf_free(&why);
@@ -105,24 +56,26 @@ add_value(struct builder *b, struct str text, struct span at)
 	}
 	strbuf_free(&why);
 	if (type == LIST_NETS)
-		return cidr_add(b->t->nets, &v.net);
+		return cidr_put(b->t->nets, &v.net, text);
 	if (type == LIST_ADDRESSES) {
 		k.local = v.mb.local;
 		k.name = v.mb.domain;
 	} else
 		k.name = v.s;
-	return keyset_add(b->t->keys, hash_key(type, &k), &k);
+	return keyset_put(b->t->keys, table_hash(type, &k), &k, text);
 }
 
+/* Compiles a pattern; at is where it stands with its slashes.  -1 without memory; *out NULL if it is wrong. */
 static int
-add_pattern(struct builder *b, struct str pattern, struct str flags, struct span at)
+make_pattern(struct builder *b, struct str pattern, struct str flags, struct span at,
+    struct pattern **out)
 {
-	struct pattern *p;
 	struct strbuf why = { 0 };
 	struct regex *re;
 	size_t offset = 0;
 
-	re = regex_compile(b->a, pattern, flags, false, b->match_limit, &offset, &why);
+	*out = NULL;
+	re = regex_compile(b->a, pattern, flags, false, b->how->match_limit, &offset, &why);
 	if (re == NULL) {
 		at.off += 1 + offset;
 		at.n = 1;
@@ -133,79 +86,320 @@ add_pattern(struct builder *b, struct str pattern, struct str flags, struct span
 		return arena_failed(b->a) ? -1 : 0;
 	}
 	strbuf_free(&why);
-	if ((p = arena_new_object(b->a, struct pattern)) == NULL)
+	if ((*out = arena_new_object(b->a, struct pattern)) == NULL)
 		return -1;
-	p->re = re;
-	*b->t->last = p;
-	b->t->last = &p->next;
-	b->t->npatterns++;
+	(*out)->re = re;
 	return 0;
 }
 
-static bool
-has_blank(struct str s)
+static void
+append(struct builder *b, struct pattern *p)
 {
-	return memchr(s.p, ' ', s.n) != NULL || memchr(s.p, '\t', s.n) != NULL;
+	*b->t->last = p;
+	b->t->last = &p->next;
+	b->t->npatterns += p->kind == PCRE_MATCH;
+}
+
+static int
+add_pattern(struct builder *b, struct str pattern, struct str flags, struct span at)
+{
+	struct pattern *p;
+
+	if (make_pattern(b, pattern, flags, at, &p) != 0)
+		return -1;
+	if (p != NULL)
+		append(b, p);
+	return 0;
+}
+
+/* ---- Plain files ---- */
+
+/*
+ * Cuts a line into the entry and a text behind it.  Blanks in quotes are
+ * part of an address.
+ */
+static struct str
+cut_entry(struct str *line)
+{
+	struct str text;
+	bool quoted = false;
+	size_t i;
+
+	for (i = 0; i < line->n; i++) {
+		char c = line->p[i];
+
+		if (c == '"')
+			quoted = !quoted;
+		else if (c == '\\' && quoted && i + 1 < line->n)
+			i++;
+		else if (!quoted && (c == ' ' || c == '\t'))
+			break;
+	}
+	text = str_trim((struct str){ line->p + i, line->n - i });
+	line->n = i;
+	return text.n > 0 ? text : STR_NONE;
+}
+
+static bool
+ends_like_domain(struct str word)
+{
+	size_t letters = 0;
+
+	while (letters < word.n && ((word.p[word.n - 1 - letters] | 0x20) >= 'a' &&
+	    (word.p[word.n - 1 - letters] | 0x20) <= 'z'))
+		letters++;
+	if (letters < 2 || letters == word.n || word.p[word.n - 1 - letters] != '.')
+		return false;
+	for (size_t i = 0; i < word.n; i++)
+		if (memchr(":/@!?\"'(", word.p[i], 9) != NULL)
+			return false;
+	return true;
+}
+
+/* Does what stands behind an entry look like another?  Then a line break is missing. */
+static bool
+looks_like_entry(enum list_type type, struct str text)
+{
+	struct str word = text;
+	struct ipaddr ip;
+
+	cut_entry(&word);
+	switch (type) {
+	case LIST_NETS:
+		for (size_t i = 0; i < word.n; i++)
+			if (word.p[i] == '/')
+				word.n = i;
+		return ipaddr_parse(word, &ip) == 0;
+	case LIST_DOMAINS:
+		return ends_like_domain(word);
+	case LIST_ADDRESSES:
+		return memchr(word.p, '@', word.n) != NULL;
+	default:
+		return false;
+	}
 }
 
 static int
 add_line(void *arg, const struct listfile_entry *e)
 {
 	struct builder *b = arg;
+	struct str entry = e->text, text = STR_NONE;
+	struct span at = e->at;
 
 	if (b->t->type == LIST_PATTERNS)
 		return add_pattern(b, e->text, e->flags, e->at);
-	/* Other programs' tables have a second column; local parts may have blanks. */
-	if (b->t->type != LIST_STRINGS && has_blank(e->text) &&
-	    memchr(e->text.p, '"', e->text.n) == NULL) {
-		diag_error(b->d, e->at, "'" STR_FMT "' has more than one word; a "
-		    "list file holds one entry a line", STR_ARG(e->text));
+	if (b->t->type == LIST_STRINGS)
+		return add_value(b, entry, text, at);
+	text = cut_entry(&entry);
+	if (text.p != NULL && looks_like_entry(b->t->type, text)) {
+		diag_error(b->d, at, "'" STR_FMT "' looks like more than one entry; a list "
+		    "file holds one a line, and perhaps a text behind it", STR_ARG(e->text));
 		return 0;
 	}
-	return add_value(b, e->text, e->at);
+	at.n = entry.n;
+	return add_value(b, entry, text, at);
+}
+
+/* What a writer may have left half done is none that takes the place of another. */
+static bool
+is_whole(const struct builder *b, const struct source *src)
+{
+	struct str t = src->text;
+	struct span end = { src, t.n, 0 };
+
+	if (!b->how->whole || (t.n > 0 && t.p[t.n - 1] == '\n'))
+		return true;
+	if (t.n == 0)
+		diag_error(b->d, end, "the file has become empty; a list that shall be empty "
+		    "holds a comment");
+	else
+		diag_error(b->d, end, "the last line has no end; the file isn't written whole");
+	return false;
+}
+
+/* Reads a file of the list; *out NULL: it can't be used, which diag knows. -1 without memory. */
+static int
+read_source(struct builder *b, const struct entry *e, struct source **out)
+{
+	struct source *src;
+	const char *path;
+
+	*out = NULL;
+	if ((path = table_path(e, b->a)) == NULL ||
+	    (src = source_read(b->a, path, TABLE_FILE_MAX, e->at, b->d)) == NULL)
+		return -1;
+	src->includer = e->at.src;
+	/* List files are reported on behind the rules files. */
+	src->order = 1 << 20 | (int)(e->at.off & 0xfffff);
+	if (src->text.p == NULL || !is_whole(b, src) || !source_check(src, b->d))
+		return arena_failed(b->a) ? -1 : 0;
+	*out = src;
+	return 0;
 }
 
 static int
 add_file(struct builder *b, const struct entry *e)
 {
 	struct source *src;
-	char *path;
 
-	if (e->text.n == 0 || memchr(e->text.p, '\0', e->text.n) != NULL) {
-		diag_error(b->d, e->at, "'file' needs the path of a list file");
+	if (read_source(b, e, &src) != 0)
+		return -1;
+	return src == NULL ? 0 :
+	    listfile_each(src, b->t->type == LIST_PATTERNS, b->d, add_line, b);
+}
+
+/* ---- Tables of Postfix's ---- */
+
+static int
+last_group(const struct pcre_text *t, const struct pcre_text **which)
+{
+	int last = 0;
+
+	for (; t != NULL; t = t->next)
+		if (t->group > last) {
+			last = t->group;
+			*which = t;
+		}
+	return last;
+}
+
+static int
+add_pcre_line(void *arg, const struct pcre_line *l)
+{
+	struct builder *b = arg;
+	const struct pcre_text *which = NULL;
+	struct pattern *p;
+
+	if (l->kind == PCRE_ENDIF) {
+		if ((p = arena_new_object(b->a, struct pattern)) == NULL)
+			return -1;
+		if (b->nopen > 0)
+			b->open[--b->nopen]->endif = p;
+	} else if (make_pattern(b, l->pattern, l->flags, l->at, &p) != 0)
+		return -1;
+	if (p == NULL)
+		return 0;
+	p->kind = l->kind;
+	p->negated = l->negated;
+	p->text = l->text;
+	if (l->kind == PCRE_IF && b->nopen < IFS_MAX)
+		b->open[b->nopen++] = p;
+	if (last_group(l->text, &which) > (p->re != NULL ? regex_groups(p->re) : 0))
+		diag_error(b->d, which->at, "$%d: the pattern has %d group%s only", which->group,
+		    regex_groups(p->re), regex_groups(p->re) == 1 ? "" : "s");
+	append(b, p);
+	return 0;
+}
+
+static int
+add_pcre(struct builder *b, const struct entry *e)
+{
+	struct source *src;
+
+	if (b->t->type != LIST_PATTERNS) {
+		diag_error(b->d, e->at, "a pcre table holds patterns, this list %s: write "
+		    "'patterns NAME = pcre ...' and ask it by 'matches NAME'",
+		    list_type_name(b->t->type));
 		return 0;
 	}
-	if ((path = source_path(b->a, e->at.src, e->text)) == NULL ||
-	    (src = source_read(b->a, path, LISTFILE_MAX, e->at, b->d)) == NULL)
+	if (read_source(b, e, &src) != 0)
 		return -1;
-	src->includer = e->at.src;
-	/* List files are reported on behind the rules files. */
-	src->order = 1 << 20 | (int)(e->at.off & 0xfffff);
-	if (src->text.p == NULL || !source_check(src, b->d))
-		return arena_failed(b->a) ? -1 : 0;
-	return listfile_each(src, b->t->type == LIST_PATTERNS, b->d, add_line, b);
+	b->nopen = 0;
+	if (src != NULL && pcretable_each(src, b->a, b->d, add_pcre_line, b) != 0)
+		return -1;
+	/* Only where there was a mistake; nothing may be left to lead nowhere. */
+	while (b->nopen > 0) {
+		b->nopen--;
+		b->open[b->nopen]->endif = b->open[b->nopen];
+	}
+	return 0;
+}
+
+static void
+close_database(void *arg)
+{
+	struct database *db = arg;
+
+	db->ops->close(db->db);
+}
+
+static int
+add_database(struct builder *b, const struct entry *e)
+{
+	const struct table_ops *ops = b->how->ops;
+	struct strbuf why = { 0 };
+	struct database *db;
+	const char *path;
+
+	if (b->t->type == LIST_PATTERNS) {
+		diag_error(b->d, e->at, "a database holds no patterns; a table of Postfix's with "
+		    "patterns is named by 'pcre'");
+		return 0;
+	}
+	if (ops == NULL) {
+		diag_error(b->d, e->at, "databases can't be read here");
+		return 0;
+	}
+	if ((path = table_path(e, b->a)) == NULL ||
+	    (db = arena_new_object(b->a, struct database)) == NULL)
+		return -1;
+	db->ops = ops;
+	db->db = ops->open(e->kind == ENTRY_CDB ? TABLE_CDB : TABLE_LMDB, path, &why);
+	if (db->db == NULL)
+		diag_error(b->d, e->at, "cannot read %s: %s", path,
+		    why.failed || why.p == NULL ? "out of memory" : why.p);
+	strbuf_free(&why);
+	if (db->db == NULL)
+		return 0;
+	if (arena_defer(b->a, close_database, db) != 0)
+		return -1;
+	*b->t->last_db = db;
+	b->t->last_db = &db->next;
+	return 0;
+}
+
+/* ---- Lists ---- */
+
+const char *
+table_path(const struct entry *e, struct arena *a)
+{
+	const char *suffix = e->kind == ENTRY_CDB ? ".cdb" : e->kind == ENTRY_LMDB ? ".lmdb" : "";
+	struct str path = e->text;
+
+	if (e->kind == ENTRY_WORD || e->kind == ENTRY_STRING || e->kind == ENTRY_REGEX)
+		return NULL;
+	/* postmap(1) puts it behind the name that it is told. */
+	if (!str_iends(path, str_of(suffix)))
+		path = str_printf(a, STR_FMT "%s", STR_ARG(path), suffix);
+	return path.p != NULL ? source_path(a, e->at.src, path) : NULL;
 }
 
 static int
 add_entry(struct builder *b, const struct entry *e)
 {
 	switch (e->kind) {
-	case ENTRY_FILE:
-		return add_file(b, e);
 	case ENTRY_REGEX:
 		return add_pattern(b, e->regex.pattern, e->regex.flags, e->regex.at);
 	case ENTRY_WORD:
 	case ENTRY_STRING:
+		return add_value(b, e->text, STR_NONE, e->at);
+	default:
 		break;
 	}
-	return add_value(b, e->text, e->at);
+	if (e->text.n == 0 || memchr(e->text.p, '\0', e->text.n) != NULL) {
+		diag_error(b->d, e->at, "'%s' needs the path of a %s", entry_kind_name(e->kind),
+		    e->kind == ENTRY_FILE ? "list file" : "table");
+		return 0;
+	}
+	return e->kind == ENTRY_FILE ? add_file(b, e) : e->kind == ENTRY_PCRE ? add_pcre(b, e) :
+	    add_database(b, e);
 }
 
 struct table *
-table_build(const struct list *list, const struct settings *s, struct arena *a,
+table_build(const struct list *list, const struct table_how *how, struct arena *a,
     struct diag *d)
 {
-	struct builder b = { .a = a, .d = d, .match_limit = (unsigned)s->match_limit };
+	struct builder b = { .how = how, .a = a, .d = d };
 	struct table *t = arena_new_object(a, struct table);
 
 	if (t == NULL)
@@ -213,6 +407,7 @@ table_build(const struct list *list, const struct settings *s, struct arena *a,
 	b.t = t;
 	t->type = list->type;
 	t->last = &t->patterns;
+	t->last_db = &t->dbs;
 	if (list->type == LIST_NETS) {
 		if ((t->nets = cidr_new()) == NULL ||
 		    arena_defer(a, cidr_free, t->nets) != 0)
@@ -226,119 +421,4 @@ table_build(const struct list *list, const struct settings *s, struct arena *a,
 		if (add_entry(&b, e) != 0)
 			return NULL;
 	return t;
-}
-
-/* ---- Asking ---- */
-
-static bool
-same_name(const struct key *k, const void *arg)
-{
-	const struct key *asked = arg;
-
-	return str_ieq(k->name, asked->name) &&
-	    (k->local.p == NULL) == (asked->local.p == NULL) &&
-	    fold_eq(k->local, asked->local);
-}
-
-static bool
-same_text(const struct key *k, const void *arg)
-{
-	const struct str *s = arg;
-
-	return fold_eq(k->name, *s);
-}
-
-static bool
-same_raw(const struct key *k, const void *arg)
-{
-	const struct str *s = arg;
-
-	return str_eq(k->name, *s);
-}
-
-/* The domain itself, or a parent that stands with a dot for all below it. */
-static bool
-has_domain(const struct keyset *set, struct str s)
-{
-	struct key k = { STR_NONE, s };
-	uint64_t h = HASH_BASIS;
-
-	for (size_t i = s.n; i > 1; i--) {
-		h = hash_add(h, s.p[i - 1]);
-		if (s.p[i - 1] != '.')
-			continue;
-		k.name = (struct str){ s.p + i - 1, s.n - i + 1 };
-		if (keyset_has(set, h, same_name, &k))
-			return true;
-	}
-	/* A name that begins with a dot is none, and must not be taken for an entry. */
-	if (s.n == 0 || s.p[0] == '.')
-		return false;
-	k.name = s;
-	return keyset_has(set, hash_add(h, s.p[0]), same_name, &k);
-}
-
-static bool
-has_address(const struct keyset *set, const struct mailbox *mb)
-{
-	struct key k = { mb->local, mb->domain };
-
-	return has_domain(set, mb->domain) ||
-	    keyset_has(set, hash_key(LIST_ADDRESSES, &k), same_name, &k);
-}
-
-static bool
-has_string(const struct keyset *set, struct str s, bool raw)
-{
-	return keyset_has(set, fold_hash(s), raw ? same_raw : same_text, &s);
-}
-
-enum table_result
-table_has(const struct table *t, const struct value *v, bool raw)
-{
-	bool yes = false;
-
-	switch (t->type) {
-	case LIST_NETS:
-		yes = cidr_has(t->nets, &v->ip);
-		break;
-	case LIST_DOMAINS:
-		yes = has_domain(t->keys, v->s);
-		break;
-	case LIST_ADDRESSES:
-		yes = has_address(t->keys, &v->mb);
-		break;
-	case LIST_STRINGS:
-		yes = has_string(t->keys, v->s, raw);
-		break;
-	case LIST_PATTERNS:
-	case LIST_TYPES:
-		break;
-	}
-	return yes ? TABLE_YES : TABLE_NO;
-}
-
-enum table_result
-table_matches(const struct table *t, struct str subject, struct captures *caps)
-{
-	enum table_result result = TABLE_NO;
-
-	for (const struct pattern *p = t->patterns; p != NULL; p = p->next)
-		switch (regex_match(p->re, subject, caps)) {
-		case REGEX_YES:
-			return TABLE_YES;
-		case REGEX_LIMIT:
-			result = TABLE_ERROR;
-			break;
-		case REGEX_NO:
-			break;
-		}
-	return result;
-}
-
-size_t
-table_size(const struct table *t)
-{
-	return t->nets != NULL ? cidr_size(t->nets) :
-	    t->keys != NULL ? keyset_size(t->keys) : t->npatterns;
 }

@@ -5,7 +5,8 @@
  * cut at VALUE_MAX, and clean for its use: replies are printable ASCII (RFC 5321,
  * 4.2), header values and log lines UTF-8 without control characters.  A list's value
  * is the one that made the rule true, else the first; unset is empty; an
- * error is its word.
+ * error is its word.  What a list says of the value that was looked up in it
+ * is the operator's own text, and longer.
  */
 #include "eval.h"
 
@@ -13,9 +14,11 @@
 
 #include "arena.h"
 #include "regex.h"
+#include "tables.h"
 
 #define VALUE_MAX	200	/* octets of one value */
 #define LINE_MAX_OCTETS	900	/* of a reply; libmilter takes 980 */
+#define TABLE_TEXT_MAX	LINE_MAX_OCTETS	/* a list's text is the operator's own */
 
 static void
 add_clean(struct strbuf *b, struct str s, size_t max, enum text_use use)
@@ -70,7 +73,8 @@ witness_of(const struct cond *c, const struct fact_ref *ref)
 }
 
 static const struct value *
-value_of(const struct cond *cond, const struct fact_ref *ref, const struct answer *a)
+value_of(const struct table_view *lists, const struct cond *cond, const struct fact_ref *ref,
+    const struct answer *a)
 {
 	const struct cond *w;
 
@@ -78,7 +82,7 @@ value_of(const struct cond *cond, const struct fact_ref *ref, const struct answe
 		return NULL;
 	if (a->n > 1 && (w = witness_of(cond, ref)) != NULL)
 		for (size_t i = 0; i < a->n; i++)
-			if (eval_compare(w, &a->v[i], NULL) > 0)
+			if (eval_compare(lists, w, &a->v[i], NULL) > 0)
 				return &a->v[i];
 	return &a->v[0];
 }
@@ -110,7 +114,7 @@ add_fact(struct rules_state *st, struct reading *rd, size_t rule, const struct f
 	case FACT_PENDING:
 		return;
 	}
-	if ((v = value_of(st->rs->prog.rules[rule].rule->cond, ref, &a)) == NULL)
+	if ((v = value_of(st->lists, st->rs->prog.rules[rule].rule->cond, ref, &a)) == NULL)
 		return;
 	type_print(ref->fact->type, v, &one);
 	add_clean(b, strbuf_slice(&one), VALUE_MAX, use);
@@ -132,12 +136,138 @@ add_capture(struct rules_state *st, size_t rule, int n, struct strbuf *b, enum t
 		return;
 	}
 	for (size_t i = 0; i < a.n; i++)
-		if (eval_compare(c, &a.v[i], caps) > 0) {
+		if (eval_compare(st->lists, c, &a.v[i], caps) > 0) {
 			if (n < caps->n)
 				add_clean(b, caps->group[n], VALUE_MAX, use);
 			return;
 		}
 }
+
+/* ---- ${table.NAME} ---- */
+
+static enum fact_status
+text_of_values(struct rules_state *st, const struct cond *c, struct strbuf *out)
+{
+	const struct table *t = table_in(st->lists, c->list);
+	enum type_id type = c->fact.fact->type;
+	enum fact_status s, result = FACT_UNSET;
+	struct answer a;
+
+	if ((s = eval_fact(st, &c->fact, &a)) != FACT_KNOWN)
+		return s;
+	for (size_t i = 0; i < a.n; i++) {
+		enum table_result r = TABLE_FAILED;
+
+		if (t != NULL && c->op == OP_IN_LIST)
+			r = table_text(t, &a.v[i], type == T_RAW, out);
+		else if (t != NULL)
+			r = table_match_text(t, type == T_ADDRESS ? a.v[i].mb.text : a.v[i].s,
+			    VALUE_MAX, out);
+		if (r == TABLE_YES)
+			return FACT_KNOWN;
+		if (r != TABLE_NO)
+			result = FACT_ERROR;
+	}
+	return result;
+}
+
+static enum fact_status
+text_of_recipients(struct rules_state *st, const struct cond *c, struct strbuf *out)
+{
+	struct mail *m = st->m;
+	struct recipient *saved = m->rcpt;
+	enum fact_status s = FACT_UNSET, one;
+
+	if (m->stage < S_DATA)
+		return FACT_PENDING;
+	for (size_t i = 0; i < m->nrcpts && s != FACT_KNOWN && s != FACT_PENDING; i++) {
+		if (m->rcpts[i]->state == RCPT_SPLIT)
+			continue;
+		m->rcpt = m->rcpts[i];
+		if ((one = text_of_values(st, c, out)) != FACT_UNSET)
+			s = one;
+	}
+	m->rcpt = saved;
+	return s;
+}
+
+/*
+ * The text that the list gives, added to out: that of the first comparison with it that holds,
+ * whatever stands around it.  What is open before it must be known first.
+ */
+static enum fact_status
+table_text_of(struct rules_state *st, struct reading *rd, const struct cond *c,
+    const struct list *list, struct strbuf *out)
+{
+	enum fact_status s = FACT_UNSET, one;
+
+	if (c == NULL || c->kind == COND_HAS)
+		return FACT_UNSET;
+	if (c->kind == COND_CMP) {
+		if (c->list != list)
+			return FACT_UNSET;
+		if (c->fact.scope == P_RCPT && c->quant != Q_NONE)
+			return text_of_recipients(st, c, out);
+		return c->fact.scope == P_RCPT && rd->r == NULL ? FACT_PENDING :
+		    text_of_values(st, c, out);
+	}
+	for (const struct cond *k = c->child; k != NULL; k = k->next) {
+		one = table_text_of(st, rd, k, list, out);
+		if (one == FACT_KNOWN || one == FACT_PENDING)
+			return one;
+		if (one == FACT_ERROR)
+			s = one;
+	}
+	return s;
+}
+
+static void
+add_table(struct rules_state *st, struct reading *rd, size_t rule, const struct part *p,
+    struct strbuf *b, enum text_use use)
+{
+	struct strbuf one = { 0 };
+
+	switch (table_text_of(st, rd, st->rs->prog.rules[rule].rule->cond, p->list, &one)) {
+	case FACT_KNOWN:
+		if (one.n > 0)
+			add_clean(b, strbuf_slice(&one), TABLE_TEXT_MAX, use);
+		break;
+	case FACT_ERROR:
+		strbuf_puts(b, "error");
+		break;
+	case FACT_UNSET:
+	case FACT_PENDING:
+		break;
+	}
+	b->failed |= one.failed;
+	strbuf_free(&one);
+}
+
+static bool
+table_known(struct rules_state *st, struct reading *rd, size_t rule, const struct part *p)
+{
+	struct strbuf unused = { 0 };
+	enum fact_status s;
+
+	s = table_text_of(st, rd, st->rs->prog.rules[rule].rule->cond, p->list, &unused);
+	strbuf_free(&unused);
+	return s != FACT_PENDING;
+}
+
+static bool
+asks_per_rcpt(const struct cond *c, const struct list *list)
+{
+	if (c == NULL || c->kind == COND_HAS)
+		return false;
+	if (c->kind == COND_CMP)
+		return c->list == list && c->fact.scope == P_RCPT && c->quant == Q_NONE;
+	for (const struct cond *k = c->child; k != NULL; k = k->next)
+		if (asks_per_rcpt(k, list))
+			return true;
+	return false;
+}
+
+/* ---- Whole texts ---- */
 
 static bool
 fact_known(struct rules_state *st, struct reading *rd, size_t rule, const struct fact_ref *ref)
@@ -170,7 +300,8 @@ text_known(struct rules_state *st, struct reading *rd, size_t rule, const struct
 			const struct cond *c = st->rs->prog.rules[rule].rule->capturing;
 
 			known = c == NULL || fact_known(st, rd, rule, &c->fact);
-		}
+		} else if (p->kind == PART_TABLE)
+			known = table_known(st, rd, rule, p);
 	}
 	st->m->rcpt = saved;
 	return known;
@@ -185,6 +316,8 @@ text_part_per_rcpt(struct rules_state *st, size_t rule, const struct part *p)
 		return p->fact.scope == P_RCPT;
 	if (p->kind == PART_LITERAL)
 		return false;
+	if (p->kind == PART_TABLE)
+		return asks_per_rcpt(st->rs->prog.rules[rule].rule->cond, p->list);
 	c = st->rs->prog.rules[rule].rule->capturing;
 	return c != NULL && c->fact.scope == P_RCPT;
 }
@@ -208,6 +341,9 @@ text_expand(struct rules_state *st, struct reading *rd, size_t rule, const struc
 			break;
 		case PART_CAPTURE:
 			add_capture(st, rule, p->capture, &b, use);
+			break;
+		case PART_TABLE:
+			add_table(st, rd, rule, p, &b, use);
 			break;
 		}
 	st->m->rcpt = saved;

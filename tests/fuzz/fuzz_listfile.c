@@ -15,7 +15,6 @@
 #include "rules/arena.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
-#include "rules/settings.h"
 #include "rules/tables.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -68,7 +67,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct source rules = { .name = { "rules", 5 },
 	    .text = { "file", 4 }, .dir = { "", 0 } };
-	static struct settings settings;
+	static const struct table_how how = { .match_limit = 1000 };
 	struct entry e = { .kind = ENTRY_FILE, .at = { &rules, 0, 4 } };
 	struct list l = { .entries = &e };
 	struct arena *a;
@@ -78,13 +77,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0 || size > 65536)
 		return 0;
-	settings.match_limit = 1000;
 	l.type = (enum list_type)(data[0] % LIST_TYPES);
 	put(data + 1, size - 1);
 	e.text = str_of(path);
 	if ((a = arena_new(0)) == NULL || (d = diag_new()) == NULL)
 		abort();
-	if ((t = table_build(&l, &settings, a, d)) == NULL)
+	if ((t = table_build(&l, &how, a, d)) == NULL)
 		abort();
 	for (size_t i = 1, from = 1; i <= size; i++)
 		if (i == size || data[i] == '\n') {

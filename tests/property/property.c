@@ -20,6 +20,7 @@
 #include "rules/eval.h"
 #include "rules/mail.h"
 #include "rules/rules.h"
+#include "rules/tables.h"
 
 #define MAX_RULES	9
 #define MAX_RCPTS	5
@@ -461,6 +462,7 @@ naive_values(struct reader *rd, const struct cond *c)
 {
 	struct fact_arg arg = { c->fact.key };
 	struct answer a = { 0 };
+	struct table_view *lists;
 	enum naive v;
 
 	switch (c->fact.fact->get(rd->m, &arg, &a)) {
@@ -476,9 +478,11 @@ naive_values(struct reader *rd, const struct cond *c)
 	if (c->op == OP_SET)
 		return N_TRUE;
 	v = a.truncated ? naive_error(rd, ERR_LIMIT) : N_FALSE;
+	lists = tables_view(rd->rs->ast->tables);
 	for (size_t i = 0; i < a.n; i++)
-		if (eval_compare(c, &a.v[i], NULL) > 0)
+		if (eval_compare(lists, c, &a.v[i], NULL) > 0)
 			v = N_TRUE;
+	table_view_release(lists);
 	return v;
 }
 
@@ -518,13 +522,13 @@ naive_score(struct reader *rd, const struct cond *c, int rule)
 		for (int64_t s = lo; s <= hi; s++) {
 			struct value v = { .n = s };
 
-			hits += eval_compare(c, &v, NULL) > 0;
+			hits += eval_compare(NULL, c, &v, NULL) > 0;
 			n++;
 		}
 	} else {
 		struct value v = { .n = sums[0] };
 
-		hits = eval_compare(c, &v, NULL) > 0;
+		hits = eval_compare(NULL, c, &v, NULL) > 0;
 	}
 	return hits == 0 ? N_FALSE : (size_t)hits == n ? N_TRUE : doubt;
 }
