@@ -181,6 +181,31 @@ put_arc(struct writer *w, const struct arc_answer *arc, struct str ip)
 	put_property(w, "smtp.remote-ip", ip);
 }
 
+/* The property is registered for it, though smtp.remote-ip says the same. */
+static void
+put_iprev(struct writer *w, const struct iprev_answer *p, struct str ip)
+{
+	put_method(w, "iprev", type_of(T_IPREV)->words[p->result]);
+	put_property(w, "reason", p->reason);
+	put_property(w, "policy.iprev", ip);
+}
+
+/* RFC 8601, 2.7.4. */
+static void
+put_auth(struct writer *w, struct str user)
+{
+	put_method(w, "auth", "pass");
+	put_property(w, "smtp.auth", user);
+}
+
+static bool
+says_nothing(const struct authres *r)
+{
+	return r->spf == NULL && r->spf_helo == NULL && r->dkim == NULL &&
+	    r->dmarc == NULL && r->arc == NULL && r->iprev == NULL &&
+	    r->auth_user.n == 0;
+}
+
 struct str
 authres_write(struct arena *a, const struct authres *r)
 {
@@ -206,8 +231,11 @@ authres_write(struct arena *a, const struct authres *r)
 		put_dmarc(&w, r->dmarc);
 	if (r->arc != NULL)
 		put_arc(&w, r->arc, r->remote_ip);
-	if (r->spf == NULL && r->spf_helo == NULL && r->dkim == NULL &&
-	    r->dmarc == NULL && r->arc == NULL)
+	if (r->iprev != NULL)
+		put_iprev(&w, r->iprev, r->remote_ip);
+	if (r->auth_user.n > 0)
+		put_auth(&w, r->auth_user);
+	if (says_nothing(r))
 		strbuf_puts(&w.b, "; none");
 	if (!w.b.failed)
 		value = str_dup(a, strbuf_slice(&w.b));

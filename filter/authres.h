@@ -19,7 +19,9 @@ struct authres {
 	const struct dkim_answer *dkim;
 	const struct dmarc_answer *dmarc;
 	const struct arc_answer *arc;
-	struct str	remote_ip;		/* the client's address, for ARC; p NULL without one */
+	const struct iprev_answer *iprev;
+	struct str	auth_user;		/* login name; empty if the client did not authenticate */
+	struct str	remote_ip;		/* the client's address, for ARC and iprev; p NULL without one */
 };
 
 /* The field's value, folded with LF and tab, without a leading blank; p NULL

@@ -13,6 +13,7 @@
 
 #include "authres.h"
 #include "message.h"
+#include "received_spf.h"
 #include "rules/arena.h"
 
 /* A field of the delivered message. */
@@ -287,9 +288,13 @@ tell_authres(struct work *w, const struct plan *p)
 		r.dmarc = m->ops->dmarc(m);
 	if (want & F_ARC)
 		r.arc = m->ops->arc(m);
+	if ((want & F_IPREV) != 0 && m->has_ip)
+		r.iprev = m->ops->iprev(m);
 	m->may_wait = false;
+	if (s->authres_auth)
+		r.auth_user = mail_find_macro(m, STR("auth_authen"));
 	if (r.spf == NULL && r.spf_helo == NULL && r.dkim == NULL &&
-	    r.dmarc == NULL && r.arc == NULL)
+	    r.dmarc == NULL && r.arc == NULL && r.iprev == NULL && r.auth_user.n == 0)
 		return;
 	if (m->has_ip)
 		ipaddr_print(&m->ip, &ip);
@@ -302,15 +307,39 @@ tell_authres(struct work *w, const struct plan *p)
 	w->failed |= value.p == NULL;
 }
 
+/* There is nothing to tell of a client without address or HELO. */
+static void
+tell_received_spf(struct work *w)
+{
+	struct mail *m = &w->s->mail;
+	struct received_spf r = {
+		.sender = m->sender.text, .helo = m->helo_raw,
+		.client = m->ip, .receiver = w->s->sv->hostname,
+	};
+	struct str value;
+
+	if (!m->has_ip || m->helo_raw.p == NULL)
+		return;
+	m->may_wait = true;
+	r.spf = m->ops->spf(m, SPF_MAILFROM);
+	m->may_wait = false;
+	if (r.spf == NULL)
+		return;			/* no memory: s->failed */
+	value = received_spf_write(w->a, &r);
+	tell(w, (struct change){ CHANGE_INSERT, STR("Received-SPF"), value, 0 });
+	w->failed |= value.p == NULL;
+}
+
 const struct change *
 session_changes(struct session *s, const struct plan *p, size_t *n)
 {
 	static const struct change none;
 	struct work w = { .s = s, .a = s->mail.arena };
 	bool edits = p->nedits > 0 && !p->monitor;
+	bool spf = session_received_spf(s);
 
 	*n = 0;
-	if (!edits && !s->authres_on)
+	if (!edits && !s->authres_on && !spf)
 		return &none;
 	take_fields(&w);
 	if (edits)
@@ -320,6 +349,9 @@ session_changes(struct session *s, const struct plan *p, size_t *n)
 	tell_fields(&w);
 	if (edits)
 		tell_envelope(&w, p);
+	/* The field that is told last is the topmost. */
+	if (spf)
+		tell_received_spf(&w);
 	if (s->authres_on)
 		tell_authres(&w, p);
 	if (w.failed || s->failed || arena_failed(w.a))

@@ -71,6 +71,18 @@ may_wait(void)
 		fn();
 }
 
+/*
+ * Sendmail gives a filter some seconds (10 by default) to answer, and hangs
+ * up.  At the end of the message it may be told that we are still alive.
+ */
+#define PROGRESS_MSEC	5000
+
+static void
+progress(void *ctx)
+{
+	(void)smfi_progress(ctx);
+}
+
 static void
 remember_agreed(const SMFICTX *ctx, const struct connection *c)
 {
@@ -421,9 +433,11 @@ on_eom(SMFICTX *ctx)
 	if (c == NULL || c->session == NULL || !c->in_hand)
 		return SMFIS_TEMPFAIL;
 	may_wait();
+	wait_each(PROGRESS_MSEC, progress, ctx);
 	p = milter_read_macros(ctx, c, SMFIM_EOM) == -1 ? NULL :
 	    session_end(c->session);
 	status = apply_end(ctx, c, p);
+	wait_each(0, NULL, NULL);
 	report(c, NULL);
 	message_end(c);
 	return status;

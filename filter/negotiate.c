@@ -89,6 +89,8 @@ wanted_actions(const struct ruleset *rs)
 
 	if (writes_authres(s))
 		want |= SMFIF_ADDHDRS | SMFIF_CHGHDRS;
+	if (s->received_spf == SET_ON)
+		want |= SMFIF_ADDHDRS;
 	if (s->mode == MODE_MONITOR)
 		return want;
 	for (const struct rule *r = rules_ast(rs)->rules; r != NULL; r = r->next)
@@ -255,7 +257,7 @@ log_missing(const struct generation *g, unsigned long right, const char *name)
 				    name, STR_ARG(r->name.text));
 				return;
 			}
-	log_printf(LOG_LEVEL_WARNING, "the MTA does not let filters %s: no Authentication-Results", name);
+	log_printf(LOG_LEVEL_WARNING, "the MTA does not let filters %s: no Authentication-Results or Received-SPF", name);
 }
 
 static void

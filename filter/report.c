@@ -103,37 +103,68 @@ put_verdict(struct log_line *l, const struct connection *c,
 		log_field(l, "on-error", STR("yes"), 0);
 }
 
+/* The results that are known, and why lookups failed. */
+struct results {
+	struct log_line	*line;
+	struct strbuf	 failed;
+};
+
+static void
+put_result(struct results *r, const char *key, enum type_id type, int result,
+    struct str reason)
+{
+	struct str word = str_of(type_of(type)->words[result]);
+
+	log_field(r->line, key, word, 0);
+	if (str_eq(word, STR("temperror")) && reason.n > 0)
+		strbuf_printf(&r->failed, "%s%s: " STR_FMT,
+		    r->failed.n > 0 ? "; " : "", key, STR_ARG(reason));
+}
+
+static void
+put_dkim(struct results *r, const struct dkim_answer *dkim)
+{
+	enum dkim_result best = DKIM_R_NONE;
+	struct str reason = STR_NONE;
+
+	for (size_t i = 0; i < dkim->n; i++) {
+		if (dkim->sig[i].result == DKIM_R_TEMPERROR && reason.p == NULL)
+			reason = dkim->sig[i].reason;
+		if (dkim->sig[i].result < best)
+			best = dkim->sig[i].result;
+	}
+	put_result(r, "dkim", T_DKIM, (int)best, reason);
+}
+
 static void
 put_results(struct log_line *l, const struct connection *c, struct mail *m,
     const struct plan *p)
 {
 	unsigned known = session_lookups(c->session);
+	unsigned late = p->stage == S_MESSAGE ? known | p->asked : 0;
+	struct results r = { .line = l };
+	const struct iprev_answer *iprev;
 	const struct spf_answer *spf;
 	const struct dkim_answer *dkim;
 	const struct dmarc_answer *dmarc;
 	const struct arc_answer *arc;
-	enum dkim_result best = DKIM_R_NONE;
 
 	m->may_wait = false;
-	if ((known & F_SPF) != 0 &&
-	    (spf = m->ops->spf(m, SPF_MAILFROM)) != NULL)
-		log_field(l, "spf", str_of(type_of(T_SPF)->words[spf->result]), 0);
-	if ((known & F_SPFHELO) != 0 &&
-	    (spf = m->ops->spf(m, SPF_HELO)) != NULL)
-		log_field(l, "spf.helo", str_of(type_of(T_SPF)->words[spf->result]), 0);
-	if (((known | p->asked) & F_DKIM) != 0 && p->stage == S_MESSAGE &&
-	    (dkim = m->ops->dkim(m)) != NULL) {
-		for (size_t i = 0; i < dkim->n; i++)
-			if (dkim->sig[i].result < best)
-				best = dkim->sig[i].result;
-		log_field(l, "dkim", str_of(type_of(T_DKIM)->words[best]), 0);
-	}
-	if (((known | p->asked) & F_DMARC) != 0 && p->stage == S_MESSAGE &&
-	    (dmarc = m->ops->dmarc(m)) != NULL)
-		log_field(l, "dmarc", str_of(type_of(T_DMARC)->words[dmarc->result]), 0);
-	if (((known | p->asked) & F_ARC) != 0 && p->stage == S_MESSAGE &&
-	    (arc = m->ops->arc(m)) != NULL)
-		log_field(l, "arc", str_of(type_of(T_ARC)->words[arc->result]), 0);
+	if ((known & F_IPREV) != 0 && (iprev = m->ops->iprev(m)) != NULL)
+		put_result(&r, "client.iprev", T_IPREV, (int)iprev->result, iprev->reason);
+	if ((known & F_SPF) != 0 && (spf = m->ops->spf(m, SPF_MAILFROM)) != NULL)
+		put_result(&r, "spf", T_SPF, (int)spf->result, spf->reason);
+	if ((known & F_SPFHELO) != 0 && (spf = m->ops->spf(m, SPF_HELO)) != NULL)
+		put_result(&r, "spf.helo", T_SPF, (int)spf->result, spf->reason);
+	if ((late & F_DKIM) != 0 && (dkim = m->ops->dkim(m)) != NULL)
+		put_dkim(&r, dkim);
+	if ((late & F_DMARC) != 0 && (dmarc = m->ops->dmarc(m)) != NULL)
+		put_result(&r, "dmarc", T_DMARC, (int)dmarc->result, dmarc->reason);
+	if ((late & F_ARC) != 0 && (arc = m->ops->arc(m)) != NULL)
+		put_result(&r, "arc", T_ARC, (int)arc->result, arc->reason);
+	if (r.failed.n > 0)
+		log_field(l, "dns", strbuf_slice(&r.failed), LONG);
+	strbuf_free(&r.failed);
 	if (p->has_score)
 		log_number(l, "score", p->score);
 }

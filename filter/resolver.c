@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "zone.h"
 
@@ -24,15 +23,6 @@
 static const struct dns_answer too_late = {
 	.status = DNS_TIMEOUT, .reason = REASON("no answer by the deadline")
 };
-
-msec
-clock_msec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (msec)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 const char *
 dns_status_name(enum dns_status s)
@@ -52,6 +42,30 @@ dns_status_name(enum dns_status s)
 	return "unknown";
 }
 
+const char *
+dns_type_name(enum dns_type t)
+{
+	switch (t) {
+	case DNS_A:
+		return "A";
+	case DNS_NS:
+		return "NS";
+	case DNS_CNAME:
+		return "CNAME";
+	case DNS_SOA:
+		return "SOA";
+	case DNS_PTR:
+		return "PTR";
+	case DNS_MX:
+		return "MX";
+	case DNS_TXT:
+		return "TXT";
+	case DNS_AAAA:
+		return "AAAA";
+	}
+	return "unknown";
+}
+
 static struct resolver *
 resolver_alloc(struct strbuf *why)
 {
@@ -64,8 +78,6 @@ resolver_alloc(struct strbuf *why)
 	}
 	atomic_init(&r->refs, 1);
 	pthread_rwlock_init(&r->life, NULL);
-	pthread_condattr_init(&r->monotonic);
-	pthread_condattr_setclock(&r->monotonic, CLOCK_MONOTONIC);
 	for (i = 0; i < RESOLVER_SHARDS; i++)
 		pthread_mutex_init(&r->shard[i].lock, NULL);
 	return r;
@@ -194,6 +206,8 @@ resolver_ask(struct resolver *r, struct str name, enum dns_type type)
 	if (dns_name_parse(&d, name) != 0 ||
 	    (q = table_get(r, &d, type, &fresh)) == NULL)
 		return NULL;
+	if (atomic_load_explicit(&r->tracer, memory_order_relaxed) != NULL)
+		trace_ask(r, q, fresh);
 	if (!fresh) {
 		count(&r->cached);
 		return q;
@@ -220,23 +234,47 @@ const struct dns_answer *
 dns_query_wait(struct dns_query *q, msec deadline)
 {
 	const struct dns_answer *a;
-	struct timespec ts;
 
 	if ((a = dns_query_poll(q)) != NULL)
 		return a;
-	if (deadline < 0)
-		deadline = 0;
-	ts.tv_sec = (time_t)(deadline / 1000);
-	ts.tv_nsec = (long)(deadline % 1000) * 1000000;
 	pthread_mutex_lock(&q->shard->lock);
 	while ((a = dns_query_poll(q)) == NULL)
-		if (pthread_cond_timedwait(&q->done, &q->shard->lock,
-		    &ts) != 0 && clock_msec() >= deadline)
+		if (!wait_on(&q->done, &q->shard->lock, deadline))
 			break;
 	pthread_mutex_unlock(&q->shard->lock);
 	if (a == NULL && (a = dns_query_poll(q)) == NULL)
 		a = &too_late;
 	return a;
+}
+
+const struct dns_answer *
+dns_query_watch(struct dns_query *q, struct dns_watch *w)
+{
+	const struct dns_answer *a;
+
+	pthread_mutex_lock(&q->shard->lock);
+	if ((a = dns_query_poll(q)) == NULL && !w->set) {
+		w->set = true;
+		w->next = q->watchers;
+		q->watchers = w;
+	}
+	pthread_mutex_unlock(&q->shard->lock);
+	return a;
+}
+
+void
+dns_query_unwatch(struct dns_query *q, struct dns_watch *w)
+{
+	struct dns_watch **p;
+
+	pthread_mutex_lock(&q->shard->lock);
+	for (p = &q->watchers; *p != NULL; p = &(*p)->next)
+		if (*p == w) {
+			*p = w->next;
+			w->set = false;
+			break;
+		}
+	pthread_mutex_unlock(&q->shard->lock);
 }
 
 void
@@ -247,6 +285,7 @@ resolver_free(struct resolver *r)
 	pthread_rwlock_wrlock(&r->life);
 	r->closing = true;
 	pthread_rwlock_unlock(&r->life);
+	trace_free(r);
 	table_stop(r);
 	unbound_free(r->unbound);
 	zone_free(r->zone);

@@ -16,6 +16,7 @@
 
 #include "rules/settings.h"
 #include "rules/str.h"
+#include "wait.h"
 
 struct resolver;
 
@@ -30,6 +31,7 @@ const char *dns_status_name(enum dns_status s);
 
 /* RFC 1035, 3.2.2; RFC 3596. */
 enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28 };
+const char *dns_type_name(enum dns_type t);	/* "A", "TXT" ... */
 
 /* rdata of one record: A 4, AAAA 16 octets; TXT: strings joined without a
    blank; PTR, CNAME, NS, MX: the name in text form, lower case, without the last dot. */
@@ -49,10 +51,6 @@ struct dns_answer {
 	struct str	packet;		/* the answer at wire level, as a DNS message (for libopendkim) */
 	struct str	reason;		/* of SERVFAIL and time-out, in words */
 };
-
-/* Monotonic clock in milliseconds, and a point of it. */
-typedef int64_t msec;
-msec clock_msec(void);
 
 /*
  * servers	ADDRESS or ADDRESS@PORT; n 0: the system's (/etc/resolv.conf)
@@ -85,6 +83,40 @@ const struct dns_answer *dns_query_wait(struct dns_query *q, msec deadline);
 
 /* Gives up a query, finished or not.  NULL is allowed. */
 void dns_query_free(struct dns_query *q);
+
+/*
+ * Who wants to be told of an answer instead of waiting for it.  fn is called
+ * once, by the thread that brings the answer and under a lock of the
+ * resolver's, so it may call nothing of this header.
+ */
+struct dns_watch {
+	void	(*fn)(void *arg);
+	void	*arg;
+	struct dns_watch *next;		/* the resolver's own */
+	bool	 set;			/* fn is still to be called */
+};
+
+/* The answer if it is there; NULL: fn will be called. w stays where it is until then, or until unwatched. */
+const struct dns_answer *dns_query_watch(struct dns_query *q, struct dns_watch *w);
+
+/* After this fn isn't called any more.  w may be one that never was set. */
+void dns_query_unwatch(struct dns_query *q, struct dns_watch *w);
+
+/*
+ * A record of all that is asked for, to show it: for one message at a time,
+ * not for a daemon.  resolver_trace() begins a new one; what is traced is
+ * valid until the next, or resolver_free().
+ */
+struct dns_lookup {
+	struct str	name;
+	enum dns_type	type;
+	const struct dns_answer *answer;	/* NULL: none so far */
+	msec		took;			/* so far */
+	bool		cached;			/* it was there when asked for */
+};
+void resolver_trace(struct resolver *r);
+/* Number i from 0, in the order of asking; false: there are no more. */
+bool resolver_traced(struct resolver *r, size_t i, struct dns_lookup *out);
 
 /* Lookups answered from memory, and asked from servers, since start. */
 void resolver_counts(const struct resolver *r, uint64_t *cached, uint64_t *asked);

@@ -14,6 +14,7 @@
 #define RESOLVER_BUCKETS	1024	/* a shard */
 
 struct shard;
+struct tracer;
 struct unbound;
 struct zone;
 
@@ -35,9 +36,11 @@ struct dns_query {
 	bool		inflight;		/* the backend holds it */
 	bool		owned;			/* the answer is on the heap */
 	pthread_cond_t	done;
+	struct dns_watch *watchers;
 	_Atomic(const struct dns_answer *) answer;	/* NULL: under way */
 	size_t		size;
 	msec		expires;
+	msec		asked, answered;	/* when; the latter is set before the answer */
 	enum dns_type	type;
 	int		id;			/* the backend's */
 	struct dns_query *to_cancel;		/* the next one; the backend's lock */
@@ -58,10 +61,10 @@ struct resolver {
 	bool		is_zone;
 	bool		closing;	/* under life */
 	pthread_rwlock_t life;
-	pthread_condattr_t monotonic;
 	atomic_uint	refs;		/* the owner, and each lookup */
 	atomic_uint	pending;
 	_Atomic uint64_t cached, asked;
+	struct tracer	*_Atomic tracer;	/* NULL: nothing is traced */
 	struct shard	shard[RESOLVER_SHARDS];
 };
 
@@ -84,6 +87,13 @@ void table_inflight(struct dns_query *q);
 
 /* Ends what is under way, for those who wait. */
 void table_stop(struct resolver *r);
+
+/* One more user of a lookup that is held. */
+void table_hold(struct dns_query *q);
+
+/* Puts a lookup on record, if there is one. */
+void trace_ask(struct resolver *r, struct dns_query *q, bool fresh);
+void trace_free(struct resolver *r);
 
 /* Takes all out of the table; what the backend held is held no more. */
 void table_empty(struct resolver *r);

@@ -50,7 +50,6 @@ resolver_unref(struct resolver *r)
 		return;
 	for (i = 0; i < SHARDS; i++)
 		pthread_mutex_destroy(&r->shard[i].lock);
-	pthread_condattr_destroy(&r->monotonic);
 	pthread_rwlock_destroy(&r->life);
 	free(r);
 }
@@ -158,7 +157,7 @@ lookup_new(struct resolver *r, uint64_t hash, const struct dns_name *name,
 
 	if ((q = calloc(1, sizeof(*q))) == NULL)
 		return NULL;
-	if (pthread_cond_init(&q->done, &r->monotonic) != 0) {
+	if (wait_cond_init(&q->done) != 0) {
 		free(q);
 		return NULL;
 	}
@@ -168,6 +167,7 @@ lookup_new(struct resolver *r, uint64_t hash, const struct dns_name *name,
 	q->hash = hash;
 	q->name = *name;
 	q->type = type;
+	q->asked = clock_msec();
 	q->users = q->refs = 1;
 	atomic_fetch_add(&r->refs, 1);
 	return q;
@@ -206,13 +206,21 @@ evict(struct shard *s)
 static bool
 settle(struct dns_query *q, const struct dns_answer *a, bool owned)
 {
+	struct dns_watch *w;
+
 	if (atomic_load(&q->answer) != NULL)
 		return false;
 	q->owned = owned;
+	q->answered = clock_msec();
 	atomic_store(&q->answer, a);
 	if (q->listed)
 		atomic_fetch_sub(&q->resolver->pending, 1);
 	pthread_cond_broadcast(&q->done);
+	while ((w = q->watchers) != NULL) {
+		q->watchers = w->next;
+		w->set = false;
+		w->fn(w->arg);
+	}
 	return true;
 }
 
@@ -319,8 +327,10 @@ lookup_refused(struct resolver *r, uint64_t hash, const struct dns_name *name,
 {
 	struct dns_query *q = lookup_new(r, hash, name, type);
 
-	if (q != NULL)
+	if (q != NULL) {
+		q->answered = q->asked;
 		atomic_store(&q->answer, a);
+	}
 	return q;
 }
 
@@ -383,6 +393,15 @@ table_get(struct resolver *r, const struct dns_name *name,
 	if (old != NULL)
 		lookup_destroy(old);
 	return q;
+}
+
+void
+table_hold(struct dns_query *q)
+{
+	pthread_mutex_lock(&q->shard->lock);
+	q->users++;
+	q->refs++;
+	pthread_mutex_unlock(&q->shard->lock);
 }
 
 void

@@ -351,6 +351,15 @@ check_expect(struct run *r, const struct outcome *o, const struct expect *e)
 
 /* ---- Running ---- */
 
+static bool
+is_given(const struct run *r, const char *fact)
+{
+	for (size_t i = 0; i < r->sc.ngiven; i++)
+		if (str_eq(str_of(r->sc.given[i].fact->name), str_of(fact)))
+			return true;
+	return false;
+}
+
 static const char *
 missing_lookup(const struct run *r, const struct outcome *o)
 {
@@ -358,6 +367,8 @@ missing_lookup(const struct run *r, const struct outcome *o)
 
 	if (r->zone != NULL || asked == 0)
 		return NULL;
+	if (asked & F_IPREV)
+		return is_given(r, "client.iprev") ? "client.confirmed-name" : "client.iprev";
 	return asked & F_DMARC ? "dmarc" : asked & F_ARC ? "arc" : asked & F_DKIM ? "dkim" : asked & F_SPF ? "spf" : "spf.helo";
 }
 

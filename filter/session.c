@@ -2,10 +2,9 @@
  * session.c - one SMTP connection, as the rules see it.
  *
  * Facts come in here in the order of the dialogue and are handed to the
- * message model; what needs a lookup or a signature is asked of the engines
- * when a rule first looks at it, begun as early and waited for as late as can
- * be.  What is done with a plan is apply.c's and judge.c's business, what an
- * edit means for the fields that came is changes.c's.
+ * message model.  What the model asks of SPF, DKIM and the like is
+ * session_ask.c's business, what is done with a plan apply.c's and judge.c's,
+ * what an edit means for the fields that came changes.c's.
  */
 #include "session_int.h"
 
@@ -15,194 +14,6 @@
 #include "authres.h"
 #include "message.h"
 #include "rules/arena.h"
-
-/* ---- Waiting ---- */
-
-/*
- * All lookups of a message share one allowance of waiting before the dot, and have it anew
- * after it: the MTA hangs up on a filter that keeps it waiting.
- */
-static msec
-wait_begin(struct session *s)
-{
-	msec left = rules_settings(s->rs)->dns_timeout * 1000 - s->waited;
-
-	s->wait_from = clock_msec();
-	return s->wait_from + (left > 0 ? left : 0);
-}
-
-static void
-wait_end(struct session *s)
-{
-	s->waited += clock_msec() - s->wait_from;
-}
-
-/* ---- What the rules ask for ---- */
-
-static struct spf_query
-spf_query_of(const struct session *s, enum spf_identity id)
-{
-	const struct mail *m = &s->mail;
-	struct spf_query q = {
-		.ip = m->ip,
-		.helo = m->helo_raw,
-		.receiver = s->sv->hostname,
-	};
-
-	if (id == SPF_MAILFROM)
-		q.sender = m->sender.text;
-	return q;
-}
-
-static void
-begin_spf(struct session *s, enum spf_identity id)
-{
-	struct spf_query q;
-
-	if (s->spf[id] != NULL || s->spf_begun[id] != NULL || !s->mail.has_ip ||
-	    s->mail.helo_raw.p == NULL)
-		return;
-	q = spf_query_of(s, id);
-	s->spf_begun[id] = spf_begin(s->sv->resolver, &q);
-}
-
-static const struct spf_answer *
-ask_spf(struct mail *m, enum spf_identity id)
-{
-	static const struct spf_answer none = { .result = SPF_R_NONE };
-	struct session *s = m->ctx;
-	struct spf_query q;
-	msec deadline;
-
-	if (s->spf[id] != NULL)
-		return s->spf[id];
-	if (!m->has_ip || m->helo_raw.p == NULL)
-		return &none;
-	if (!m->may_wait && !resolver_is_zone(s->sv->resolver)) {
-		begin_spf(s, id);
-		return NULL;
-	}
-	q = spf_query_of(s, id);
-	deadline = wait_begin(s);
-	s->spf[id] = spf_check(s->sv->spf, s->sv->resolver, &q, deadline,
-	    id == SPF_HELO ? m->conn : m->arena);
-	wait_end(s);
-	if (s->spf[id] == NULL)
-		s->failed = true;
-	return s->spf[id];
-}
-
-static const struct dkim_answer *
-ask_dkim(struct mail *m)
-{
-	static const struct dkim_answer unsigned_mail = { .n = 0 };
-	struct session *s = m->ctx;
-	msec deadline;
-
-	if (s->dkim_done != NULL)
-		return s->dkim_done;
-	if (s->dkim == NULL)
-		return &unsigned_mail;
-	if (m->stage < S_MESSAGE || (!m->may_wait && !resolver_is_zone(s->sv->resolver)))
-		return NULL;
-	deadline = wait_begin(s);
-	s->dkim_done = dkim_finish(s->dkim, deadline);
-	wait_end(s);
-	if (s->dkim_done == NULL)
-		s->failed = true;
-	return s->dkim_done;
-}
-
-/*
- * Begins the lookups for the author's domain, and for that of the sender,
- * which SPF may stand for.
- */
-static int
-begin_dmarc(struct session *s)
-{
-	struct mail *m = &s->mail;
-	struct dmarc_authors authors;
-
-	if (dmarc_authors_read(m, &authors) == -1 || (s->dmarc = dmarc_begin(
-	    s->sv->dmarc, s->sv->resolver, m->arena, &authors)) == NULL) {
-		s->failed = true;
-		return -1;
-	}
-	dmarc_expect(s->dmarc, m->sender.domain);
-	begin_spf(s, SPF_MAILFROM);
-	return 0;
-}
-
-/* At the end of the headers it begins; SPF and DKIM are asked only where there is a policy. */
-static const struct dmarc_answer *
-ask_dmarc(struct mail *m)
-{
-	struct session *s = m->ctx;
-	const struct spf_answer *spf = NULL;
-	const struct dkim_answer *dkim = NULL;
-	msec deadline;
-	bool applies;
-
-	if (s->dmarc_done != NULL)
-		return s->dmarc_done;
-	if (m->stage < S_HEADERS || (s->dmarc == NULL && begin_dmarc(s) == -1))
-		return NULL;
-	if (m->stage < S_MESSAGE || (!m->may_wait && !resolver_is_zone(s->sv->resolver)))
-		return NULL;
-	deadline = wait_begin(s);
-	applies = dmarc_applies(s->dmarc, deadline);
-	wait_end(s);
-	if (applies && ((dkim = ask_dkim(m)) == NULL || (spf = ask_spf(m, SPF_MAILFROM)) == NULL))
-		return NULL;
-	deadline = wait_begin(s);
-	s->dmarc_done = dmarc_finish(s->dmarc, spf, dkim, deadline);
-	wait_end(s);
-	if (s->dmarc_done == NULL)
-		s->failed = true;
-	return s->dmarc_done;
-}
-
-static const struct arc_answer *
-ask_arc(struct mail *m)
-{
-	static const struct arc_answer no_header = { .result = ARC_R_NONE };
-	struct session *s = m->ctx;
-	msec deadline;
-
-	if (s->arc_done != NULL)
-		return s->arc_done;
-	if (s->arc == NULL)
-		return &no_header;
-	if (m->stage < S_MESSAGE || (!m->may_wait && !resolver_is_zone(s->sv->resolver)))
-		return NULL;
-	deadline = wait_begin(s);
-	s->arc_done = arc_finish(s->arc, deadline);
-	wait_end(s);
-	if (s->arc_done == NULL)
-		s->failed = true;
-	return s->arc_done;
-}
-
-static const struct str *
-ask_decode(struct mail *m, struct str raw)
-{
-	return message_decode(m->arena, raw);
-}
-
-static const struct mailbox_list *
-ask_mailboxes(struct mail *m, struct str raw)
-{
-	return message_mailboxes(m->arena, raw);
-}
-
-static const struct mail_ops ops = {
-	.spf = ask_spf,
-	.dkim = ask_dkim,
-	.decode = ask_decode,
-	.mailboxes = ask_mailboxes,
-	.dmarc = ask_dmarc,
-	.arc = ask_arc,
-};
 
 /* ---- Life ---- */
 
@@ -223,8 +34,12 @@ read_authres_setting(struct session *s)
 			s->authres_methods |= F_DMARC;
 		else if (str_ieq(w->v[i], STR("arc")))
 			s->authres_methods |= F_ARC;
+		else if (str_ieq(w->v[i], STR("iprev")))
+			s->authres_methods |= F_IPREV;
+		else if (str_ieq(w->v[i], STR("auth")))
+			s->authres_auth = true;
 	}
-	s->authres_on = s->authres_auto || s->authres_methods != 0;
+	s->authres_on = s->authres_auto || s->authres_auth || s->authres_methods != 0;
 }
 
 struct session *
@@ -234,7 +49,7 @@ session_new(struct ruleset *rs, const struct services *sv)
 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return NULL;
-	if (mail_init(&s->mail, &ops, s) == -1) {
+	if (mail_init(&s->mail, &session_ops, s) == -1) {
 		free(s);
 		return NULL;
 	}
@@ -251,7 +66,8 @@ session_free(struct session *s)
 	if (s == NULL)
 		return;
 	session_end_message(s);
-	dns_query_free(s->spf_begun[SPF_HELO]);
+	spf_end(s->spf[SPF_HELO].job);
+	iprev_end(s->iprev);
 	mail_free(&s->mail);
 	rules_release(s->rs);
 	free(s);
@@ -260,9 +76,9 @@ session_free(struct session *s)
 void
 session_end_message(struct session *s)
 {
-	dns_query_free(s->spf_begun[SPF_MAILFROM]);
-	s->spf_begun[SPF_MAILFROM] = NULL;
-	s->spf[SPF_MAILFROM] = NULL;
+	spf_end(s->spf[SPF_MAILFROM].job);
+	s->spf[SPF_MAILFROM] = (struct spf_asked){ NULL, NULL };
+	session_forget_failures(s);
 	s->dkim = NULL;			/* the arena ends it */
 	s->dkim_done = NULL;
 	s->dmarc = NULL;
@@ -305,8 +121,9 @@ advance(struct session *s, enum stage stage)
 	if ((p = rules_advance(s->st, stage)) == NULL || s->failed)
 		return NULL;
 	s->decided = p->decided;
-	if (p->verdict == V_ACCEPT && stage != S_MESSAGE && s->authres_on) {
-		/* It will pass, but its Authentication-Results are still to be seen to. */
+	if (p->verdict == V_ACCEPT && stage != S_MESSAGE &&
+	    (s->authres_on || session_received_spf(s))) {
+		/* It will pass, but its trace fields are still to be seen to. */
 		s->plan = *p;
 		s->plan.verdict = V_NONE;
 		return &s->plan;
@@ -325,12 +142,19 @@ session_connect(struct session *s, const struct ipaddr *ip, struct str name, int
 	return advance(s, S_CONNECT);
 }
 
+static void
+end_spf(void *job)
+{
+	spf_end(job);
+}
+
 int
 session_helo(struct session *s, struct str name)
 {
-	dns_query_free(s->spf_begun[SPF_HELO]);
-	s->spf_begun[SPF_HELO] = NULL;
-	s->spf[SPF_HELO] = NULL;
+	/* What was said of the other name is kept as long as somebody may look at it. */
+	if (s->spf[SPF_HELO].job != NULL)
+		(void)arena_defer(s->mail.arena, end_spf, s->spf[SPF_HELO].job);
+	s->spf[SPF_HELO] = (struct spf_asked){ NULL, NULL };
 	return mail_helo(&s->mail, name);
 }
 
@@ -350,6 +174,7 @@ const struct plan *
 session_rcpt(struct session *s, struct str path, const struct param_list *macros)
 {
 	struct str delimiter = rules_settings(s->rs)->recipient_delimiter;
+	const struct plan *p;
 	struct recipient *r;
 
 	if ((r = mail_rcpt(&s->mail, path, delimiter.n > 0 ? delimiter.p[0] : '\0')) == NULL)
@@ -357,7 +182,10 @@ session_rcpt(struct session *s, struct str path, const struct param_list *macros
 	for (size_t i = 0; macros != NULL && i < macros->n; i++)
 		if (mail_rcpt_macro(&s->mail, r, macros->v[i].name, macros->v[i].value) == -1)
 			return NULL;
-	return advance(s, S_RCPT);
+	if ((p = advance(s, S_RCPT)) != NULL &&
+	    (p->verdict == V_NONE || p->verdict == V_ACCEPT))
+		session_begin_methods(s);
+	return p;
 }
 
 const struct plan *
@@ -418,7 +246,7 @@ session_end_headers(struct session *s)
 		return NULL;
 	/* What the field will tell is asked for, whatever the rules come to. */
 	if (((s->authres_methods & F_DMARC) != 0 || (s->authres_auto && !s->decided &&
-	    (s->facts & F_DMARC) != 0)) && begin_dmarc(s) == -1)
+	    (s->facts & F_DMARC) != 0)) && session_begin_dmarc(s) == -1)
 		return NULL;
 	return advance(s, S_HEADERS);
 }
@@ -459,10 +287,10 @@ session_body(struct session *s, struct str chunk)
 
 	s->mail.body_octets += chunk.n;
 	if (s->dkim != NULL && dkim_wants_body(s->dkim)) {
-		msec deadline = wait_begin(s);
+		msec deadline = session_wait_begin(s);
 
 		r = dkim_add_body(s->dkim, chunk, deadline);
-		wait_end(s);
+		session_wait_end(s);
 	}
 	if (s->arc != NULL)
 		arc_add_body(s->arc, chunk);
@@ -479,22 +307,4 @@ session_end(struct session *s)
 	if ((s->facts & F_RAWBODY) != 0 && s->mail.body == NULL)
 		s->mail.body = &s->body;
 	return advance(s, S_MESSAGE);
-}
-
-unsigned
-session_lookups(const struct session *s)
-{
-	unsigned asked = 0;
-
-	if (s->spf[SPF_MAILFROM] != NULL)
-		asked |= F_SPF;
-	if (s->spf[SPF_HELO] != NULL)
-		asked |= F_SPFHELO;
-	if (s->dkim_done != NULL && s->dkim_done->n > 0)
-		asked |= F_DKIM;
-	if (s->dmarc_done != NULL)
-		asked |= F_DMARC;
-	if (s->arc_done != NULL && s->arc_done->result != ARC_R_NONE)
-		asked |= F_ARC;
-	return asked;
 }

@@ -79,7 +79,7 @@ struct change {
    recipients, inserts last.  n 0: none.  NULL without memory. */
 const struct change *session_changes(struct session *s, const struct plan *p, size_t *n);
 
-/* Which engines (F_SPF, F_SPFHELO, F_DKIM, F_DMARC, F_ARC) the message was put to; DKIM only if there was a
+/* Which engines (F_SPF, F_SPFHELO, F_DKIM, F_DMARC, F_ARC, F_IPREV) the message was put to; DKIM only if there was a
    signature, ARC only if there was a chain. */
 unsigned session_lookups(const struct session *s);
 

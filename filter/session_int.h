@@ -1,11 +1,18 @@
 /*
- * session_int.h - a session's inside, for session.c and changes.c.
+ * session_int.h - a session's inside, for session*.c and changes.c.
  */
 #ifndef FILTER_SESSION_INT_H
 #define FILTER_SESSION_INT_H
 
 #include "arc.h"
+#include "iprev.h"
 #include "session.h"
+
+/* SPF of one identity: begun, and answered. */
+struct spf_asked {
+	struct spf_job	*job;
+	const struct spf_answer *answer;	/* the job's */
+};
 
 struct session {
 	struct ruleset	*rs;
@@ -17,8 +24,9 @@ struct session {
 	bool		 decided;		/* nothing that comes can change what will be said */
 	struct plan	 plan;			/* a plan that was changed on its way out */
 
-	const struct spf_answer *spf[2];	/* by enum spf_identity */
-	struct dns_query *spf_begun[2];
+	struct spf_asked spf[2];		/* by enum spf_identity */
+	struct iprev_job *iprev;		/* the connection's, as is that of HELO */
+	const struct iprev_answer *iprev_done;
 	struct dkim_check *dkim;
 	const struct dkim_answer *dkim_done;
 	struct dmarc_check *dmarc;
@@ -27,10 +35,30 @@ struct session {
 	const struct arc_answer *arc_done;
 	msec		 waited, wait_from;
 
-	bool		 authres_on, authres_auto;
+	bool		 authres_on, authres_auto, authres_auth;
 	unsigned	 authres_methods;
 	size_t		 late_octets;		/* of fields kept past header-limit */
 	struct strbuf	 body;
 };
+
+/* ---- session_ask.c ---- */
+
+extern const struct mail_ops session_ops;
+
+/* Waiting begins: the deadline.  Then it ends. */
+msec session_wait_begin(struct session *s);
+void session_wait_end(struct session *s);
+
+/* Begins what the settings want of a message that has a recipient; never blocks. */
+void session_begin_methods(struct session *s);
+
+/* What failed of the connection's lookups is tried anew for its next message. */
+void session_forget_failures(struct session *s);
+
+/* Begins what DMARC will need; never blocks.  -1 without memory. */
+int session_begin_dmarc(struct session *s);
+
+/* Does every message get a Received-SPF? */
+bool session_received_spf(const struct session *s);
 
 #endif

@@ -359,21 +359,6 @@ identify(struct identity *id, const struct spf_query *q, struct arena *a)
 	return 0;
 }
 
-struct dns_query *
-spf_begin(struct resolver *r, const struct spf_query *q)
-{
-	struct arena *a = arena_new(0);
-	struct dns_query *query = NULL;
-	struct identity id;
-
-	if (a == NULL)
-		return NULL;
-	if (identify(&id, q, a) == 0 && id.wrong == NULL)
-		query = resolver_ask(r, id.normal, DNS_TXT);
-	arena_free(a);
-	return query;
-}
-
 /* Copies s, at most max octets of it, into the answer; false without memory. */
 static bool
 keep(struct arena *a, struct str *to, struct str s, size_t max)
@@ -384,19 +369,19 @@ keep(struct arena *a, struct str *to, struct str s, size_t max)
 	return to->p != NULL;
 }
 
-/* -1 without memory. */
+/* 1, 0 where an answer is under way, or -1 without memory. */
 static int
-evaluate(struct spf_engine *e, struct evaluation *ev, struct spf_answer *sa,
-    struct arena *a)
+evaluate(struct spf_engine *e, struct evaluation *ev, struct spf_answer *sa)
 {
 	struct spf_gate *g = &ev->gate;
-	struct str text = STR("");
 
 	if (gate_load(g, g->env.domain) >= 0)
 		sa->result = run(e, ev);
 	switch (g->failure) {
 	case GATE_NO_MEMORY:
 		return -1;
+	case GATE_PENDING:
+		return 0;
 	case GATE_NONE:
 		sa->result = SPF_R_NONE;
 		break;
@@ -407,49 +392,150 @@ evaluate(struct spf_engine *e, struct evaluation *ev, struct spf_answer *sa,
 		sa->result = SPF_R_PERMERROR;
 		break;
 	case GATE_OK:
-		if (!keep(a, &sa->mechanism, gate_matched(g), MECHANISM_MAX))
-			return -1;
+		sa->mechanism = gate_matched(g);
 		if (sa->result == SPF_R_FAIL)
-			text = gate_explanation(g, EXPLANATION_MAX);
-		return text.p != NULL && keep(a, &sa->explanation, text,
-		    EXPLANATION_MAX) ? 0 : -1;
+			sa->explanation = gate_explanation(g, EXPLANATION_MAX);
+		if (g->failure == GATE_PENDING)
+			return 0;
+		if (sa->explanation.p == NULL)
+			return -1;
 	}
-	return keep(a, &sa->reason, g->reason, REASON_MAX) ? 0 : -1;
+	sa->reason = g->reason;
+	return 1;
+}
+
+struct spf_job {
+	struct spf_engine *engine;
+	struct job	*job;
+	struct spf_macro_env env;
+	const char	*wrong;		/* with the domain */
+	struct spf_answer answer;
+	bool		 no_memory;
+};
+
+static bool
+step(struct job *j, void *arg)
+{
+	struct spf_job *s = arg;
+	struct spf_answer *sa = &s->answer, found = { 0 };
+	struct arena *work = arena_new(0), *a = job_arena(j);
+	struct evaluation ev;
+	int rc = -1;
+
+	found.mechanism = found.explanation = found.reason = STR("");
+	if (work != NULL) {
+		gate_init(&ev.gate, j, work, &s->env);
+		rc = evaluate(s->engine, &ev, &found);
+	}
+	if (rc == 1) {
+		sa->result = found.result;
+		if (!keep(a, &sa->mechanism, found.mechanism, MECHANISM_MAX) ||
+		    !keep(a, &sa->explanation, found.explanation, EXPLANATION_MAX) ||
+		    !keep(a, &sa->reason, found.reason, REASON_MAX))
+			rc = -1;
+	}
+	arena_free(work);
+	s->no_memory = rc == -1;
+	return rc != 0;
+}
+
+/* The query in the job's own memory; -1 if there is not enough of it. */
+static int
+take_query(struct spf_job *s, const struct spf_query *q)
+{
+	struct arena *a = job_arena(s->job);
+	struct spf_query own = *q;
+	struct identity id;
+
+	if (!keep(a, &own.helo, q->helo.p != NULL ? q->helo : STR(""), q->helo.n) ||
+	    !keep(a, &own.sender, q->sender.p != NULL ? q->sender : STR(""), q->sender.n) ||
+	    !keep(a, &own.receiver, q->receiver.p != NULL ? q->receiver : STR(""),
+	    q->receiver.n) || identify(&id, &own, a) != 0)
+		return -1;
+	s->wrong = id.wrong;
+	s->env.ip = own.ip;
+	s->env.local = id.local;
+	s->env.domain = s->env.sender_domain = id.domain;
+	s->env.sender = str_printf(a, STR_FMT "@" STR_FMT, STR_ARG(id.local),
+	    STR_ARG(id.domain));
+	s->env.helo = own.helo;
+	s->env.receiver = own.receiver;
+	s->env.now = time(NULL);
+	s->answer.domain = id.normal;
+	s->answer.mechanism = s->answer.explanation = s->answer.reason = STR("");
+	return s->env.sender.p != NULL ? 0 : -1;
+}
+
+static struct spf_job *
+spf_job_new(struct spf_engine *e, struct resolver *r, const struct spf_query *q)
+{
+	struct spf_job *s;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return NULL;
+	s->engine = e;
+	if ((s->job = job_new(r, step, s)) == NULL || take_query(s, q) == -1) {
+		spf_end(s);
+		return NULL;
+	}
+	if (s->wrong != NULL) {
+		s->answer.result = SPF_R_NONE;
+		s->answer.reason = str_of(s->wrong);
+	}
+	return s;
+}
+
+struct spf_job *
+spf_begin(struct spf_engine *e, struct resolver *r, const struct spf_query *q)
+{
+	struct spf_job *s;
+
+	if ((s = spf_job_new(e, r, q)) != NULL && s->wrong == NULL)
+		job_start(s->job);
+	return s;
+}
+
+bool
+spf_is_done(struct spf_job *s)
+{
+	return s->wrong != NULL || job_done(s->job);
+}
+
+const struct spf_answer *
+spf_finish(struct spf_job *s, msec deadline)
+{
+	if (s->wrong == NULL)
+		job_finish(s->job, deadline);
+	return s->no_memory ? NULL : &s->answer;
+}
+
+void
+spf_end(struct spf_job *s)
+{
+	if (s == NULL)
+		return;
+	job_free(s->job);
+	free(s);
 }
 
 const struct spf_answer *
 spf_check(struct spf_engine *e, struct resolver *r, const struct spf_query *q,
     msec deadline, struct arena *a)
 {
-	struct arena *work = arena_new(0);
-	struct spf_macro_env env = { .ip = q->ip };
-	struct evaluation ev;
 	struct spf_answer *sa = arena_new_object(a, struct spf_answer);
-	struct identity id;
-	int rc = -1;
+	const struct spf_answer *found = NULL;
+	struct spf_job *s;
 
-	if (work == NULL || sa == NULL || identify(&id, q, work) != 0 ||
-	    !keep(a, &sa->domain, id.normal, id.normal.n))
-		goto out;
-	sa->mechanism = sa->explanation = sa->reason = STR("");
-	if (id.wrong != NULL) {
-		sa->result = SPF_R_NONE;
-		sa->reason = str_of(id.wrong);
-		rc = 0;
-		goto out;
+	if (sa == NULL || (s = spf_job_new(e, r, q)) == NULL)
+		return NULL;
+	if ((found = spf_finish(s, deadline)) != NULL) {
+		sa->result = found->result;
+		if (!keep(a, &sa->domain, found->domain, found->domain.n) ||
+		    !keep(a, &sa->mechanism, found->mechanism, MECHANISM_MAX) ||
+		    !keep(a, &sa->explanation, found->explanation, EXPLANATION_MAX) ||
+		    !keep(a, &sa->reason, found->reason, REASON_MAX))
+			found = NULL;
 	}
-	env.local = id.local;
-	env.domain = env.sender_domain = id.domain;
-	env.sender = str_printf(work, STR_FMT "@" STR_FMT, STR_ARG(id.local),
-	    STR_ARG(id.domain));
-	env.helo = q->helo.p != NULL ? q->helo : STR("");
-	env.receiver = q->receiver;
-	env.now = time(NULL);
-	if (env.sender.p == NULL)
-		goto out;
-	gate_init(&ev.gate, r, deadline, work, &env);
-	rc = evaluate(e, &ev, sa, a);
-out:
-	arena_free(work);
-	return rc == 0 ? sa : NULL;
+	spf_end(s);
+	return found != NULL ? sa : NULL;
 }

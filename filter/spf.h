@@ -11,6 +11,7 @@
 
 struct arena;
 struct spf_engine;
+struct spf_job;
 
 /* One for the daemon's life; thread-safe.  NULL without memory. */
 struct spf_engine *spf_engine_new(void);
@@ -23,13 +24,22 @@ struct spf_query {
 	struct str	receiver;	/* our name, for the macro r */
 };
 
-/* Begins the lookup that the check will need first; never blocks.  Free it with dns_query_free(); NULL: nothing to ask. */
-struct dns_query *spf_begin(struct resolver *r, const struct spf_query *q);
-
 /*
- * check_host() of RFC 7208, 4.  Blocks until the answer or the deadline (then
- * temperror).  The answer lives in the arena; NULL without memory.
+ * check_host() of RFC 7208, 4, begun beside the callbacks (job.h); never
+ * blocks.  What the query points to is copied.  NULL without memory.
  */
+struct spf_job *spf_begin(struct spf_engine *e, struct resolver *r, const struct spf_query *q);
+
+/* Would spf_finish() answer at once? */
+bool spf_is_done(struct spf_job *s);
+
+/* Waits for the answer until the deadline (then temperror).  It lives until spf_end(); NULL without memory. */
+const struct spf_answer *spf_finish(struct spf_job *s, msec deadline);
+
+/* Gives it up, done or not; waits for no lookup.  NULL is allowed. */
+void spf_end(struct spf_job *s);
+
+/* All of it by this thread.  The answer lives in the arena; NULL without memory. */
 const struct spf_answer *spf_check(struct spf_engine *e, struct resolver *r,
     const struct spf_query *q, msec deadline, struct arena *a);
 

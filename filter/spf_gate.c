@@ -67,14 +67,13 @@ fail_dns(struct spf_gate *g, struct str name, const char *type,
 }
 
 void
-gate_init(struct spf_gate *g, struct resolver *r, msec deadline,
-    struct arena *a, const struct spf_macro_env *env)
+gate_init(struct spf_gate *g, struct job *j, struct arena *a,
+    const struct spf_macro_env *env)
 {
 	static const uint8_t loopback6[16] = { [15] = 1 };
 
 	memset(g, 0, sizeof(*g));
-	g->resolver = r;
-	g->deadline = deadline;
+	g->job = j;
 	g->arena = a;
 	g->env = *env;
 	g->v4 = ipaddr_is_v4(&env->ip);
@@ -103,49 +102,35 @@ gate_name_ok(struct str name)
 	return label > 0;
 }
 
-static void
-free_query(void *q)
+/* A lookup that will be asked for; false: GATE_NO_MEMORY is set. */
+static bool
+expect(struct spf_gate *g, struct str name, enum dns_type type)
 {
-	dns_query_free(q);
-}
-
-/* Begins a lookup, which ends with the arena; NULL: GATE_NO_MEMORY is set. */
-static struct dns_query *
-begin(struct spf_gate *g, struct str name, enum dns_type type)
-{
-	struct dns_query *q = resolver_ask(g->resolver, name, type);
-
-	if (q == NULL || arena_defer(g->arena, free_query, q) != 0) {
+	job_expect(g->job, name, type);
+	if (job_failed(g->job)) {
 		fail(g, GATE_NO_MEMORY, STR(""));
-		return NULL;
+		return false;
 	}
-	return q;
+	return true;
 }
 
-/* Waits for an answer; NULL if the time for the whole evaluation is over. */
-static const struct dns_answer *
-wait_for(struct spf_gate *g, struct dns_query *q)
-{
-	const struct dns_answer *d = dns_query_wait(q, g->deadline);
-
-	if (d == NULL) {
-		fail(g, GATE_NO_MEMORY, STR(""));
-		return NULL;
-	}
-	if (d->status == DNS_TIMEOUT && clock_msec() >= g->deadline) {
-		fail(g, GATE_TEMPERROR, STR("no time left for DNS"));
-		return NULL;
-	}
-	return d;
-}
-
-/* Both; NULL: g->failure is set. */
+/* The answer; NULL: g->failure is set, and GATE_PENDING is no failure yet. */
 static const struct dns_answer *
 ask(struct spf_gate *g, struct str name, enum dns_type type)
 {
-	struct dns_query *q = begin(g, name, type);
+	const struct dns_answer *d = job_ask(g->job, name, type);
 
-	return q != NULL ? wait_for(g, q) : NULL;
+	if (d == NULL) {
+		fail(g, job_failed(g->job) ? GATE_NO_MEMORY : GATE_PENDING,
+		    STR(""));
+		return NULL;
+	}
+	/* What one could do without, too, may have changed the result. */
+	if (d->status == DNS_TIMEOUT && job_late(g->job)) {
+		fail_dns(g, name, dns_type_name(type), d);
+		return NULL;
+	}
+	return d;
 }
 
 /* Void lookups are counted by terms (4.6.4). */
@@ -174,8 +159,7 @@ look_up(struct spf_gate *g, struct gate_term *t, struct str name,
 	if (!gate_name_ok(name) || (d = ask(g, name, type)) == NULL)
 		return NULL;
 	if (d->status == DNS_SERVFAIL || d->status == DNS_TIMEOUT) {
-		fail_dns(g, name, type == DNS_MX ? "MX" : type == DNS_A ? "A" :
-		    "AAAA", d);
+		fail_dns(g, name, dns_type_name(type), d);
 		return NULL;
 	}
 	if (d->n > 0)
@@ -197,20 +181,18 @@ is_client(const struct spf_gate *g, const struct dns_rr *rr)
 static void
 validate_names(struct spf_gate *g, const struct dns_answer *ptr)
 {
-	struct dns_query *q[SPF_PTR_MAX];
+	enum dns_type type = g->v4 ? DNS_A : DNS_AAAA;
 	const struct dns_answer *d;
 	size_t i, k, n = ptr->n < SPF_PTR_MAX ? ptr->n : SPF_PTR_MAX;
 
-	for (i = 0; i < n; i++) {
-		q[i] = NULL;
-		if (gate_name_ok(ptr->rr[i].data) && (q[i] = begin(g,
-		    ptr->rr[i].data, g->v4 ? DNS_A : DNS_AAAA)) == NULL)
+	for (i = 0; i < n; i++)
+		if (gate_name_ok(ptr->rr[i].data) &&
+		    !expect(g, ptr->rr[i].data, type))
 			return;
-	}
 	for (i = 0; i < n; i++) {
-		if (q[i] == NULL)
+		if (!gate_name_ok(ptr->rr[i].data))
 			continue;
-		if ((d = wait_for(g, q[i])) == NULL)
+		if ((d = ask(g, ptr->rr[i].data, type)) == NULL)
 			return;
 		for (k = 0; k < d->n && !is_client(g, &d->rr[k]); k++)
 			;
@@ -406,7 +388,7 @@ answer_mx(struct spf_gate *g, const struct gate_record *r, int rec, int term,
 	for (i = 0; i < d->n; i++) {
 		if (!gate_name_ok(d->rr[i].data))
 			continue;	/* RFC 7505: "." is no host */
-		if (begin(g, d->rr[i].data, g->v4 ? DNS_A : DNS_AAAA) == NULL)
+		if (!expect(g, d->rr[i].data, g->v4 ? DNS_A : DNS_AAAA))
 			return;
 		snprintf(answer->mx[t->nmx], GATE_NAME_MAX,
 		    "x%zu.t%d.r%d.g", t->nmx, term, rec);

@@ -7,7 +7,7 @@
 #ifndef FILTER_SPF_GATE_H
 #define FILTER_SPF_GATE_H
 
-#include "resolver.h"
+#include "job.h"
 #include "spf_macro.h"
 #include "spf_record.h"
 
@@ -29,7 +29,8 @@ struct arena;
 #define GATE_NAME_MAX	32
 #define GATE_TEXT_MAX	512
 
-enum gate_failure { GATE_OK, GATE_NONE, GATE_TEMPERROR, GATE_PERMERROR, GATE_NO_MEMORY };
+/* GATE_PENDING: an answer is under way, after which all is to be done anew. */
+enum gate_failure { GATE_OK, GATE_NONE, GATE_TEMPERROR, GATE_PERMERROR, GATE_NO_MEMORY, GATE_PENDING };
 
 struct gate_term {
 	enum spf_kind	kind;
@@ -53,8 +54,7 @@ struct gate_record {
 };
 
 struct spf_gate {
-	struct resolver	*resolver;
-	msec		 deadline;
+	struct job	*job;		/* that asks DNS */
 	struct arena	*arena;		/* the evaluation's */
 	struct spf_macro_env env;	/* domain and client are set as need be */
 	bool		 v4;
@@ -72,11 +72,11 @@ struct spf_gate {
 };
 
 /*
- * Makes a gate for one client.  env's strings and the arena live as long as
- * the gate; what was looked up is given back with the arena.
+ * Makes a gate for one client, and one step of a job.  env's strings and the
+ * arena live as long as the gate.
  */
-void gate_init(struct spf_gate *g, struct resolver *r, msec deadline,
-    struct arena *a, const struct spf_macro_env *env);
+void gate_init(struct spf_gate *g, struct job *j, struct arena *a,
+    const struct spf_macro_env *env);
 
 /*
  * Fetches the record of a domain (4.4, 4.5), reads it, and writes its

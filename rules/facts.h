@@ -41,6 +41,7 @@ enum {
 	F_RAWBODY = 1 << 7,	/* needs the stored body */
 	F_SIZE	= 1 << 8,	/* needs body chunks to be counted */
 	F_SIG	= 1 << 9,	/* a part of dkim.signature */
+	F_IPREV	= 1 << 12,	/* asks for the client's confirmed name */
 	F_DMARC	= 1 << 10,	/* asks for DMARC, which rests on SPF and DKIM */
 	F_ARC	= 1 << 11	/* asks for ARC */
 };

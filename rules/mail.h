@@ -51,6 +51,13 @@ struct dkim_answer {
 	size_t		 n;
 };
 
+/* What the client's address says of its name (RFC 8601, 2.7.3). */
+struct iprev_answer {
+	enum iprev_result result;
+	struct str	name;		/* with pass: that leads back to the address; p NULL otherwise */
+	struct str	reason;		/* of temperror and permerror, for log and trace */
+};
+
 /*
  * What DMARC said.  Of several author domains it is the one that came off
  * worst.
@@ -114,6 +121,7 @@ struct mail_ops {
 	const struct str *(*decode)(struct mail *m, struct str raw);
 	const struct mailbox_list *(*mailboxes)(struct mail *m, struct str raw);
 	const struct arc_answer *(*arc)(struct mail *m);
+	const struct iprev_answer *(*iprev)(struct mail *m);
 	const struct dmarc_answer *(*dmarc)(struct mail *m);
 	/*
 	 * The two that remember, each called once a message (or recipient) for

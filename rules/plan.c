@@ -177,7 +177,7 @@ collect_notes(struct rules_state *st, struct reading *only)
 			if (only == NULL && rd->r->state != RCPT_OPEN)
 				continue;
 			if (i < rd->end) {
-				st->plan.asked |= p->rules[i].flags & (F_SPF | F_SPFHELO | F_DKIM | F_DMARC | F_ARC);
+				st->plan.asked |= p->rules[i].flags & (F_SPF | F_SPFHELO | F_DKIM | F_DMARC | F_ARC | F_IPREV);
 				if (note_rule(st, rd, i, &cap))
 					break;
 			}

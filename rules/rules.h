@@ -131,7 +131,7 @@ struct plan {
 	size_t		nnotes;
 	bool		has_score;	/* some rule scores */
 	int64_t		score;		/* the highest of the recipients' */
-	unsigned	asked;		/* F_SPF, F_SPFHELO, F_DKIM, F_DMARC, F_ARC: named by rules that the reading came to */
+	unsigned	asked;		/* F_SPF, F_SPFHELO, F_DKIM, F_DMARC, F_ARC, F_IPREV: named by rules that the reading came to */
 };
 
 /*

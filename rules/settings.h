@@ -19,6 +19,7 @@ enum mixed_recipients { MIXED_SPLIT, MIXED_STRICTEST, MIXED_EXEMPT_WINS };
 enum on_error { ON_ERROR_TEMPFAIL, ON_ERROR_ACCEPT, ON_ERROR_SKIP };
 enum mode { MODE_ENFORCE, MODE_MONITOR };
 enum dmarc_spec { DMARC_RFC9989, DMARC_RFC7489 };
+enum on_off { SET_OFF, SET_ON };
 enum log_to { LOG_TO_SYSLOG, LOG_TO_STDERR };
 
 struct strings {

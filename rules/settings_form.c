@@ -236,7 +236,7 @@ form_methods(const struct operand *first, const struct operand *value,
 	struct str s = value->text;
 	const struct operand *o;
 
-	if (settings_word("auto off spf dkim dmarc arc", s, why) == -1)
+	if (settings_word("auto off spf dkim dmarc arc iprev auth", s, why) == -1)
 		return -1;
 	if ((str_eq(s, STR("auto")) || str_eq(s, STR("off"))) &&
 	    (first != value || value->next != NULL)) {

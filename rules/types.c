@@ -31,6 +31,9 @@ static const char *const dmarc_method_words[] = { "spf", "dkim", NULL };
 static const char *const arc_words[] = {
 	"none", "pass", "fail", "temperror", NULL
 };
+static const char *const iprev_words[] = {
+	"pass", "fail", "temperror", "permerror", NULL
+};
 static const char *const result_words[] = {
 	"pass", "fail", "softfail", "neutral", "none", "policy", "temperror",
 	"permerror", NULL
@@ -79,6 +82,8 @@ static const struct type types[T_COUNT] = {
 	    "what DMARC rests on: spf or dkim" },
 	[T_ARC] = { "arc-result", OPS_WORD, -1, arc_words,
 	    "a result of ARC (RFC 8617, 4.4), or temperror" },
+	[T_IPREV] = { "iprev-result", OPS_WORD, -1, iprev_words,
+	    "what the client's address says of its name (RFC 8601, 2.7.3)" },
 	[T_RESULT] = { "result", OPS_WORD, -1, result_words,
 	    "what somebody stated of a method (RFC 8601, 2.7)" },
 	[T_WEEKDAY] = { "weekday", OPS_WORD, -1, weekday_words,
@@ -162,6 +167,7 @@ type_print(enum type_id id, const struct value *v, struct strbuf *out)
 	case T_DMARC_POLICY:
 	case T_DMARC_METHOD:
 	case T_ARC:
+	case T_IPREV:
 	case T_RESULT:
 	case T_WEEKDAY:
 		strbuf_puts(out, types[id].words[v->n]);
@@ -244,6 +250,7 @@ type_test(enum type_id id, enum op op, const struct value *v, const struct value
 	case T_DMARC_POLICY:
 	case T_DMARC_METHOD:
 	case T_ARC:
+	case T_IPREV:
 	case T_RESULT:
 	case T_WEEKDAY:
 		return test_number(op, v->n, operand->n);

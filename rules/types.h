@@ -32,6 +32,7 @@ enum type_id {
 	T_DMARC_POLICY,	/* RFC 9989, 4.7 */
 	T_DMARC_METHOD,	/* what DMARC rests on */
 	T_ARC,		/* RFC 8617, 4.4, and temperror */
+	T_IPREV,	/* RFC 8601, 2.7.3 */
 	T_RESULT,	/* of any method, RFC 8601, 2.7 */
 	T_WEEKDAY,
 	T_COUNT
@@ -84,6 +85,11 @@ enum dmarc_method { DMARC_BY_SPF, DMARC_BY_DKIM };
  * for a lookup that failed: to others it is fail.
  */
 enum arc_result { ARC_R_NONE, ARC_R_PASS, ARC_R_FAIL, ARC_R_TEMPERROR };
+
+/* Results of iprev, in the order of T_IPREV's words. */
+enum iprev_result {
+	IPREV_R_PASS, IPREV_R_FAIL, IPREV_R_TEMPERROR, IPREV_R_PERMERROR
+};
 
 /* An address in network order; IPv4 is ::ffff:0:0/96. */
 struct ipaddr {

@@ -66,7 +66,6 @@ answer_case(struct spf_engine *e, struct resolver *r, struct arena *a)
 		puts("{\"result\": \"(no address)\"}");
 		return;
 	}
-	dns_query_free(spf_begin(r, &q));
 	sa = spf_check(e, r, &q, clock_msec() + DEADLINE, a);
 	if (sa == NULL) {
 		puts("{\"result\": \"(no memory)\"}");

@@ -26,6 +26,8 @@ static const struct {
 	{ "client.ip", "", "192.0.2.1", "unset" },
 	{ "client.name", "", "mail.example.org", "unset" },
 	{ "client.ptr", "", "ptr.example.org", "unset" },
+	{ "client.iprev", "", "pass", "unset" },
+	{ "client.confirmed-name", "", "mail.example.org", "unset" },
 	{ "client.port", "", "2525", "unset" },
 	{ "daemon.name", "", "smtpd", "unset" },
 	{ "daemon.ip", "", "2001:db8::25", "unset" },
@@ -164,6 +166,19 @@ fake_arc(struct mail *m)
 	return pending ? NULL : &answer;
 }
 
+static enum iprev_result iprev_result;
+
+static const struct iprev_answer *
+fake_iprev(struct mail *m)
+{
+	static struct iprev_answer answer;
+
+	(void)m;
+	answer.result = iprev_result;
+	answer.name = iprev_result == IPREV_R_PASS ? STR("own.example.org") : STR_NONE;
+	return pending ? NULL : &answer;
+}
+
 static const struct str *
 fake_decode(struct mail *m, struct str raw)
 {
@@ -203,7 +218,7 @@ fake_mailboxes(struct mail *m, struct str raw)
 }
 
 static const struct mail_ops ops = { .spf = fake_spf, .dkim = fake_dkim, .dmarc = fake_dmarc, .arc = fake_arc,
-    .decode = fake_decode, .mailboxes = fake_mailboxes };
+    .decode = fake_decode, .mailboxes = fake_mailboxes, .iprev = fake_iprev };
 
 /* ---- The two messages ---- */
 
@@ -416,13 +431,40 @@ bare_message(void **state)
 static void
 pending_lookups(void **state)
 {
+	struct str name = mail.client_name;
+
 	(void)state;
+	mail.client_name = STR_NONE;	/* else the MTA has known it all along */
 	pending = true;
 	for (size_t i = 0; i < nfacts; i++)
 		if (facts[i].cost == C_DNS)
 			assert_string_equal(ask(&facts[i], ""), "pending");
 	pending = false;
+	mail.client_name = name;
 	assert_string_equal(ask_name("dkim.domain", ""), "good.example");
+}
+
+/* Ours where the MTA has none; a lookup that failed is an error, not "no name". */
+static void
+confirmed_name(void **state)
+{
+	static const struct { enum iprev_result result; const char *name; } cases[] = {
+		{ IPREV_R_PASS, "own.example.org" }, { IPREV_R_FAIL, "unset" },
+		{ IPREV_R_PERMERROR, "unset" }, { IPREV_R_TEMPERROR, "error lookup" },
+	};
+	struct str name = mail.client_name;
+
+	(void)state;
+	mail.client_name = STR_NONE;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		iprev_result = cases[i].result;
+		assert_string_equal(ask_name("client.confirmed-name", ""), cases[i].name);
+		assert_string_equal(ask_name("client.iprev", ""),
+		    type_of(T_IPREV)->words[cases[i].result]);
+	}
+	mail.client_name = name;
+	assert_string_equal(ask_name("client.confirmed-name", ""), "mail.example.org");
+	iprev_result = IPREV_R_PASS;
 }
 
 static void
@@ -585,6 +627,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(remembers_lists, make_full, drop),
 		cmocka_unit_test_setup_teardown(bare_message, make_bare, drop),
 		cmocka_unit_test_setup_teardown(pending_lookups, make_full, drop),
+cmocka_unit_test_setup_teardown(confirmed_name, make_full, drop),
 		cmocka_unit_test_setup_teardown(failing_decoders, make_full, drop),
 		cmocka_unit_test_setup_teardown(cut_headers, make_full, drop),
 		cmocka_unit_test_setup_teardown(one_signature, make_full, drop),
