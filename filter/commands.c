@@ -48,6 +48,16 @@ static const struct command {
 	    "                      Return-Path, where no option gives them\n"
 	    "  -v, --verbose       each rule: true, false or not asked, and why\n"
 	    "      --json          for programs\n" },
+	{ "dns", command_dns, "[-c FILE | --servers LIST | --zone FILE] [--timeout TIME] [--json] NAME TYPE",
+	    "show what the filter's name servers answer",
+	    "TYPE is A, AAAA, CNAME, MX, NS, PTR or TXT; an address with PTR is turned round.\n\n"
+	    "  -c, --config FILE   the rules whose dns-servers and dns-timeout are used\n"
+	    "                      (default: " DEFAULT_RULES ", if there are any)\n"
+	    "      --servers LIST  ADDRESS or ADDRESS@PORT, with commas between\n"
+	    "      --zone FILE     answer from this file\n"
+	    "      --timeout TIME  seconds to wait\n"
+	    "      --json          for programs\n"
+	    "\nThe exit status is 0 with records, 68 without, 75 if the lookup failed.\n" },
 	{ "facts", command_facts, "[--json]",
 	    "list what a rule can ask", "      --json          for programs\n" },
 	{ "actions", command_actions, "[--json]",

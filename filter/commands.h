@@ -20,6 +20,7 @@ int command_main(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_judge(int argc, char **argv);
+int command_dns(int argc, char **argv);
 int command_facts(int argc, char **argv);
 int command_actions(int argc, char **argv);
 

@@ -199,7 +199,8 @@ judge_file(const struct options *o, const char *file, struct generation *g,
 	struct strbuf why = { 0 };
 	struct message_file f;
 	struct outcome out;
-	struct judged j = { file, &sc, g->ruleset, &out };
+	struct judged j = { file, &sc, g->ruleset, &out,
+	    o->verbose ? g->services.resolver : NULL };
 	int code = EX_OK;
 
 	if (a == NULL || script_message(&sc, a, file, &f, &why) == -1) {
@@ -211,6 +212,8 @@ judge_file(const struct options *o, const char *file, struct generation *g,
 	}
 	if (o->from_headers)
 		take_origin(&sc, a, &f);
+	if (o->verbose)
+		resolver_trace(g->services.resolver);
 	if (script_run(&sc, g->ruleset, &g->services, &out) == -1) {
 		fprintf(stderr, "postern: %s: out of memory\n", file);
 		arena_free(a);

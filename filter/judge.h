@@ -13,6 +13,7 @@ struct judged {
 	const struct script *script;
 	const struct ruleset *rules;
 	struct outcome	*outcome;
+	struct resolver	*resolver;	/* that has traced the message's lookups, or NULL */
 };
 
 /* The verdict for one recipient, whoever gave it. */

@@ -136,6 +136,27 @@ put_notes(struct strbuf *b, const struct judged *j)
 	strbuf_puts(b, "]");
 }
 
+static void
+put_lookups(struct strbuf *b, const struct judged *j)
+{
+	struct dns_lookup l;
+
+	key(b, "lookups");
+	strbuf_puts(b, "[");
+	for (size_t i = 0; resolver_traced(j->resolver, i, &l); i++) {
+		strbuf_puts(b, i > 0 ? ",{" : "{");
+		text(b, "name", l.name);
+		text(b, "type", str_of(dns_type_name(l.type)));
+		text(b, "status", l.answer == NULL ? STR("waiting") :
+		    str_of(dns_status_name(l.answer->status)));
+		key(b, "ms");
+		strbuf_printf(b, "%lld", (long long)l.took);
+		key(b, "cached");
+		strbuf_puts(b, l.cached ? "true}" : "false}");
+	}
+	strbuf_puts(b, "]");
+}
+
 int
 judge_print_json(const struct judged *j, bool trace)
 {
@@ -164,6 +185,8 @@ judge_print_json(const struct judged *j, bool trace)
 		put_trace(&b, j, NULL);
 	put_edits(&b, j);
 	put_notes(&b, j);
+	if (j->resolver != NULL)
+		put_lookups(&b, j);
 	strbuf_puts(&b, "}\n");
 	if (!b.failed) {
 		fwrite(b.p, 1, b.n, stdout);

@@ -217,6 +217,33 @@ put_rcpt_answers(const struct judged *j, bool colour)
 	}
 }
 
+/* "  TXT  example.org  ok  12 ms", in the order of asking. */
+static void
+put_lookups(const struct judged *j, bool colour)
+{
+	struct dns_lookup l;
+	int width = 0;
+
+	for (size_t i = 0; resolver_traced(j->resolver, i, &l); i++)
+		if ((int)l.name.n > width && l.name.n <= 60)
+			width = (int)l.name.n;
+	for (size_t i = 0; resolver_traced(j->resolver, i, &l); i++) {
+		bool bad = l.answer == NULL || l.answer->status == DNS_SERVFAIL ||
+		    l.answer->status == DNS_TIMEOUT;
+
+		printf("%s  %-5s ", i == 0 ? "\n" : "", dns_type_name(l.type));
+		put(l.name);
+		printf("%*s  %s%-8s%s  ", l.name.n < (size_t)width ?
+		    width - (int)l.name.n : 0, "", colour && bad ? "\033[31m" : "",
+		    l.answer == NULL ? "waiting" : dns_status_name(l.answer->status),
+		    colour && bad ? "\033[0m" : "");
+		if (l.cached)
+			printf("known\n");
+		else
+			printf("%lld ms\n", (long long)l.took);
+	}
+}
+
 void
 judge_print(const struct judged *j, bool trace, bool colour)
 {
@@ -245,4 +272,5 @@ judge_print(const struct judged *j, bool trace, bool colour)
 		}
 		put_trace(j, o->rcpts[i].rcpt, colour);
 	}
+	put_lookups(j, colour);
 }
