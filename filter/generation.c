@@ -18,12 +18,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "filter/mime_magic.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
 
 struct engines {
 	struct spf_engine *spf;
 	struct dkim_engine *dkim;
+	struct magic_engine *magic;
 	struct resolver	*zone;		/* answers all, or NULL */
 	time_t		 now;
 	char		 hostname[256];
@@ -64,7 +66,8 @@ engines_new(const char *zone, time_t now, struct strbuf *why)
 	}
 	e->spf = spf_engine_new();
 	e->dkim = dkim_engine_new(now);
-	if (e->spf == NULL || e->dkim == NULL) {
+	e->magic = magic_engine_new();
+	if (e->spf == NULL || e->dkim == NULL || e->magic == NULL) {
 		strbuf_puts(why, "the SPF or DKIM library cannot be started");
 		engines_free(e);
 		return NULL;
@@ -81,6 +84,7 @@ engines_free(struct engines *e)
 		spf_engine_free(e->spf);
 	if (e->dkim != NULL)
 		dkim_engine_free(e->dkim);
+	magic_engine_free(e->magic);
 	resolver_free(e->zone);
 	free(e);
 }
@@ -90,6 +94,7 @@ engines_services(const struct engines *e)
 {
 	return (struct services){
 		.resolver = e->zone, .spf = e->spf, .dkim = e->dkim,
+		.magic = e->magic,
 		.hostname = str_of(e->hostname), .now = e->now,
 	};
 }
@@ -140,6 +145,11 @@ generation_new(struct engines *e, struct ruleset *rs,
 	if ((c = calloc(1, sizeof(*c))) == NULL) {
 		strbuf_puts(why, "out of memory");
 		rules_release(rs);
+		return NULL;
+	}
+	if ((rules_needs(rs)->facts & F_MAGIC) != 0 && magic_engine_load(e->magic, why) == -1) {
+		rules_release(rs);
+		free(c);
 		return NULL;
 	}
 	c->g.resolver = resolver_for(e, rules_settings(rs), old, why);

@@ -7,74 +7,25 @@
  * be stopped by one, and a NUL is U+FFFD.
  *
  * Encoded words are taken wherever mail programs show them decoded: without
- * blanks around them, with blanks inside, in quoted strings.  Character sets
- * are those of a table: a stranger's name never reaches iconv_open(3).
+ * blanks around them, with blanks inside, in quoted strings.
  *
  * Why not GMime 3.2.13, tried on the same input: it writes '?' or guesses
  * Latin-1 where the language promises U+FFFD, loses a character that is cut
  * between two words, takes the octets of an unknown set away, and lets encoded
  * line ends through.  Its address parser: see message_address.c.
  *
- * Addresses are message_address.c's, message files message_file.c's.
+ * Character sets are charset.c's, addresses message_address.c's, message files
+ * message_file.c's.
  */
 #include "message.h"
 
-#include <errno.h>
-#include <iconv.h>
 #include <string.h>
 
+#include "charset.h"
 #include "rules/arena.h"
 
 #define CHARSET_MAX	40	/* octets of a character set's name */
 #define LINE_MAX_WORD	75	/* RFC 2047, 2: octets of an encoded word */
-
-/*
- * Names as mail has them, and what glibc calls the set that mail programs
- * take it for (the Encoding standard's supersets: latin1 is windows-1252).
- */
-static const struct {
-	const char *name, *iconv;
-} charsets[] = {
-	{ "iso-8859-1", "CP1252" }, { "latin1", "CP1252" },
-	{ "iso_8859-1", "CP1252" }, { "l1", "CP1252" },
-	{ "iso-8859-2", "ISO-8859-2" }, { "iso-8859-3", "ISO-8859-3" },
-	{ "iso-8859-4", "ISO-8859-4" }, { "iso-8859-5", "ISO-8859-5" },
-	{ "iso-8859-6", "ISO-8859-6" }, { "iso-8859-7", "ISO-8859-7" },
-	{ "iso-8859-8", "ISO-8859-8" }, { "iso-8859-8-i", "ISO-8859-8" },
-	{ "iso-8859-9", "CP1254" }, { "iso-8859-10", "ISO-8859-10" },
-	{ "iso-8859-11", "ISO-8859-11" }, { "tis-620", "ISO-8859-11" },
-	{ "iso-8859-13", "ISO-8859-13" }, { "iso-8859-14", "ISO-8859-14" },
-	{ "iso-8859-15", "ISO-8859-15" }, { "latin-9", "ISO-8859-15" },
-	{ "iso-8859-16", "ISO-8859-16" },
-	{ "windows-874", "CP874" }, { "windows-1250", "CP1250" },
-	{ "windows-1251", "CP1251" }, { "windows-1252", "CP1252" },
-	{ "windows-1253", "CP1253" }, { "windows-1254", "CP1254" },
-	{ "windows-1255", "CP1255" }, { "windows-1256", "CP1256" },
-	{ "windows-1257", "CP1257" }, { "windows-1258", "CP1258" },
-	{ "cp1250", "CP1250" }, { "cp1251", "CP1251" },
-	{ "cp1252", "CP1252" }, { "cp1253", "CP1253" },
-	{ "cp1254", "CP1254" }, { "cp1255", "CP1255" },
-	{ "cp1256", "CP1256" }, { "cp1257", "CP1257" },
-	{ "cp437", "CP437" }, { "ibm437", "CP437" },
-	{ "cp850", "CP850" }, { "ibm850", "CP850" },
-	{ "cp852", "CP852" }, { "cp866", "CP866" }, { "ibm866", "CP866" },
-	{ "koi8-r", "KOI8-R" }, { "koi8-u", "KOI8-U" },
-	{ "macintosh", "MACINTOSH" },
-	{ "gb2312", "GBK" }, { "gbk", "GBK" }, { "cp936", "GBK" },
-	{ "gb18030", "GB18030" }, { "hz-gb-2312", "HZ" },
-	{ "big5", "BIG5-HKSCS" }, { "big5-hkscs", "BIG5-HKSCS" },
-	{ "shift_jis", "CP932" }, { "shift-jis", "CP932" },
-	{ "sjis", "CP932" }, { "windows-31j", "CP932" }, { "cp932", "CP932" },
-	{ "euc-jp", "EUC-JP" }, { "iso-2022-jp", "ISO-2022-JP" },
-	{ "iso-2022-jp-2", "ISO-2022-JP-2" },
-	{ "euc-kr", "CP949" }, { "ks_c_5601-1987", "CP949" },
-	{ "ks_c_5601", "CP949" }, { "cp949", "CP949" },
-	{ "iso-2022-kr", "ISO-2022-KR" }, { "euc-tw", "EUC-TW" },
-	{ "utf-7", "UTF-7" }, { "utf-16", "UTF-16" },
-	{ "utf-16be", "UTF-16BE" }, { "utf-16le", "UTF-16LE" },
-	{ "utf-32", "UTF-32" }, { "utf-32be", "UTF-32BE" },
-	{ "utf-32le", "UTF-32LE" },
-};
 
 /* An encoded word found: slices of the value, and where it ends. */
 struct word {
@@ -88,8 +39,7 @@ struct decoder {
 	struct strbuf	out;
 	struct strbuf	octets;		/* of adjacent words of one set */
 	struct str	charset;	/* theirs; p NULL: none are held */
-	iconv_t		cd;		/* of the last set that needed one */
-	const char	*cd_name;
+	struct charset	cs;
 };
 
 static bool
@@ -102,12 +52,6 @@ static bool
 is_blank(char c)
 {
 	return is_wsp(c) || c == '\r' || c == '\n';
-}
-
-static bool
-ieq(struct str s, const char *lit)
-{
-	return str_ieq(s, str_of(lit));
 }
 
 static struct str
@@ -140,92 +84,22 @@ put_text(struct strbuf *out, struct str s)
 	}
 }
 
-static const char *
-find_charset(struct str name)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++)
-		if (ieq(name, charsets[i].name))
-			return charsets[i].iconv;
-	return NULL;
-}
-
-/* The converter for a set of the table, kept while the set stays the same. */
-static bool
-open_charset(struct decoder *d, const char *name)
-{
-	if (d->cd_name == name)
-		return true;
-	if (d->cd_name != NULL)
-		iconv_close(d->cd);
-	d->cd_name = NULL;
-	if ((d->cd = iconv_open("UTF-8", name)) == (iconv_t)-1)
-		return false;
-	d->cd_name = name;
-	return true;
-}
-
-/*
- * Each turn takes input, flushes output, or skips an octet, so the work is
- * linear even with a converter that is wrong about what it did.
- */
 static void
-convert(struct decoder *d, struct str s)
+put_chars(void *arg, const char *p, size_t n)
 {
-	char buf[512], *in, *out;
-	size_t left = s.n, room, before;
-
-	iconv(d->cd, NULL, NULL, NULL, NULL);
-	in = d->octets.p;
-	while (left > 0) {
-		out = buf;
-		room = sizeof(buf);
-		before = left;
-		if (iconv(d->cd, &in, &left, &out, &room) != (size_t)-1)
-			errno = 0;
-		put_text(&d->out, (struct str){ buf, sizeof(buf) - room });
-		if (errno == 0 && left < before)
-			continue;
-		if (errno == E2BIG && left < before)
-			continue;
-		if (left > 0) {
-			put_replacement(&d->out);
-			in++;
-			left--;
-		}
-	}
-	out = buf;
-	room = sizeof(buf);
-	iconv(d->cd, NULL, NULL, &out, &room);
-	put_text(&d->out, (struct str){ buf, sizeof(buf) - room });
+	put_text(arg, (struct str){ p, n });
 }
 
 /* Writes the words held. */
 static void
 flush(struct decoder *d)
 {
-	struct str s = strbuf_slice(&d->octets), set = d->charset;
-	const char *name;
-	size_t i;
-
-	if (set.p == NULL)
+	if (d->charset.p == NULL)
 		return;
+	charset_begin(&d->cs, d->charset);
+	charset_feed(&d->cs, strbuf_slice(&d->octets), put_chars, &d->out);
+	charset_end(&d->cs, put_chars, &d->out);
 	d->charset = STR_NONE;
-	if (ieq(set, "utf-8") || ieq(set, "utf8") || ieq(set, "us-ascii") ||
-	    ieq(set, "ascii"))
-		put_text(&d->out, s);
-	else if (s.n > 0 && (name = find_charset(set)) != NULL &&
-	    open_charset(d, name))
-		convert(d, s);
-	else {
-		for (i = 0; i < s.n; i++) {
-			if (s.p[i] >= ' ' && s.p[i] < 0x7f)
-				strbuf_putc(&d->out, s.p[i]);
-			else
-				put_replacement(&d->out);
-		}
-	}
 	d->octets.n = 0;
 }
 
@@ -389,8 +263,7 @@ message_decode(struct arena *a, struct str raw)
 		return NULL;
 	memset(&d, 0, sizeof(d));
 	decode(&d, str_trim(raw));
-	if (d.cd_name != NULL)
-		iconv_close(d.cd);
+	charset_close(&d.cs);
 	*text = STR_NONE;
 	if (!d.out.failed && !d.octets.failed)
 		*text = str_dup(a, str_trim(strbuf_slice(&d.out)));

@@ -152,9 +152,9 @@ wanted_steps(const struct ruleset *rs)
 	unsigned long want = SMFIP_NOUNKNOWN | SMFIP_NR_HELO | SMFIP_NR_HDR |
 	    SMFIP_NR_EOH | SMFIP_SKIP | SMFIP_HDR_LEADSPC;
 
-	if ((looked & (F_DKIM | F_ARC | F_RAWBODY | F_SIZE)) == 0)
+	if ((looked & (F_DKIM | F_ARC | F_RAWBODY | F_SIZE | F_CONTENT)) == 0)
 		want |= SMFIP_NOBODY;
-	if ((looked & (F_HEADERS | F_DKIM | F_ARC | F_SIZE)) == 0 && !n->edits &&
+	if ((looked & (F_HEADERS | F_DKIM | F_ARC | F_SIZE | F_CONTENT)) == 0 && !n->edits &&
 	    !writes_authres(s))
 		want |= SMFIP_NOHDRS | SMFIP_NOEOH;
 	if (!n->replies[S_CONNECT])

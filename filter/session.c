@@ -83,6 +83,8 @@ session_end_message(struct session *s)
 	s->dkim_done = NULL;
 	s->dmarc = NULL;
 	s->dmarc_done = NULL;
+	s->mime = NULL;
+	s->content = NULL;
 	s->arc = NULL;
 	s->arc_done = NULL;
 	s->st = NULL;
@@ -263,21 +265,7 @@ wants_body(const struct session *s)
 		return true;
 	if (s->decided)
 		return false;
-	return (s->facts & F_SIZE) != 0 || ((s->facts & F_RAWBODY) != 0 && !m->body_cut);
-}
-
-static int
-store_body(struct session *s, struct str chunk)
-{
-	struct mail *m = &s->mail;
-	uint64_t limit = (uint64_t)rules_settings(s->rs)->body_limit;
-	size_t room = limit > s->body.n ? (size_t)(limit - s->body.n) : 0;
-
-	if (chunk.n > room)
-		m->body_cut = true;
-	strbuf_add(&s->body, chunk.p, chunk.n < room ? chunk.n : room);
-	m->body = &s->body;
-	return s->body.failed ? -1 : 0;
+	return (s->facts & (F_SIZE | F_CONTENT)) != 0 || ((s->facts & F_RAWBODY) != 0 && !m->body_cut);
 }
 
 int
@@ -294,8 +282,8 @@ session_body(struct session *s, struct str chunk)
 	}
 	if (s->arc != NULL)
 		arc_add_body(s->arc, chunk);
-	if (r == 0 && (s->facts & F_RAWBODY) != 0 && !s->decided)
-		r = store_body(s, chunk);
+	if (r == 0)
+		r = body_add(s, chunk);
 	if (r == -1)
 		return -1;
 	return wants_body(s);

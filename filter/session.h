@@ -29,6 +29,7 @@ struct services {
 	struct resolver		*resolver;
 	struct spf_engine	*spf;
 	struct dkim_engine	*dkim;
+	struct magic_engine	*magic;		/* NULL: attachment.magic is unset */
 	const struct dmarc_engine *dmarc;	/* as the ruleset's settings say */
 	struct str		 hostname;	/* for authserv-id and SPF's r macro */
 	time_t			 now;		/* 0: the real clock */

@@ -223,6 +223,7 @@ const struct mail_ops session_ops = {
 	.decode = ask_decode,
 	.mailboxes = ask_mailboxes,
 	.dmarc = ask_dmarc,
+	.content = body_content,
 	.arc = ask_arc,
 	.iprev = ask_iprev,
 };

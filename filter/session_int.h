@@ -39,8 +39,14 @@ struct session {
 	unsigned	 authres_methods;
 	size_t		 late_octets;		/* of fields kept past header-limit */
 	struct strbuf	 body;
+	struct mime	*mime;			/* the body is being decoded */
+	const struct content *content;
 };
 
+/* session_body.c: keeps of the body what rules can look at; -1 without memory. */
+int body_add(struct session *s, struct str chunk);
+/* For struct mail_ops. */
+const struct content *body_content(struct mail *m);
 /* ---- session_ask.c ---- */
 
 extern const struct mail_ops session_ops;

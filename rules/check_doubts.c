@@ -146,8 +146,6 @@ is_part_of(const struct cond *c, enum thing thing)
 static void
 check_parts(struct diag *d, const struct cond *c)
 {
-	static const char *const words[THING_COUNT] = { "recipient", "signature" };
-
 	if (c->kind == COND_CMP || c->kind == COND_HAS)
 		return;		/* what is inside has is about one */
 	for (const struct cond *k = c->child; k != NULL; k = k->next)
@@ -168,7 +166,7 @@ check_parts(struct diag *d, const struct cond *c)
 				continue;
 			diag_warning(d, k->at, "this may be true of another %s than the "
 			    "comparison before; if one is meant write 'any %s has ( ... and "
-			    "... )'", words[t], thing_name(t));
+			    "... )'", things[t].word, thing_name(t));
 			diag_note(d, first->at, "the comparison before");
 			break;
 		}

@@ -293,8 +293,9 @@ resolve_thing(struct names *n, struct cond *c, enum thing inside)
 		    names, THING_COUNT);
 	else
 		diag_error(n->d, c->thing_name.at, "unknown thing '" STR_FMT "'; there are "
-		    "%s and %s", STR_ARG(c->thing_name.text), thing_name(THING_RCPT),
-		    thing_name(THING_SIGNATURE));
+		    "%s, %s, %s and %s", STR_ARG(c->thing_name.text), thing_name(THING_RCPT),
+		    thing_name(THING_SIGNATURE), thing_name(THING_ATTACHMENT),
+		    thing_name(THING_URL));
 }
 
 static void

@@ -201,8 +201,8 @@ static void
 compile_has(struct compiler *c, struct node *n)
 {
 	note_inside(c, n->cond->child);
-	n->cost = n->cond->thing == THING_SIGNATURE ? C_DNS : C_SCAN;
-	n->first = n->cond->thing == THING_SIGNATURE ? S_MESSAGE : S_DATA;
+	n->cost = things[n->cond->thing].cost;
+	n->first = things[n->cond->thing].stage;
 	n->may_true = n->may_false = n->first;
 	n->slot = slot_of(c, n->cond, false);
 }

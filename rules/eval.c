@@ -332,28 +332,6 @@ eval_leaf(struct rules_state *st, struct reading *rd, const struct cond *c, size
 	return c->negated ? o_not(o) : o;
 }
 
-/* How many parts `any THING has` goes through; FACT_PENDING if that isn't known. */
-static enum fact_status
-count_things(struct rules_state *st, enum thing t, size_t *n)
-{
-	struct mail *m = st->m;
-	const struct dkim_answer *d;
-
-	*n = 0;
-	if (t == THING_RCPT) {
-		*n = m->nrcpts;
-		return m->stage < S_DATA ? FACT_PENDING : FACT_KNOWN;
-	}
-	if (m->stage < S_MESSAGE)
-		return FACT_PENDING;
-	if (m->ops == NULL || m->ops->dkim == NULL)
-		return FACT_KNOWN;
-	if ((d = m->ops->dkim(m)) == NULL)
-		return m->may_wait ? FACT_ERROR : FACT_PENDING;
-	*n = d->n;
-	return FACT_KNOWN;
-}
-
 static outcome
 eval_has(struct rules_state *st, const struct cond *c)
 {
@@ -361,13 +339,16 @@ eval_has(struct rules_state *st, const struct cond *c)
 	struct recipient *saved = m->rcpt;
 	bool any = c->quant != Q_EVERY, none = true;
 	outcome o = any ? O_FALSE : O_TRUE;
-	size_t n;
+	bool cut = false;
+	size_t n = 0;
 
-	switch (count_things(st, c->thing, &n)) {
-	case FACT_PENDING:
+	if (m->stage < things[c->thing].stage)
 		return O_PENDING;
+	switch (things[c->thing].count(m, &n, &cut)) {
+	case FACT_PENDING:
+		return m->may_wait ? o_error(st, things[c->thing].error) : O_PENDING;
 	case FACT_ERROR:
-		return o_error(st, ERR_LOOKUP);
+		return o_error(st, things[c->thing].error);
 	case FACT_KNOWN:
 	case FACT_UNSET:
 		break;
@@ -387,6 +368,9 @@ eval_has(struct rules_state *st, const struct cond *c)
 	}
 	m->thing[c->thing] = -1;
 	m->rcpt = saved;
+	/* What was cut off may have been the one, or the one that isn't so. */
+	if (cut && o == (any ? O_FALSE : O_TRUE))
+		return o_error(st, ERR_LIMIT);
 	return none ? O_FALSE : o;
 }
 

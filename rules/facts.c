@@ -18,6 +18,8 @@
 	{ name, type, stage, scope, cost, \
 	  (flags) & (F_OWN | F_STORED) ? NULL : fact_get_##getter, flags, \
 	  (flags) & F_SIG ? THING_SIGNATURE : \
+	  (flags) & F_ATTACHMENT ? THING_ATTACHMENT : \
+	  (flags) & F_URL ? THING_URL : \
 	  (scope) == P_RCPT && ((flags) & F_STORED) == 0 ? THING_RCPT : THING_NONE, manual },
 const struct fact facts[] = {
 #include "facts.def"
@@ -31,8 +33,14 @@ const size_t nfacts = sizeof(facts) / sizeof(facts[0]);
 static const char *const stage_names[S_COUNT] = {
 	"connect", "mail", "rcpt", "data", "headers", "message"
 };
-static const char *const thing_names[THING_COUNT] = {
-	"rcpt", "dkim.signature"
+const struct thing_def things[THING_COUNT] = {
+	[THING_RCPT] = { "rcpt", "recipient", S_DATA, C_SCAN, ERR_LOOKUP,
+	    thing_count_rcpts },
+	[THING_SIGNATURE] = { "dkim.signature", "signature", S_MESSAGE, C_DNS,
+	    ERR_LOOKUP, thing_count_signatures },
+	[THING_ATTACHMENT] = { "attachment", "attachment", S_MESSAGE, C_SCAN,
+	    ERR_LIMIT, thing_count_attachments },
+	[THING_URL] = { "url", "URL", S_MESSAGE, C_SCAN, ERR_LIMIT, thing_count_urls },
 };
 static const char *const error_names[ERR_CLASSES] = {
 	"lookup", "dnsbl", "store", "limit"
@@ -47,7 +55,7 @@ stage_name(enum stage s)
 const char *
 thing_name(enum thing t)
 {
-	return t == THING_NONE ? "" : thing_names[t];
+	return t == THING_NONE ? "" : things[t].name;
 }
 
 const char *

@@ -43,7 +43,15 @@ enum {
 	F_SIG	= 1 << 9,	/* a part of dkim.signature */
 	F_IPREV	= 1 << 12,	/* asks for the client's confirmed name */
 	F_DMARC	= 1 << 10,	/* asks for DMARC, which rests on SPF and DKIM */
-	F_ARC	= 1 << 11	/* asks for ARC */
+	F_ARC	= 1 << 11,	/* asks for ARC */
+	F_CONTENT = 1 << 16,	/* needs the body decoded; what of it: */
+	F_TEXT	= 1 << 17,	/* text */
+	F_HTML	= 1 << 18,	/* the source of HTML */
+	F_URLS	= 1 << 19,
+	F_MAGIC	= 1 << 20,	/* libmagic */
+	F_ARCHIVE = 1 << 21,	/* names inside archives */
+	F_ATTACHMENT = 1 << 22,	/* a part of attachment */
+	F_URL	= 1 << 23	/* a part of url */
 };
 
 /* What is remembered from one message to the next: the store is asked, and told. */
@@ -56,10 +64,22 @@ enum {
 #define F_ON_DMARC	(F_DMARC | F_SPF | F_DKIM | F_HEADERS)
 
 /* What `any THING has (...)` goes through. */
-enum thing { THING_NONE = -1, THING_RCPT, THING_SIGNATURE, THING_COUNT };
+enum thing {
+	THING_NONE = -1, THING_RCPT, THING_SIGNATURE, THING_ATTACHMENT,
+	THING_URL, THING_COUNT
+};
 const char *thing_name(enum thing t);	/* "rcpt", "dkim.signature" */
 
 enum fact_status { FACT_KNOWN, FACT_UNSET, FACT_PENDING, FACT_ERROR };
+
+/* The defects of mime.defect, in the order of T_DEFECT's words. */
+enum mime_defect {
+	DEFECT_BASE64, DEFECT_QUOTED_PRINTABLE, DEFECT_ENCODING, DEFECT_CHARSET,
+	DEFECT_CONTENT_TYPE, DEFECT_PARAMETER, DEFECT_REPEATED_FIELD, DEFECT_HEADER,
+	DEFECT_NO_BOUNDARY, DEFECT_UNCLOSED, DEFECT_ARCHIVE, DEFECT_BOMB,
+	DEFECT_TOO_DEEP, DEFECT_TOO_MANY_PARTS, DEFECTS
+};
+#define DEFECT_BIT(d)	(UINT32_C(1) << (d))
 
 /* What failed, for `set on-error`. */
 enum error_class { ERR_LOOKUP, ERR_DNSBL, ERR_STORE, ERR_LIMIT, ERR_CLASSES };
@@ -78,6 +98,18 @@ struct answer {
 struct fact_arg {
 	struct str	key;
 };
+
+/* What is behind a thing. */
+struct thing_def {
+	const char	*name;
+	const char	*word;		/* in messages: "signature" */
+	enum stage	 stage;		/* at which it is known how many there are */
+	enum cost	 cost;
+	enum error_class error;		/* of a count that can't be had */
+	/* How many; *cut: there may be more.  Answers and waits like a getter. */
+	enum fact_status (*count)(struct mail *m, size_t *n, bool *cut);
+};
+extern const struct thing_def things[THING_COUNT];
 
 typedef enum fact_status fact_getter(struct mail *m, const struct fact_arg *arg,
     struct answer *out);

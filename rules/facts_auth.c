@@ -96,6 +96,19 @@ ask_dkim(struct mail *m, enum fact_status *status)
 }
 
 enum fact_status
+thing_count_signatures(struct mail *m, size_t *n, bool *cut)
+{
+	const struct dkim_answer *a;
+	enum fact_status s;
+
+	(void)cut;
+	if ((a = ask_dkim(m, &s)) == NULL)
+		return s;
+	*n = a->n;
+	return FACT_KNOWN;
+}
+
+enum fact_status
 fact_get_dkim_result(struct mail *m, const struct fact_arg *arg, struct answer *out)
 {
 	enum dkim_result best = DKIM_R_NONE;

@@ -16,6 +16,12 @@
 #include "facts.def"
 #undef FACT
 
+/* The counts of things[]. */
+enum fact_status thing_count_rcpts(struct mail *m, size_t *n, bool *cut);
+enum fact_status thing_count_signatures(struct mail *m, size_t *n, bool *cut);
+enum fact_status thing_count_attachments(struct mail *m, size_t *n, bool *cut);
+enum fact_status thing_count_urls(struct mail *m, size_t *n, bool *cut);
+
 static inline enum fact_status
 answer_one(struct answer *out)
 {

@@ -242,6 +242,77 @@ fact_get_reply_to(struct mail *m, const struct fact_arg *arg, struct answer *out
 	return answer_values(m, addresses, STR("Reply-To"), m->headers_cut, out);
 }
 
+enum fact_status
+fact_get_reply_to_domain(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	(void)arg;
+	return answer_values(m, domains, STR("Reply-To"), m->headers_cut, out);
+}
+
+/* ---- Addresses in display names ---- */
+
+/* Octets of names count with them, so that no letter of any script ends an address. */
+static bool
+is_address_char(char c)
+{
+	return (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') ||
+	    ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c != '\0' && strchr("._%+-", c) != NULL);
+}
+
+/* The address around the @ at `at`; n 0 if there is none. */
+static struct str
+address_around(struct str s, size_t at)
+{
+	size_t from = at, to = at + 1;
+
+	while (from > 0 && is_address_char(s.p[from - 1]))
+		from--;
+	while (to < s.n && is_address_char(s.p[to]))
+		to++;
+	while (to > at && strchr(".-%+_", s.p[to - 1]) != NULL)
+		to--;
+	if (from == at || to <= at + 2 || memchr(s.p + at + 1, '.', to - at - 1) == NULL)
+		return STR_NONE;
+	return (struct str){ s.p + from, to - from };
+}
+
+static enum fact_status
+name_addresses(struct values *c, struct str name)
+{
+	struct mail *m = c->m;
+	struct header *h;
+
+	if (m->ops == NULL || m->ops->mailboxes == NULL)
+		return FACT_UNSET;
+	for (size_t at = 0; (h = next_field(m, name, &at)) != NULL; ) {
+		if (h->boxes == NULL && (h->boxes = m->ops->mailboxes(m, h->raw)) == NULL)
+			return FACT_ERROR;
+		for (size_t i = 0; i < h->boxes->n && h->boxes->names != NULL; i++) {
+			struct str s = h->boxes->names[i];
+
+			for (size_t k = 0; k < s.n; k++) {
+				struct value v;
+
+				if (s.p[k] != '@' || (v.s = address_around(s, k)).n == 0)
+					continue;
+				v.mb = mailbox_parse(m->arena, v.s);
+				if (v.mb.text.p == NULL)
+					return FACT_ERROR;
+				if (!str_ieq(v.mb.text, h->boxes->v[i].text))
+					values_add(c, &v);
+			}
+		}
+	}
+	return FACT_KNOWN;
+}
+
+enum fact_status
+fact_get_from_name_address(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	(void)arg;
+	return answer_values(m, name_addresses, STR("From"), m->headers_cut, out);
+}
+
 /* ---- Identifiers ---- */
 
 /*

@@ -353,6 +353,7 @@ type_parse(enum type_id id, enum op op, struct arena *a, struct str text,
 	case T_DMARC_POLICY:
 	case T_DMARC_METHOD:
 	case T_ARC:
+	case T_DEFECT:
 	case T_IPREV:
 	case T_RESULT:
 	case T_WEEKDAY:

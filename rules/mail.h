@@ -88,6 +88,40 @@ struct arc_answer {
 	size_t		 nstated;
 };
 
+/* A file in the message, or another message. */
+struct attachment {
+	const struct value *names;	/* the first is what most programs show */
+	size_t		 nnames;
+	struct str	 type;		/* as declared, lower case */
+	struct str	 magic;		/* as libmagic sees it; p NULL if not looked at */
+	uint64_t	 size;		/* octets, decoded */
+	bool		 encrypted;	/* an archive with something encrypted in it */
+};
+
+struct url {
+	struct str	 text;		/* as it stands */
+	struct str	 host;		/* normal; an IP address, too; p NULL without one */
+	struct str	 domain;	/* registrable; the host if it has none */
+};
+
+/*
+ * What a body holds.  What rules can't ask for may be left out.  cut: past a
+ * limit there is more than was found, of all or of one.
+ */
+struct content {
+	const struct str *texts, *htmls;
+	size_t		 ntexts, nhtmls;
+	const struct attachment *attachments;
+	size_t		 nattachments;
+	const struct url *urls;
+	size_t		 nurls;
+	const struct str *archive_names;
+	size_t		 narchive_names;
+	bool		 encrypted;	/* any archive */
+	uint32_t	 defects;	/* DEFECT_BIT()s */
+	bool		 cut, texts_cut, urls_cut, names_cut;
+};
+
 /* Addresses of a header field, in their order. */
 struct mailbox_list {
 	const struct mailbox *v;
@@ -123,6 +157,8 @@ struct mail_ops {
 	const struct arc_answer *(*arc)(struct mail *m);
 	const struct iprev_answer *(*iprev)(struct mail *m);
 	const struct dmarc_answer *(*dmarc)(struct mail *m);
+	/* At S_MESSAGE, never pending; NULL means memory. */
+	const struct content *(*content)(struct mail *m);
 	/*
 	 * The two that remember, each called once a message (or recipient) for
 	 * what is asked.  *count: how many came in the window, this one

@@ -38,6 +38,11 @@ static const char *const result_words[] = {
 	"pass", "fail", "softfail", "neutral", "none", "policy", "temperror",
 	"permerror", NULL
 };
+static const char *const defect_words[] = {
+	"base64", "quoted-printable", "encoding", "charset", "content-type",
+	"parameter", "repeated-field", "header", "no-boundary", "unclosed",
+	"archive", "bomb", "too-deep", "too-many-parts", NULL
+};
 static const char *const weekday_words[] = {
 	"monday", "tuesday", "wednesday", "thursday", "friday", "saturday",
 	"sunday", NULL
@@ -86,6 +91,8 @@ static const struct type types[T_COUNT] = {
 	    "what the client's address says of its name (RFC 8601, 2.7.3)" },
 	[T_RESULT] = { "result", OPS_WORD, -1, result_words,
 	    "what somebody stated of a method (RFC 8601, 2.7)" },
+	[T_DEFECT] = { "defect", OPS_WORD, -1, defect_words,
+	    "what is broken in a message's MIME" },
 	[T_WEEKDAY] = { "weekday", OPS_WORD, -1, weekday_words,
 	    "a day of the week" },
 };
@@ -167,6 +174,7 @@ type_print(enum type_id id, const struct value *v, struct strbuf *out)
 	case T_DMARC_POLICY:
 	case T_DMARC_METHOD:
 	case T_ARC:
+	case T_DEFECT:
 	case T_IPREV:
 	case T_RESULT:
 	case T_WEEKDAY:
@@ -250,6 +258,7 @@ type_test(enum type_id id, enum op op, const struct value *v, const struct value
 	case T_DMARC_POLICY:
 	case T_DMARC_METHOD:
 	case T_ARC:
+	case T_DEFECT:
 	case T_IPREV:
 	case T_RESULT:
 	case T_WEEKDAY:

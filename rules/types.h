@@ -32,6 +32,7 @@ enum type_id {
 	T_DMARC_POLICY,	/* RFC 9989, 4.7 */
 	T_DMARC_METHOD,	/* what DMARC rests on */
 	T_ARC,		/* RFC 8617, 4.4, and temperror */
+	T_DEFECT,	/* of mime.defect */
 	T_IPREV,	/* RFC 8601, 2.7.3 */
 	T_RESULT,	/* of any method, RFC 8601, 2.7 */
 	T_WEEKDAY,

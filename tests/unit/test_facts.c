@@ -68,17 +68,33 @@ static const struct {
 	{ "from", "", "a@example.org|B@sub.example.net|root", "unset" },
 	{ "from.local", "", "a|B|root", "unset" },
 	{ "from.domain", "", "example.org|sub.example.net", "unset" },
-	{ "from.name", "", "Alice", "unset" },
+	{ "from.name", "", "Alice boss@example.com.", "unset" },
+	{ "from.name-address", "", "boss@example.com", "unset" },
 	{ "from.count", "", "3", "0" },
 	{ "to", "", "to@example.org", "unset" },
 	{ "cc", "", "cc@example.org", "unset" },
 	{ "reply-to", "", "reply@example.org", "unset" },
+	{ "reply-to.domain", "", "example.org", "unset" },
 	{ "message-id", "", "<1@example.org>", "unset" },
 	{ "date.age", "", "7s", "unset" },
 	{ "list-id", "", "list.example.org", "unset" },
 	{ "received.count", "", "1", "0" },
 	{ "raw.body", "", "Hello\r\n", "unset" },
-	{ "size", "", "329", "0" },
+	{ "size", "", "347", "0" },
+	{ "body", "", "Hello|seen", "unset" },
+	{ "html", "", "<p>seen", "unset" },
+	{ "attachment.name", "", "a.zip|b.txt|b.exe", "unset" },
+	{ "attachment.type", "", "application/zip|text/plain", "unset" },
+	{ "attachment.magic", "", "application/zip", "unset" },
+	{ "attachment.size", "", "2000|3", "unset" },
+	{ "attachment.encrypted", "", "true|false", "unset" },
+	{ "attachment.count", "", "2", "unset" },
+	{ "archive.name", "", "in/x.exe|y", "unset" },
+	{ "archive.encrypted", "", "true", "unset" },
+	{ "url", "", "http://a.example.co.uk/x|//192.0.2.1/", "unset" },
+	{ "url.host", "", "a.example.co.uk|192.0.2.1", "unset" },
+	{ "url.domain", "", "example.co.uk|192.0.2.1", "unset" },
+	{ "mime.defect", "", "charset|unclosed", "unset" },
 	{ "dkim", "", "pass", "unset" },
 	{ "dkim.domain", "", "good.example", "unset" },
 	{ "dkim.signature.result", "", "fail|pass", "unset" },
@@ -189,6 +205,32 @@ fake_decode(struct mail *m, struct str raw)
 	return failing ? NULL : s;
 }
 
+static struct content content = { .ntexts = 0 };
+
+static const struct content *
+fake_content(struct mail *m)
+{
+	static const struct str texts[] = { { "Hello", 5 }, { "seen", 4 } };
+	static const struct str htmls[] = { { "<p>seen", 7 } };
+	static const struct str in_archives[] = { { "in/x.exe", 8 }, { "y", 1 } };
+	static const struct value zip[] = { { .s = { "a.zip", 5 } } };
+	static const struct value two[] = { { .s = { "b.txt", 5 } }, { .s = { "b.exe", 5 } } };
+	static const struct attachment files[] = {
+		{ zip, 1, { "application/zip", 15 }, { "application/zip", 15 }, 2000, true },
+		{ two, 2, { "text/plain", 10 }, { NULL, 0 }, 3, false },
+	};
+	static const struct url links[] = {
+		{ { "http://a.example.co.uk/x", 24 }, { "a.example.co.uk", 15 }, { "example.co.uk", 13 } },
+		{ { "//192.0.2.1/", 12 }, { "192.0.2.1", 9 }, { "192.0.2.1", 9 } },
+	};
+	bool cut = content.cut;
+
+	(void)m;
+	content = (struct content){ texts, htmls, 2, 1, files, 2, links, 2, in_archives, 2,
+	    true, DEFECT_BIT(DEFECT_CHARSET) | DEFECT_BIT(DEFECT_UNCLOSED), cut, false, false, false };
+	return failing ? NULL : &content;
+}
+
 /* "name=address,address"; enough for what is asked here. */
 static const struct mailbox_list *
 fake_mailboxes(struct mail *m, struct str raw)
@@ -218,7 +260,8 @@ fake_mailboxes(struct mail *m, struct str raw)
 }
 
 static const struct mail_ops ops = { .spf = fake_spf, .dkim = fake_dkim, .dmarc = fake_dmarc, .arc = fake_arc,
-    .decode = fake_decode, .mailboxes = fake_mailboxes, .iprev = fake_iprev };
+    .decode = fake_decode, .mailboxes = fake_mailboxes, .content = fake_content,
+    .iprev = fake_iprev };
 
 /* ---- The two messages ---- */
 
@@ -254,7 +297,7 @@ headers(void)
 	static const char *const fields[][2] = {
 		{ "Received", " from x" }, { "X-Thing", " one\r\n " },
 		{ "x-thing", " two" }, { "Subject", " Hello" },
-		{ "From", " Alice=a@example.org,B@Sub.example.NET" }, { "FROM", "root" },
+		{ "From", " Alice boss@example.com.=a@example.org,B@Sub.example.NET" }, { "FROM", "root" },
 		{ "To", " to@example.org" }, { "Cc", " cc@example.org" },
 		{ "Reply-To", " reply@example.org" },
 		{ "Message-Id", " (a <comment>)\r\n <1@example.org>" },
@@ -475,6 +518,9 @@ failing_decoders(void **state)
 	assert_string_equal(ask_name("subject", ""), "error limit");
 	assert_string_equal(ask_name("from.domain", ""), "error limit");
 	assert_string_equal(ask_name("from.count", ""), "error limit");
+	assert_string_equal(ask_name("body", ""), "error limit");
+	assert_string_equal(ask_name("attachment.name", ""), "error limit");
+	assert_string_equal(ask_name("url.domain", ""), "error limit");
 }
 
 /* What was cut off may have held what isn't found. */

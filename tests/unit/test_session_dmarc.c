@@ -23,7 +23,7 @@ static const char zone[] =
 #define BRAND "rule brand\n    if from.domain is brand.example and dmarc is fail\n" \
 	"    then reject 550 5.7.26 \"${dmarc.domain} ${dmarc.policy}\"\n"
 #define OFF "set authentication-results off\n"
-#define BODY "rule body\n    if raw.body contains \"x\"\n    then reject \"no\"\n"
+#define BODY "rule raw-body\n    if raw.body contains \"x\"\n    then reject \"no\"\n"
 
 static struct services sv;
 

@@ -1,0 +1,205 @@
+/*
+ * mime_int.h - what the parts of the MIME decoder share.  Only mime*.c
+ * include it.
+ *
+ *	mime.c		what is found, and its limits
+ *	mime_parser.c	lines, boundaries, headers of parts
+ *	mime_field.c	Content-Type and its kin
+ *	mime_leaf.c	a part without parts: its way from octets to facts
+ *	mime_encoding.c	base64, quoted-printable, uuencode
+ *	mime_html.c	HTML to what is seen, mime_entity.c its entities
+ *	mime_url.c	URLs in text, and their hosts
+ *	mime_zip.c	names in ZIP archives
+ *	mime_magic.c	libmagic
+ */
+#ifndef FILTER_MIME_INT_H
+#define FILTER_MIME_INT_H
+
+#include "charset.h"
+#include "mime.h"
+
+/* Where octets or text go. */
+typedef void mime_put(void *arg, const char *p, size_t n);
+
+/* ---- mime_encoding.c: RFC 2045, 6 ---- */
+
+enum mime_encoding { ENC_IDENTITY, ENC_BASE64, ENC_QP, ENC_UU, ENC_UNKNOWN };
+
+#define QP_BLANKS	128	/* held at a line's end, that they may go */
+
+struct mime_decoder {
+	enum mime_encoding enc;
+	bool		 bad;		/* broken encoding was met */
+	unsigned	 acc;
+	int		 bits, count, state;
+	bool		 padded;
+	char		 hold[QP_BLANKS];
+	size_t		 nhold;
+};
+
+void mime_decoder_begin(struct mime_decoder *d, enum mime_encoding enc);
+void mime_decoder_feed(struct mime_decoder *d, struct str s, mime_put *put, void *arg);
+void mime_decoder_end(struct mime_decoder *d, mime_put *put, void *arg);
+
+/* ---- mime_field.c ---- */
+
+enum mime_header { MH_TYPE, MH_ENCODING, MH_DISPOSITION, MH_COUNT };
+
+#define MIME_NAMES	4	/* of one attachment: filename, name, and their odd forms */
+
+/* What a part says of itself; strings in the scratch arena or the field. */
+struct mime_head {
+	struct str	type;		/* "text/plain", lower case */
+	struct str	boundary, charset;	/* p NULL without one */
+	struct str	names[MIME_NAMES];	/* the first is what most programs show */
+	size_t		nnames;
+	bool		attached;	/* Content-Disposition: attachment */
+	enum mime_encoding encoding;
+};
+
+/* raw[MH_...]: the fields' values, p NULL without one.  False without memory. */
+bool mime_head_read(struct arena *a, const struct str *raw, struct str default_type,
+    struct mime_head *h, uint32_t *defects);
+/* Which of the fields is it?  MH_COUNT: none. */
+enum mime_header mime_header_of(struct str name);
+
+/* ---- mime_html.c ---- */
+
+struct html;
+
+struct html_sinks {
+	mime_put	*text;		/* what is seen */
+	void		(*url)(void *arg, struct str url);	/* of href, src ...; NULL: none wanted */
+	void		*arg;
+};
+
+struct html *html_new(const struct html_sinks *s);
+/* UTF-8, whole characters. */
+void html_feed(struct html *h, const char *p, size_t n);
+void html_end(struct html *h);
+void html_free(struct html *h);
+/* Of "amp" or "#38"; 0: there is none of that name. */
+uint32_t html_entity(struct str name);
+enum html_kind { HTML_SEEN, HTML_BLANK, HTML_UNSEEN };
+enum html_kind html_kind(uint32_t c);
+/* The character as UTF-8; returns its octets. */
+size_t html_utf8(uint32_t c, char out[4]);
+
+/* ---- mime_url.c ---- */
+
+/* Finds http, https and ftp URLs, and names that begin with www., in text. */
+void url_scan(struct str text, void (*found)(void *arg, struct str url), void *arg);
+/* Is it of a kind that has a host? */
+bool url_has_host(struct str url);
+/* The host as a browser would ask for it, lower case; p NULL for none. */
+struct str url_host(struct arena *a, struct str url);
+/* The host's registrable domain, or the host if it has none. */
+struct str url_domain(struct arena *a, struct str host);
+
+/* ---- mime_zip.c ---- */
+
+struct zip;
+
+/* What a scanner found, and what it may still find. */
+struct zip_sinks {
+	/* central: in the directory at the end, not before the file. */
+	void		(*name)(void *arg, struct str raw, bool utf8, bool central);
+	void		*arg;
+	uint64_t	nested, ratio;
+	bool		encrypted, broken, bomb, cut;
+};
+
+struct zip *zip_new(struct zip_sinks *s);
+void zip_feed(struct zip *z, const char *p, size_t n);
+/* An archive that breaks off makes sinks->broken true. */
+void zip_end(struct zip *z);
+void zip_free(struct zip *z);
+
+/* ---- mime_magic.c: see mime_magic.h ---- */
+
+#define MAGIC_HEAD	(64 * 1024)	/* octets that libmagic sees */
+
+/* ---- mime_leaf.c ---- */
+
+struct mime_parser;
+
+struct leaf {
+	struct mime	*m;
+	bool		 open;
+	bool		 trial;		/* what stands before a boundary: counts if none follows */
+	bool		 text, html;
+	ptrdiff_t	 attachment;	/* index, or -1 */
+	char		 set[48];	/* the character set that the part names */
+	struct str	 name;		/* the same; p NULL without one */
+	uint64_t	 size;
+	uint32_t	 defects;
+	struct mime_decoder dec;
+	struct charset	 cs;
+	bool		 cs_begun;
+	struct strbuf	 first;		/* octets before the charset is known */
+	struct html	*page;
+	struct strbuf	 seen, source;	/* text, and HTML's source */
+	bool		 cr;		/* the last character of the text was CR */
+	struct strbuf	 head;		/* for libmagic */
+	struct zip	*zip;
+	struct zip_sinks zs;
+	struct mime_parser *child;	/* of a message inside */
+};
+
+/* depth: of a parser inside. */
+void leaf_begin(struct leaf *l, struct mime *m, const struct mime_head *h, size_t depth, bool trial);
+void leaf_feed(struct leaf *l, const char *p, size_t n);
+void leaf_end(struct leaf *l);
+/* As if it had never been. */
+void leaf_drop(struct leaf *l);
+
+/* ---- mime_parser.c ---- */
+
+/* A message inside another, from its header on; NULL without memory. */
+struct mime_parser *parser_new(struct mime *m, size_t depth);
+/* A header field of the outermost. */
+void parser_field(struct mime_parser *p, struct str name, struct str raw);
+void parser_body(struct mime_parser *p);	/* the header is at its end */
+void parser_feed(struct mime_parser *p, const char *s, size_t n);
+void parser_end(struct mime_parser *p);
+void parser_free(struct mime_parser *p);
+
+/* ---- mime.c ---- */
+
+struct vec {
+	void		*p;
+	size_t		 n, cap;
+};
+
+struct mime {
+	struct arena	*a;
+	struct arena	*scratch;	/* of one part's header */
+	struct mime_options o;
+	struct mime_parser *top;
+	bool		 in_body;
+	struct content	 c;
+	struct vec	 texts, htmls, attachments, urls, names;
+	struct vec	 slots;		/* of names, by their hash */
+	size_t		 names_from;	/* first name of the attachment at hand */
+	uint64_t	 octets, kept;	/* fed; of text */
+	size_t		 parts;
+	bool		 stopped;	/* past a limit nothing more is looked at */
+	bool		 failed;	/* no memory */
+};
+
+/* Room for one more of `size` octets at the end, zeroed; NULL without memory. */
+void *vec_push(struct mime *m, struct vec *v, size_t size);
+void mime_defect(struct mime *m, enum mime_defect d);
+/* Appends to a text, as far as the limits allow; false: not all. */
+bool mime_keep(struct mime *m, struct strbuf *b, const char *p, size_t n);
+/* Adds a text and takes the buffer over. */
+void mime_add_text(struct mime *m, struct vec *to, struct strbuf *b);
+void mime_add_url(void *m, struct str url);
+/* Index, or -1 without memory. */
+ptrdiff_t mime_add_attachment(struct mime *m, const struct mime_head *h);
+/* A name in the attachment at hand; false past a limit. */
+bool mime_add_name(struct mime *m, struct str name, bool central);
+/* The attachment is at its end; false if directory and files name other things. */
+bool mime_end_names(struct mime *m);
+
+#endif

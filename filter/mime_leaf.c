@@ -1,0 +1,353 @@
+/*
+ * mime_leaf.c - a part that has no parts: from its octets to what rules see.
+ *
+ * transfer encoding -> size, libmagic, archives
+ *                   -> message inside
+ *                   -> character set -> text, or HTML -> what is seen of it
+ *
+ * Each stage hands on what it has, so that memory is that of the text kept.
+ */
+#include "mime_int.h"
+
+#include <string.h>
+
+#include "mime_magic.h"
+#include "rules/arena.h"
+
+#define SNIFF	1024	/* octets in which HTML may name its character set (HTML, 13.2.3.2) */
+
+static bool
+wants(const struct leaf *l, unsigned what)
+{
+	return (l->m->o.want & what) != 0;
+}
+
+/* ---- Text ---- */
+
+/* Appends with CR LF, and CR, as LF. */
+static void
+keep_lines(struct leaf *l, struct strbuf *b, const char *p, size_t n)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] == '\n' && l->cr && i == 0)
+			from = 1;	/* of a CR that was told as LF */
+		else if (p[i] == '\r' || p[i] == '\0') {
+			mime_keep(l->m, b, p + from, i - from);
+			mime_keep(l->m, b, p[i] == '\r' ? "\n" : "\xef\xbf\xbd", p[i] == '\r' ? 1 : 3);
+			if (p[i] == '\r' && i + 1 < n && p[i + 1] == '\n')
+				i++;
+			from = i + 1;
+		}
+	}
+	mime_keep(l->m, b, p + from, n - from);
+}
+
+static void
+put_seen(void *arg, const char *p, size_t n)
+{
+	struct leaf *l = arg;
+
+	mime_keep(l->m, &l->seen, p, n);
+}
+
+static void
+put_url(void *arg, struct str url)
+{
+	struct leaf *l = arg;
+
+	if (url_has_host(url) && !l->trial)
+		mime_add_url(l->m, url);
+}
+
+/* Characters, as the character set makes them. */
+static void
+put_text(void *arg, const char *p, size_t n)
+{
+	struct leaf *l = arg;
+
+	if (!l->html)
+		keep_lines(l, &l->seen, p, n);
+	else {
+		if (wants(l, F_HTML))
+			keep_lines(l, &l->source, p, n);
+		if (l->page != NULL)
+			html_feed(l->page, p, n);
+	}
+	if (n > 0)
+		l->cr = p[n - 1] == '\r';
+}
+
+/* What <meta charset=x> or <meta ... content="text/html; charset=x"> names. */
+static struct str
+charset_of_meta(struct str s)
+{
+	ptrdiff_t at;
+	size_t n = 0;
+
+	while ((at = str_ifind(s, STR("charset"))) >= 0) {
+		s.p += (size_t)at + 7;
+		s.n -= (size_t)at + 7;
+		while (s.n > 0 && (*s.p == ' ' || *s.p == '=' || *s.p == '"' || *s.p == '\'')) {
+			s.p++;
+			s.n--;
+		}
+		while (n < s.n && n < 40 && s.p[n] > ' ' && strchr("\"';/>", s.p[n]) == NULL)
+			n++;
+		if (n > 0)
+			return (struct str){ s.p, n };
+	}
+	return STR("");
+}
+
+static void
+begin_charset(struct leaf *l)
+{
+	struct str first = strbuf_slice(&l->first), name = l->name;
+	static const struct { char bom[3]; size_t n; const char *name; } boms[] = {
+		{ "\xef\xbb\xbf", 3, "utf-8" }, { "\xff\xfe", 2, "utf-16le" }, { "\xfe\xff", 2, "utf-16be" },
+	};
+
+	if (name.p == NULL)
+		name = l->html ? charset_of_meta(first) : STR("");
+	for (size_t i = 0; i < sizeof(boms) / sizeof(boms[0]); i++)
+		if (first.n >= boms[i].n && memcmp(first.p, boms[i].bom, boms[i].n) == 0) {
+			name = str_of(boms[i].name);
+			first.p += boms[i].n;
+			first.n -= boms[i].n;
+			break;
+		}
+	/* A page that could be read so far is not in UTF-16, whatever it says (13.2.3.2). */
+	if (l->name.p == NULL && str_istarts(name, STR("utf-16")) && first.n > 1 && first.p[0] != '\0' &&
+	    first.p[1] != '\0' && (unsigned char)first.p[0] < 0x80)
+		name = STR("utf-8");
+	charset_begin(&l->cs, name);
+	l->cs_begun = true;
+	if (l->cs.unknown)
+		l->defects |= DEFECT_BIT(DEFECT_CHARSET);
+	charset_feed(&l->cs, first, put_text, l);
+	strbuf_free(&l->first);
+}
+
+static void
+feed_text(struct leaf *l, const char *p, size_t n)
+{
+	size_t sniff = l->name.p == NULL && l->html ? SNIFF : 3;
+
+	if (!l->cs_begun) {
+		size_t some = l->first.n + n < sniff ? n : sniff - l->first.n;
+
+		strbuf_add(&l->first, p, some);
+		l->m->failed |= l->first.failed;
+		if (l->first.n < sniff)
+			return;
+		begin_charset(l);
+		p += some;
+		n -= some;
+	}
+	charset_feed(&l->cs, (struct str){ p, n }, put_text, l);
+}
+
+/* ---- Files ---- */
+
+static void
+put_chars(void *b, const char *p, size_t n)
+{
+	strbuf_add(b, p, n);
+}
+
+static void
+put_name(void *arg, struct str raw, bool utf8, bool central)
+{
+	struct leaf *l = arg;
+	struct strbuf text = { 0 };
+	struct charset cs = { 0 };
+
+	/* CP437 without the mark (APPNOTE, D.1), but many write UTF-8 all the same. */
+	charset_begin(&cs, utf8 || utf8_valid(raw) ? STR("utf-8") : STR("cp437"));
+	charset_feed(&cs, raw, put_chars, &text);
+	charset_end(&cs, put_chars, &text);
+	charset_close(&cs);
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '\0' || text.p[i] == '\n' || text.p[i] == '\r')
+			text.p[i] = ' ';
+	l->m->failed |= text.failed;
+	if (!text.failed && !mime_add_name(l->m, strbuf_slice(&text), central))
+		l->zs.cut = true;
+	strbuf_free(&text);
+}
+
+static void
+feed_file(struct leaf *l, const char *p, size_t n)
+{
+	size_t room = l->head.n < MAGIC_HEAD ? MAGIC_HEAD - l->head.n : 0;
+
+	if (wants(l, F_MAGIC) && l->m->o.magic != NULL && room > 0)
+		strbuf_add(&l->head, p, n < room ? n : room);
+	l->m->failed |= l->head.failed;
+	if (l->zip != NULL)
+		zip_feed(l->zip, p, n);
+}
+
+static void
+begin_file(struct leaf *l, const struct mime_head *h)
+{
+	l->attachment = mime_add_attachment(l->m, h);
+	if (l->attachment < 0 || !wants(l, F_ARCHIVE))
+		return;
+	l->zs = (struct zip_sinks){ .name = put_name, .arg = l,
+	    .nested = l->m->o.nested, .ratio = l->m->o.ratio };
+	if ((l->zip = zip_new(&l->zs)) == NULL)
+		l->m->failed = true;
+}
+
+static void
+end_file(struct leaf *l)
+{
+	struct attachment *at = &((struct attachment *)l->m->attachments.p)[l->attachment];
+
+	at->size = l->size;
+	if (l->head.n > 0)
+		at->magic = magic_type(l->m->o.magic, l->m->a, strbuf_slice(&l->head));
+	if (l->zip == NULL)
+		return;
+	zip_end(l->zip);
+	at->encrypted = l->zs.encrypted;
+	l->m->c.encrypted |= l->zs.encrypted;
+	l->m->c.names_cut |= l->zs.cut;
+	if (!mime_end_names(l->m) || l->zs.broken)
+		mime_defect(l->m, DEFECT_ARCHIVE);
+	if (l->zs.bomb)
+		mime_defect(l->m, DEFECT_BOMB);
+}
+
+/* ---- All parts ---- */
+
+static void
+put_octets(void *arg, const char *p, size_t n)
+{
+	struct leaf *l = arg;
+
+	l->size += n;
+	if (l->child != NULL)
+		parser_feed(l->child, p, n);
+	if (l->text)
+		feed_text(l, p, n);
+	if (l->attachment >= 0)
+		feed_file(l, p, n);
+}
+
+static bool
+is_message(struct str type)
+{
+	return str_eq(type, STR("message/rfc822")) || str_eq(type, STR("message/global")) ||
+	    str_eq(type, STR("message/news"));
+}
+
+void
+leaf_begin(struct leaf *l, struct mime *m, const struct mime_head *h, size_t depth, bool trial)
+{
+	bool message = is_message(h->type), text = str_istarts(h->type, STR("text/")) ||
+	    (str_istarts(h->type, STR("message/")) && !message) ||
+	    str_istarts(h->type, STR("multipart/"));	/* one without parts */
+
+	memset(l, 0, offsetof(struct leaf, dec));
+	l->m = m;
+	l->open = true;
+	l->trial = trial;
+	l->attachment = -1;
+	if (h->charset.n > 0 && h->charset.n < sizeof(l->set)) {
+		memcpy(l->set, h->charset.p, h->charset.n);
+		l->name = (struct str){ l->set, h->charset.n };
+	} else if (h->charset.n > 0)
+		l->name = STR("?");	/* unknown in any case */
+	l->html = str_eq(h->type, STR("text/html")) || str_eq(h->type, STR("application/xhtml+xml"));
+	l->text = (text || l->html) && !h->attached && wants(l, F_TEXT | F_HTML | F_URLS);
+	mime_decoder_begin(&l->dec, h->encoding);
+	if (!text || h->attached || h->nnames > 0 || str_istarts(h->type, STR("message/")))
+		begin_file(l, h);
+	if (message && depth >= m->o.depth) {
+		mime_defect(m, DEFECT_TOO_DEEP);
+		m->c.cut = true;
+	} else if (message && (l->child = parser_new(m, depth + 1)) == NULL)
+		m->failed = true;
+	if (l->text && l->html && wants(l, F_TEXT | F_URLS)) {
+		struct html_sinks s = { put_seen, wants(l, F_URLS) ? put_url : NULL, l };
+
+		if ((l->page = html_new(&s)) == NULL)
+			m->failed = true;
+	}
+}
+
+void
+leaf_feed(struct leaf *l, const char *p, size_t n)
+{
+	if (l->open)
+		mime_decoder_feed(&l->dec, (struct str){ p, n }, put_octets, l);
+}
+
+static void
+end_text(struct leaf *l)
+{
+	struct mime *m = l->m;
+
+	if (!l->cs_begun)
+		begin_charset(l);
+	charset_end(&l->cs, put_text, l);
+	if (l->cs.bad)
+		l->defects |= DEFECT_BIT(DEFECT_CHARSET);
+	if (l->page != NULL)
+		html_end(l->page);
+	if (wants(l, F_URLS))
+		url_scan(strbuf_slice(&l->seen), mime_add_url, m);
+	if (wants(l, F_TEXT) && (l->seen.n > 0 || !l->html))
+		mime_add_text(m, &m->texts, &l->seen);
+	if (wants(l, F_HTML) && l->html)
+		mime_add_text(m, &m->htmls, &l->source);
+}
+
+/* Whatever it ended by. */
+static void
+release(struct leaf *l)
+{
+	struct mime *m = l->m;
+
+	m->kept -= l->seen.n + l->source.n;	/* of what wasn't taken over */
+	charset_close(&l->cs);
+	strbuf_free(&l->first);
+	strbuf_free(&l->seen);
+	strbuf_free(&l->source);
+	strbuf_free(&l->head);
+	html_free(l->page);
+	zip_free(l->zip);
+	parser_free(l->child);
+	memset(l, 0, sizeof(*l));
+}
+
+void
+leaf_end(struct leaf *l)
+{
+	if (!l->open)
+		return;
+	l->trial = false;
+	mime_decoder_end(&l->dec, put_octets, l);
+	if (l->dec.bad)
+		l->defects |= DEFECT_BIT(l->dec.enc == ENC_QP ? DEFECT_QUOTED_PRINTABLE :
+		    l->dec.enc == ENC_UU ? DEFECT_ENCODING : DEFECT_BASE64);
+	if (l->child != NULL)
+		parser_end(l->child);
+	if (l->text)
+		end_text(l);
+	if (l->attachment >= 0)
+		end_file(l);
+	l->m->c.defects |= l->defects;
+	release(l);
+}
+
+void
+leaf_drop(struct leaf *l)
+{
+	if (l->open)
+		release(l);
+}

@@ -1,0 +1,371 @@
+/*
+ * facts_content.c - getters of what the body holds: texts, attachments,
+ * archives, URLs, defects.
+ *
+ * The body is decoded when the first of them is asked, through struct
+ * mail_ops.  Where a limit cut it, what isn't found is an error and not "no".
+ */
+#include "facts_get.h"
+
+static const struct content *
+ask(struct mail *m, struct answer *out, enum fact_status *status)
+{
+	const struct content *c;
+
+	*status = FACT_UNSET;
+	if (m->ops == NULL || m->ops->content == NULL)
+		return NULL;
+	if ((c = m->ops->content(m)) == NULL)
+		*status = answer_error(out, ERR_LIMIT);
+	return c;
+}
+
+/* ---- Lists of text ---- */
+
+static enum fact_status
+strings(struct values *c, const struct str *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		values_str(c, v[i]);
+	return FACT_KNOWN;
+}
+
+static enum fact_status
+texts(struct values *v, struct str key)
+{
+	const struct content *c = v->m->ops->content(v->m);
+
+	(void)key;
+	return strings(v, c->texts, c->ntexts);
+}
+
+static enum fact_status
+htmls(struct values *v, struct str key)
+{
+	const struct content *c = v->m->ops->content(v->m);
+
+	(void)key;
+	return strings(v, c->htmls, c->nhtmls);
+}
+
+static enum fact_status
+archive_names(struct values *v, struct str key)
+{
+	const struct content *c = v->m->ops->content(v->m);
+
+	(void)key;
+	return strings(v, c->archive_names, c->narchive_names);
+}
+
+enum fact_status
+fact_get_body(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct content *c;
+	enum fact_status s;
+
+	(void)arg;
+	if ((c = ask(m, out, &s)) == NULL)
+		return s;
+	return answer_values(m, texts, STR_NONE, c->cut || c->texts_cut, out);
+}
+
+enum fact_status
+fact_get_html(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct content *c;
+	enum fact_status s;
+
+	(void)arg;
+	if ((c = ask(m, out, &s)) == NULL)
+		return s;
+	return answer_values(m, htmls, STR_NONE, c->cut || c->texts_cut, out);
+}
+
+enum fact_status
+fact_get_archive_name(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct content *c;
+	enum fact_status s;
+
+	(void)arg;
+	if ((c = ask(m, out, &s)) == NULL)
+		return s;
+	return answer_values(m, archive_names, STR_NONE, c->cut || c->names_cut, out);
+}
+
+enum fact_status
+fact_get_archive_encrypted(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct content *c;
+	enum fact_status s;
+
+	(void)arg;
+	if ((c = ask(m, out, &s)) == NULL)
+		return s;
+	if (!c->encrypted && (c->cut || c->names_cut))
+		return answer_error(out, ERR_LIMIT);
+	out->one.b = c->encrypted;
+	return answer_one(out);
+}
+
+/* ---- Attachments ---- */
+
+enum fact_status
+thing_count_attachments(struct mail *m, size_t *n, bool *cut)
+{
+	const struct content *c;
+	struct answer out;
+	enum fact_status s;
+
+	if ((c = ask(m, &out, &s)) == NULL)
+		return s;
+	*n = c->nattachments;
+	*cut = c->cut;
+	return FACT_KNOWN;
+}
+
+/* An attachment's values: in *v, or one in *one; returns how many. */
+typedef size_t property(const struct attachment *a, struct value *one, const struct value **v);
+
+static enum fact_status
+all_attachments(struct values *out, property *get)
+{
+	const struct content *c = out->m->ops->content(out->m);
+
+	for (size_t i = 0; i < c->nattachments; i++) {
+		struct value one;
+		const struct value *v = &one;
+		size_t n = get(&c->attachments[i], &one, &v);
+
+		for (size_t k = 0; k < n; k++)
+			values_add(out, &v[k]);
+	}
+	return FACT_KNOWN;
+}
+
+/* Inside has() of the attachment at hand, otherwise of all. */
+static enum fact_status
+attachments(struct mail *m, property *get, values_of *all, struct answer *out)
+{
+	ptrdiff_t at = m->thing[THING_ATTACHMENT];
+	const struct content *c;
+	enum fact_status s;
+
+	if ((c = ask(m, out, &s)) == NULL)
+		return s;
+	if (at < 0)
+		return answer_values(m, all, STR_NONE, c->cut, out);
+	if ((size_t)at >= c->nattachments)
+		return FACT_UNSET;
+	out->v = &out->one;
+	out->n = get(&c->attachments[at], &out->one, &out->v);
+	return out->n > 0 ? FACT_KNOWN : FACT_UNSET;
+}
+
+static size_t
+get_name(const struct attachment *a, struct value *one, const struct value **v)
+{
+	(void)one;
+	*v = a->names;
+	return a->nnames;
+}
+
+static size_t
+get_type(const struct attachment *a, struct value *one, const struct value **v)
+{
+	(void)v;
+	one->s = a->type;
+	return 1;
+}
+
+static size_t
+get_magic(const struct attachment *a, struct value *one, const struct value **v)
+{
+	(void)v;
+	one->s = a->magic;
+	return a->magic.p != NULL;
+}
+
+static size_t
+get_size(const struct attachment *a, struct value *one, const struct value **v)
+{
+	(void)v;
+	one->n = (int64_t)a->size;
+	return 1;
+}
+
+static size_t
+get_encrypted(const struct attachment *a, struct value *one, const struct value **v)
+{
+	(void)v;
+	one->b = a->encrypted;
+	return 1;
+}
+
+/* A getter, and the values of all attachments that it is remembered by. */
+#define ATTACHMENT(what) \
+static enum fact_status \
+all_##what(struct values *out, struct str key) \
+{ \
+	(void)key; \
+	return all_attachments(out, get_##what); \
+} \
+\
+enum fact_status \
+fact_get_attachment_##what(struct mail *m, const struct fact_arg *arg, struct answer *out) \
+{ \
+	(void)arg; \
+	return attachments(m, get_##what, all_##what, out); \
+}
+
+ATTACHMENT(name)
+ATTACHMENT(type)
+ATTACHMENT(magic)
+ATTACHMENT(size)
+ATTACHMENT(encrypted)
+
+enum fact_status
+fact_get_attachment_count(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct content *c;
+	enum fact_status s;
+
+	(void)arg;
+	if ((c = ask(m, out, &s)) == NULL)
+		return s;
+	if (c->cut)
+		return answer_error(out, ERR_LIMIT);
+	return answer_number(out, (int64_t)c->nattachments);
+}
+
+/* ---- URLs ---- */
+
+enum fact_status
+thing_count_urls(struct mail *m, size_t *n, bool *cut)
+{
+	const struct content *c;
+	struct answer out;
+	enum fact_status s;
+
+	if ((c = ask(m, &out, &s)) == NULL)
+		return s;
+	*n = c->nurls;
+	*cut = c->cut || c->texts_cut || c->urls_cut;
+	return FACT_KNOWN;
+}
+
+/* p NULL if it has none. */
+typedef struct str url_part(const struct url *u);
+
+static enum fact_status
+all_urls(struct values *v, url_part *get)
+{
+	const struct content *c = v->m->ops->content(v->m);
+
+	for (size_t i = 0; i < c->nurls; i++)
+		if (get(&c->urls[i]).n > 0)
+			values_str(v, get(&c->urls[i]));
+	return FACT_KNOWN;
+}
+
+static enum fact_status
+urls(struct mail *m, url_part *get, values_of *all, struct answer *out)
+{
+	ptrdiff_t at = m->thing[THING_URL];
+	const struct content *c;
+	enum fact_status s;
+
+	if ((c = ask(m, out, &s)) == NULL)
+		return s;
+	if (at < 0)
+		return answer_values(m, all, STR_NONE, c->cut || c->texts_cut || c->urls_cut, out);
+	if ((size_t)at >= c->nurls)
+		return FACT_UNSET;
+	return answer_filled(out, get(&c->urls[at]));
+}
+
+static struct str
+text_of(const struct url *u)
+{
+	return u->text;
+}
+
+static struct str
+host_of(const struct url *u)
+{
+	return u->host;
+}
+
+static struct str
+domain_of(const struct url *u)
+{
+	return u->domain;
+}
+
+static enum fact_status
+all_texts(struct values *v, struct str key)
+{
+	(void)key;
+	return all_urls(v, text_of);
+}
+
+static enum fact_status
+all_hosts(struct values *v, struct str key)
+{
+	(void)key;
+	return all_urls(v, host_of);
+}
+
+static enum fact_status
+all_domains(struct values *v, struct str key)
+{
+	(void)key;
+	return all_urls(v, domain_of);
+}
+
+enum fact_status
+fact_get_url(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	(void)arg;
+	return urls(m, text_of, all_texts, out);
+}
+
+enum fact_status
+fact_get_url_host(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	(void)arg;
+	return urls(m, host_of, all_hosts, out);
+}
+
+enum fact_status
+fact_get_url_domain(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	(void)arg;
+	return urls(m, domain_of, all_domains, out);
+}
+
+/* ---- Defects ---- */
+
+static enum fact_status
+defects(struct values *v, struct str key)
+{
+	const struct content *c = v->m->ops->content(v->m);
+
+	(void)key;
+	for (int d = 0; d < DEFECTS; d++)
+		if ((c->defects & DEFECT_BIT(d)) != 0)
+			values_add(v, &(struct value){ .n = d });
+	return FACT_KNOWN;
+}
+
+enum fact_status
+fact_get_mime_defect(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	const struct content *c;
+	enum fact_status s;
+
+	(void)arg;
+	if ((c = ask(m, out, &s)) == NULL)
+		return s;
+	return answer_values(m, defects, STR_NONE, c->cut || c->texts_cut || c->names_cut, out);
+}
