@@ -238,6 +238,8 @@ dns_query_wait(struct dns_query *q, msec deadline)
 	if ((a = dns_query_poll(q)) != NULL)
 		return a;
 	pthread_mutex_lock(&q->shard->lock);
+	if (deadline > q->until)
+		q->until = deadline;
 	while ((a = dns_query_poll(q)) == NULL)
 		if (!wait_on(&q->done, &q->shard->lock, deadline))
 			break;

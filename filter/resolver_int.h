@@ -43,6 +43,10 @@ struct dns_query {
 	msec		asked, answered;	/* when; the latter is set before the answer */
 	enum dns_type	type;
 	int		id;			/* the backend's */
+	msec		until;			/* nobody wants it longer; the shard's lock */
+	msec		sent, due;		/* the backend's: when it was asked, and will be again */
+	int		tries;			/* the backend's: how often again */
+	struct dns_query *again_next, **again_at;	/* the backend's: those to be asked again */
 	struct dns_query *to_cancel;		/* the next one; the backend's lock */
 	bool		cancelling;		/* on that list */
 	struct dns_name	name;
@@ -105,6 +109,11 @@ extern const struct dns_answer dns_no_memory, dns_stopped;
 
 /* The backend's thread brings an answer (NULL: no memory) and lets go of q. */
 void lookup_done(struct dns_query *q, struct dns_answer *a, size_t size);
+
+/* Will somebody still want q's answer then? */
+bool lookup_wanted(struct dns_query *q, msec then);
+
+struct unbound *lookup_backend(const struct dns_query *q);
 
 /*
  * Takes q off the list of those to cancel.  True when nobody has come to

@@ -21,6 +21,7 @@
 #define ENTRIES_MAX	1024		/* answers kept by a shard */
 #define OCTETS_MAX	(2 * 1024 * 1024)	/* of answers kept by a shard */
 #define PENDING_MAX	4096		/* lookups under way */
+#define WANTED_MSEC	30000		/* how long they are tried before somebody waits, who may wait longer */
 
 /* How long answers are kept, in seconds. */
 #define TTL_MIN		1
@@ -169,6 +170,7 @@ lookup_new(struct resolver *r, uint64_t hash, const struct dns_name *name,
 	q->type = type;
 	q->asked = clock_msec();
 	q->users = q->refs = 1;
+	q->until = clock_msec() + WANTED_MSEC;
 	atomic_fetch_add(&r->refs, 1);
 	return q;
 }
@@ -283,6 +285,23 @@ lookup_done(struct dns_query *q, struct dns_answer *a, size_t size)
 		finish(q, a, size, true, true);
 	else
 		finish(q, &dns_no_memory, 0, false, true);
+}
+
+bool
+lookup_wanted(struct dns_query *q, msec then)
+{
+	bool wanted;
+
+	pthread_mutex_lock(&q->shard->lock);
+	wanted = q->users > 0 && then < q->until && atomic_load(&q->answer) == NULL;
+	pthread_mutex_unlock(&q->shard->lock);
+	return wanted;
+}
+
+struct unbound *
+lookup_backend(const struct dns_query *q)
+{
+	return q->resolver->unbound;
 }
 
 bool

@@ -12,22 +12,34 @@
  * into temporary failures.  So the root's keys are asked for at the start,
  * and validation stays off where they don't come out secure.
  *
+ * The library gives a silent server a few tries, which may be over in a third
+ * of a second or after two and a half, whatever the asker's deadline is.  So
+ * where nobody answered it is asked again, less and less often, as long as
+ * somebody wants the answer.
+ *
  * Sharing, waiting and caching are resolver.c's business.
  */
 #include "resolver.h"
 #include "resolver_int.h"
+#include "resolver_log.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unbound.h>
 #include <unistd.h>
 
 #define ROOT_KEY	"/usr/share/dns/root.key"
 #define PROBE_MSEC	1500
 #define CLASS_IN	1
+
+/* Asking again: the tries begin that far apart, doubled each time up to a limit. */
+#define AGAIN_FIRST	250
+#define AGAIN_MOST	2000
+#define AGAIN_PER_SEC	200	/* for all names together */
 
 struct unbound {
 	struct ub_ctx	*ctx;
@@ -38,6 +50,11 @@ struct unbound {
 	pthread_mutex_t	lock;
 	bool		stop;		/* under the lock */
 	struct dns_query *cancel;	/* under the lock */
+	/* The thread's own. */
+	struct dns_query *again;	/* to be asked again */
+	msec		again_due;	/* the earliest of them */
+	msec		second;		/* in which so many were asked again */
+	int		in_second;
 };
 
 /* Set one by one before the first question; what it is for, where needed. */
@@ -52,9 +69,11 @@ static const struct {
 	{ "outgoing-num-tcp:", "32", true },
 	{ "msg-cache-size:", "4m", true },
 	{ "rrset-cache-size:", "8m", true },
-	/* Give up after a few seconds: the MTA waits. */
-	{ "outbound-msg-retry:", "2", false },
+	/* After few tries it is ours to say whether there are more. */
+	{ "outbound-msg-retry:", "1", false },
 	{ "max-sent-count:", "6", false },
+	{ "log-servfail:", "yes", false },
+	{ "val-log-squelch:", "no", false },
 	/*
 	 * A forwarder that is silent for dead names must not be taken for
 	 * dead itself: libunbound would refuse all other names at once
@@ -115,6 +134,26 @@ set_servers(struct ub_ctx *ctx, const struct strings *servers,
 	return 0;
 }
 
+/*
+ * The library keeps a failure for five seconds, in which it would not ask
+ * again; what is worth keeping our table keeps.  That can be said in a file
+ * only, to which the forwarders of set_servers() are added.
+ */
+static void
+keep_nothing(struct ub_ctx *ctx)
+{
+	static const char text[] = "forward-zone:\n name: \".\"\n forward-no-cache: yes\n";
+	char path[40];
+	int fd;
+
+	if ((fd = memfd_create("forward-zone", MFD_CLOEXEC)) < 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (write(fd, text, sizeof(text) - 1) == (ssize_t)sizeof(text) - 1)
+		(void)ub_ctx_config(ctx, path);
+	close(fd);
+}
+
 static struct ub_ctx *
 context_new(const struct strings *servers, bool validate, struct strbuf *why)
 {
@@ -122,11 +161,11 @@ context_new(const struct strings *servers, bool validate, struct strbuf *why)
 	size_t i;
 	int error;
 
-	if ((ctx = ub_ctx_create()) == NULL) {
+	if ((ctx = resolver_log_context()) == NULL) {
 		strbuf_puts(why, "libunbound: cannot make a context");
 		return NULL;
 	}
-	ub_ctx_debugout(ctx, NULL);
+	keep_nothing(ctx);
 	if ((error = ub_ctx_async(ctx, 1)) != 0) {
 		failed(why, "libunbound: threads", error);
 		goto fail;
@@ -227,6 +266,66 @@ answer_of(const struct dns_query *q, const struct ub_result *res,
 	    &q->name, q->type, res->secure, size);
 }
 
+/* ---- Asking again ---- */
+
+static void
+again_put(struct unbound *u, struct dns_query *q)
+{
+	q->again_next = u->again;
+	q->again_at = &u->again;
+	if (u->again != NULL)
+		u->again->again_at = &q->again_next;
+	u->again = q;
+	if (u->again_due == 0 || q->due < u->again_due)
+		u->again_due = q->due;
+}
+
+static void
+again_take(struct dns_query *q)
+{
+	*q->again_at = q->again_next;
+	if (q->again_next != NULL)
+		q->again_next->again_at = q->again_at;
+	q->again_next = NULL;
+	q->again_at = NULL;
+}
+
+/* No server answered; a server's own SERVFAIL is an answer. */
+static bool
+nobody_answered(struct unbound *u, const struct dns_query *q, const struct ub_result *res)
+{
+	if (res->bogus || (res->rcode != DNS_RCODE_SERVFAIL && res->answer_len > 0))
+		return false;
+	switch (resolver_log_heard(&q->name, q->type)) {
+	case HEARD_NOBODY:
+		return true;
+	case HEARD_ANSWER:
+		break;
+	case HEARD_UNKNOWN:
+		/* Another context that ended took the log away, or the library had too much to do. */
+		resolver_log_retake(u->ctx);
+		return true;
+	}
+	return false;
+}
+
+/* Puts q among those to be asked again; false if nobody would hear the answer. */
+static bool
+try_again(struct unbound *u, struct dns_query *q)
+{
+	msec gap = q->tries < 4 ? AGAIN_FIRST << q->tries : AGAIN_MOST;
+	msec now = clock_msec();
+
+	if (gap > AGAIN_MOST)
+		gap = AGAIN_MOST;
+	q->due = q->sent + gap > now ? q->sent + gap : now;
+	if (!lookup_wanted(q, q->due))
+		return false;
+	q->tries++;
+	again_put(u, q);
+	return true;
+}
+
 static void
 on_answer(void *arg, int error, struct ub_result *result)
 {
@@ -236,11 +335,69 @@ on_answer(void *arg, int error, struct ub_result *result)
 
 	if (error != 0)
 		a = dns_answer_empty(DNS_SERVFAIL, ub_strerror(error), &size);
-	else
+	else if (!nobody_answered(lookup_backend(q), q, result))
 		a = answer_of(q, result, &size);
+	else if (!try_again(lookup_backend(q), q))
+		a = dns_answer_empty(DNS_TIMEOUT, "no server answered", &size);
+	else {
+		ub_resolve_free(result);
+		return;
+	}
 	ub_resolve_free(result);
 	lookup_done(q, a, size);
 }
+
+/* So many in a second, however many names are dead. */
+static bool
+may_ask(struct unbound *u, msec now)
+{
+	if (now - u->second >= 1000) {
+		u->second = now;
+		u->in_second = 0;
+	}
+	return u->in_second++ < AGAIN_PER_SEC;
+}
+
+static void
+ask_again(struct unbound *u, struct dns_query *q, msec now)
+{
+	struct dns_answer *a = NULL;
+	const char *failure;
+	size_t size = 0;
+
+	if (!lookup_wanted(q, now))
+		a = dns_answer_empty(DNS_TIMEOUT, "no server answered", &size);
+	else if ((failure = unbound_start(u, q)) == NULL)
+		return;
+	else
+		a = dns_answer_empty(DNS_SERVFAIL, failure, &size);
+	lookup_done(q, a, size);
+}
+
+/* Asks those whose time has come. */
+static void
+ask_all_again(struct unbound *u)
+{
+	struct dns_query *q, *next;
+	msec now = clock_msec();
+
+	if (u->again_due == 0 || now < u->again_due)
+		return;
+	u->again_due = 0;
+	for (q = u->again; q != NULL; q = next) {
+		next = q->again_next;
+		if (q->due <= now && !may_ask(u, now))
+			q->due = u->second + 1000;
+		if (q->due <= now) {
+			again_take(q);
+			ask_again(u, q, now);
+		} else if (u->again_due == 0 || q->due < u->again_due)
+			u->again_due = q->due;
+	}
+}
+
+/* ---- The thread ---- */
+
 
 /* Cancels all on the list; false when the thread is to end. */
 static bool
@@ -259,7 +416,10 @@ cancel_listed(struct unbound *u)
 		next = q->to_cancel;
 		id = q->id;
 		if (lookup_cancel(q)) {
-			ub_cancel(u->ctx, id);
+			if (q->again_at != NULL)
+				again_take(q);
+			else
+				ub_cancel(u->ctx, id);
 			lookup_drop(q);
 		}
 	}
@@ -274,16 +434,21 @@ dispatch(void *arg)
 		{ .fd = ub_fd(u->ctx), .events = POLLIN },
 		{ .fd = u->wake, .events = POLLIN },
 	};
+	msec left;
 	uint64_t n;
 
 	do {
-		if (poll(fd, 2, -1) < 0)
+		left = u->again_due == 0 ? -1 : u->again_due - clock_msec();
+		if (u->again_due != 0 && left < 0)
+			left = 0;
+		if (poll(fd, 2, (int)left) < 0)
 			continue;
 		if (fd[1].revents != 0 && read(u->wake, &n, sizeof(n)) < 0 &&
 		    errno != EAGAIN && errno != EINTR)
 			break;
 		if (fd[0].revents != 0)
 			ub_process(u->ctx);
+		ask_all_again(u);
 	} while (cancel_listed(u));
 	return NULL;
 }
@@ -362,6 +527,7 @@ unbound_start(struct unbound *u, struct dns_query *q)
 	int error;
 
 	dns_name_text(&q->name, name);
+	q->sent = clock_msec();
 	error = ub_resolve_async(u->ctx, name, (int)q->type, CLASS_IN, q,
 	    on_answer, &q->id);
 	return error == 0 ? NULL : ub_strerror(error);

@@ -29,6 +29,7 @@ static struct server {
 	atomic_int	questions;	/* by UDP */
 	atomic_int	by_tcp;
 	atomic_int	silenced;	/* "silent" ones */
+	atomic_int	gated;		/* "gate" ones that were not answered */
 	atomic_bool	open;		/* the "gate" ones are answered */
 } server;
 
@@ -90,8 +91,10 @@ answer(struct strbuf *b, const struct dns_name *name, const char *label,
 		atomic_fetch_add(&server.silenced, 1);
 		return -1;
 	}
-	if (strncmp(label, "gate", 4) == 0 && !atomic_load(&server.open))
+	if (strncmp(label, "gate", 4) == 0 && !atomic_load(&server.open)) {
+		atomic_fetch_add(&server.gated, 1);
 		return -1;
+	}
 	if (sscanf(label, "chain%d", &n) == 1 && n > 0) {
 		snprintf(next, sizeof(next), "chain%d.pt.example", n - 1);
 		add_name(b, name, DNS_CNAME, "", 0, next);

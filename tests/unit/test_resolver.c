@@ -240,18 +240,6 @@ test_deadline(void **state)
 	dns_query_free(q);
 }
 
-/* A server that never answers is given up by the library. */
-static void
-test_dead(void **state)
-{
-	struct dns_query *q = ask(*state, "silent", DNS_TXT);
-	const struct dns_answer *a = dns_query_wait(q, clock_msec() + 300);
-
-	assert_int_equal(a->status, DNS_TIMEOUT);
-	assert_int_equal(dns_query_wait(q, SOON)->status, DNS_SERVFAIL);
-	dns_query_free(q);
-}
-
 struct asker {
 	pthread_t	thread;
 	struct resolver	*r;
@@ -378,26 +366,80 @@ test_stall(void **state)
 	ask_live(*state, "after", 50);
 }
 
-/* A server that was silent for a while isn't taken for dead. */
+/* Time for the server to ignore a question more often than the library asks by itself. */
 static void
-test_blame(void **state)
+wait_gated(int more)
 {
-	struct dns_query *dead[20];
-	char label[32];
-	size_t i, round;
+	int n = atomic_load(&server.gated) + more;
+	msec end = SOON;
 
-	for (round = 0; round < 3; round++) {
-		for (i = 0; i < COUNT(dead); i++) {
-			snprintf(label, sizeof(label), "silent%zu-%zu", round, i);
-			dead[i] = ask(*state, label, DNS_TXT);
-		}
-		for (i = 0; i < COUNT(dead); i++) {
-			assert_int_equal(dns_query_wait(dead[i], SOON)->status,
-			    DNS_SERVFAIL);
-			dns_query_free(dead[i]);
-		}
+	while (atomic_load(&server.gated) < n && clock_msec() < end)
+		poll(NULL, 0, 1);
+	assert_true(atomic_load(&server.gated) >= n);
+}
+
+/*
+ * As long as somebody wants it, a name is asked for, though the library has
+ * given it up, and takes the server for dead by then.
+ */
+static void
+test_persistence(void **state)
+{
+	struct dns_query *dead[100], *q = ask(*state, "gate", DNS_A), *answered;
+	msec before;
+	char label[32];
+	size_t i;
+
+	for (i = 0; i < COUNT(dead); i++) {
+		snprintf(label, sizeof(label), "silent-p%zu", i);
+		dead[i] = ask(*state, label, DNS_TXT);
 	}
+	wait_gated(5);
+	/* A server's own failure is an answer, and isn't asked for again. */
+	before = clock_msec();
+	answered = ask(*state, "servfail", DNS_A);
+	assert_int_equal(dns_query_wait(answered, SOON)->status, DNS_SERVFAIL);
+	assert_true(clock_msec() - before < 5000);
+	dns_query_free(answered);
+	assert_null(dns_query_poll(q));
+	/* Some of these wait for their next turn: given up, and asked anew. */
+	for (i = 0; i < COUNT(dead); i += 2) {
+		dns_query_free(dead[i]);
+		snprintf(label, sizeof(label), "silent-p%zu", i);
+		dead[i] = ask(*state, label, DNS_TXT);
+	}
+	atomic_store(&server.open, true);
+	assert_int_equal(dns_query_wait(q, SOON)->status, DNS_OK);
+	for (i = 0; i < COUNT(dead); i++) {
+		assert_int_equal(dns_query_wait(dead[i], clock_msec())->status,
+		    DNS_TIMEOUT);
+		dns_query_free(dead[i]);
+	}
+	dns_query_free(q);
 	ask_live(*state, "blame", 20);
+}
+
+/* Contexts share the library's log; one that ends must not take it from another. */
+static void
+test_two(void **state)
+{
+	struct resolver *other = NULL;
+	struct dns_query *q;
+
+	(void)state;
+	assert_int_equal(start_resolver((void **)&other), 0);
+	q = ask(*state, "servfail", DNS_A);
+	assert_int_equal(dns_query_wait(q, SOON)->status, DNS_SERVFAIL);
+	dns_query_free(q);
+	resolver_free(other);
+	q = ask(*state, "servfail", DNS_MX);
+	assert_int_equal(dns_query_wait(q, SOON)->status, DNS_SERVFAIL);
+	dns_query_free(q);
+	q = ask(*state, "gate-two", DNS_A);
+	wait_gated(1);
+	atomic_store(&server.open, true);
+	assert_int_equal(dns_query_wait(q, SOON)->status, DNS_OK);
+	dns_query_free(q);
 }
 
 /* Given up and asked again, while the library still knows the first. */
@@ -501,11 +543,11 @@ main(void)
 		TEST(test_local_names),
 		TEST(test_cache),
 		TEST(test_deadline),
-		TEST(test_dead),
 		TEST(test_sharing),
 		TEST(test_threads),
 		TEST(test_stall),
-		TEST(test_blame),
+		TEST(test_persistence),
+		TEST(test_two),
 		TEST(test_give_up),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_bad_server),
