@@ -219,7 +219,7 @@ ask_domain(const struct database *db, struct str before, struct str s, struct st
 		form_add(&f, s);
 		r = ask(db, &f, text);
 	}
-	for (size_t i = s.p[0] != '.'; i < s.n && r == 0; i++) {
+	for (size_t i = 1; i < s.n && r == 0; i++) {
 		if (s.p[i] != '.' || i + 1 == s.n)
 			continue;
 		f.n = 0;
