@@ -26,7 +26,7 @@ HARDEN_LD = -pie -Wl,-z,relro,-z,now
 SANITIZE =
 
 PKGS_RULES  = libpcre2-8 libidn2
-PKGS	    = $(PKGS_RULES) libpsl libmagic zlib libunbound opendkim libcdb libcrypto milter
+PKGS	    = $(PKGS_RULES) libpsl libmagic zlib libunbound opendkim libcdb lmdb hiredis libcrypto milter
 LIBS_RULES := $(shell pkg-config --libs $(PKGS_RULES) 2>/dev/null)
 LIBS	   := -lspf2 $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -75,7 +75,7 @@ $(BUILD)/%.o: %.c
 
 # Each test and tool is one source with the libraries.
 $(UNIT) $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libfilter.a $(BUILD)/librules.a
-	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -llmdb $(LIBS)
+	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # ---- Manual pages: the tables in them come from the .def files ----
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "filter/mime_magic.h"
+#include "filter/stores.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
 
@@ -27,6 +28,7 @@ struct engines {
 	struct dkim_engine *dkim;
 	struct magic_engine *magic;
 	struct resolver	*zone;		/* answers all, or NULL */
+	struct stores	*stores;
 	time_t		 now;
 	char		 hostname[256];
 };
@@ -67,6 +69,11 @@ engines_new(const char *zone, time_t now, struct strbuf *why)
 	e->spf = spf_engine_new();
 	e->dkim = dkim_engine_new(now);
 	e->magic = magic_engine_new();
+	if ((e->stores = stores_new()) == NULL) {
+		strbuf_puts(why, "out of memory");
+		engines_free(e);
+		return NULL;
+	}
 	if (e->spf == NULL || e->dkim == NULL || e->magic == NULL) {
 		strbuf_puts(why, "the SPF or DKIM library cannot be started");
 		engines_free(e);
@@ -86,6 +93,7 @@ engines_free(struct engines *e)
 		dkim_engine_free(e->dkim);
 	magic_engine_free(e->magic);
 	resolver_free(e->zone);
+	stores_free(e->stores);
 	free(e);
 }
 
@@ -173,6 +181,24 @@ generation_new(struct engines *e, struct ruleset *rs,
 	return &c->g;
 }
 
+void
+engines_say(struct engines *e, void (*say)(const char *line))
+{
+	stores_say(e->stores, say);
+}
+
+int
+generation_open_store(struct engines *e, struct generation *g, struct strbuf *why)
+{
+	const struct settings *s = rules_settings(g->ruleset);
+
+	if ((rules_needs(g->ruleset)->facts & F_STORED) == 0)
+		return 0;
+	g->stores = e->stores;
+	g->services.store = stores_get(e->stores, s->store, s->store_limit, why);
+	return g->services.store != NULL ? 0 : -1;
+}
+
 struct generation *
 generation_retain(struct generation *g)
 {
@@ -188,6 +214,7 @@ generation_release(struct generation *g)
 	if (g == NULL || atomic_fetch_sub(&((struct counted *)g)->refs, 1) > 1)
 		return;
 	dmarc_engine_free(((struct counted *)g)->dmarc);
+	stores_put(g->stores, g->services.store);
 	rules_release(g->ruleset);
 	r = g->resolver;
 	if (atomic_fetch_sub(&r->refs, 1) == 1) {

@@ -21,6 +21,7 @@ struct generation {
 	struct services	 services;
 	unsigned	 serial;	/* 1, 2 ... */
 	struct shared_resolver *resolver;
+	struct stores	*stores;	/* where services.store comes from */
 	/* What the MTA is asked for; milter_prepare() fills it in. */
 	unsigned long	 actions, steps;
 	char		*macros[7];	/* names for each stage of the protocol, blank between */
@@ -45,6 +46,14 @@ struct services engines_services(const struct engines *e);
  */
 struct generation *generation_new(struct engines *e, struct ruleset *rs,
     const struct generation *old, struct strbuf *why);
+
+/* Who is told when the store fails, and when it works again. */
+void engines_say(struct engines *e, void (*say)(const char *line));
+/*
+ * Opens the store, if the rules ask for it; without this each session has an
+ * empty one of its own.  As the user that will go on using it.  0, or -1 with the reason in `why`.
+ */
+int generation_open_store(struct engines *e, struct generation *g, struct strbuf *why);
 
 struct generation *generation_retain(struct generation *g);
 /* NULL is allowed. */

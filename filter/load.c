@@ -110,6 +110,18 @@ fixed_settings_kept(const struct generation *old, const struct generation *g)
 	return n == 0;
 }
 
+static bool
+store_opened(struct engines *e, struct generation *g)
+{
+	struct strbuf why = { 0 };
+	int r = generation_open_store(e, g, &why);
+
+	if (r == -1)
+		log_printf(LOG_LEVEL_ERROR, "reload: refused: " STR_FMT, STR_ARG(strbuf_slice(&why)));
+	strbuf_free(&why);
+	return r == 0;
+}
+
 int
 load_again(const char *path, struct engines *e)
 {
@@ -127,7 +139,7 @@ load_again(const char *path, struct engines *e)
 	diag_each(d, log_diagnostic, NULL);
 	if (why.n > 0)
 		log_printf(LOG_LEVEL_ERROR, "reload: " STR_FMT, STR_ARG(strbuf_slice(&why)));
-	if (good && fixed_settings_kept(old, g)) {
+	if (good && fixed_settings_kept(old, g) && store_opened(e, g)) {
 		/* Only this thread swaps: the current one stays valid here. */
 		generation_swap(g);
 		load_log(path, g, "reloaded");

@@ -289,6 +289,12 @@ serve(struct daemon *d)
 	}
 }
 
+static void
+log_store(const char *line)
+{
+	log_printf(LOG_LEVEL_WARNING, "%s", line);
+}
+
 int
 run_daemon(const char *path, const char *zone)
 {
@@ -310,6 +316,9 @@ run_daemon(const char *path, const char *zone)
 		return code;
 	}
 	code = prepare(&d, rules_settings(g->ruleset), &why);
+	engines_say(d.engines, log_store);
+	if (code == 0 && generation_open_store(d.engines, g, &why) == -1)
+		code = EX_CANTCREAT;
 	generation_swap(g);
 	if (code == 0)
 		code = start_milter(&d, &why);

@@ -23,6 +23,7 @@
 #include "spf.h"
 
 struct session;
+struct store;
 
 /* What all sessions share; made once, immutable but for what is thread-safe in itself. */
 struct services {
@@ -30,6 +31,7 @@ struct services {
 	struct spf_engine	*spf;
 	struct dkim_engine	*dkim;
 	struct magic_engine	*magic;		/* NULL: attachment.magic is unset */
+	struct store		*store;		/* NULL: each session has an empty one of its own */
 	const struct dmarc_engine *dmarc;	/* as the ruleset's settings say */
 	struct str		 hostname;	/* for authserv-id and SPF's r macro */
 	time_t			 now;		/* 0: the real clock */

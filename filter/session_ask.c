@@ -226,6 +226,8 @@ const struct mail_ops session_ops = {
 	.content = body_content,
 	.arc = ask_arc,
 	.iprev = ask_iprev,
+	.rate = session_ask_rate,
+	.greylist = session_ask_greylist,
 };
 
 /* ---- What is told of every message ---- */

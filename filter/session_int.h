@@ -33,6 +33,7 @@ struct session {
 	const struct dmarc_answer *dmarc_done;
 	struct arc_check *arc;
 	const struct arc_answer *arc_done;
+	struct store	*own_store;		/* without one of the services; NULL until asked */
 	msec		 waited, wait_from;
 
 	bool		 authres_on, authres_auto, authres_auth;
@@ -47,6 +48,12 @@ struct session {
 int body_add(struct session *s, struct str chunk);
 /* For struct mail_ops. */
 const struct content *body_content(struct mail *m);
+
+/* ---- session_store.c ---- */
+
+enum fact_status session_ask_rate(struct mail *m, const struct rate_query *q, uint64_t *count);
+enum fact_status session_ask_greylist(struct mail *m, const struct greylist_query *q, bool *delay);
+
 /* ---- session_ask.c ---- */
 
 extern const struct mail_ops session_ops;

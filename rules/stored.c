@@ -232,7 +232,7 @@ vouched(struct rules_state *st, struct str *domain)
 	struct answer a;
 
 	*domain = STR_NONE;
-	if (!st->rs->settings.greylist_spf)
+	if (st->rs->settings.greylist_spf != SET_ON)
 		return FACT_UNSET;
 	s = eval_fact(st, &ref, &a);
 	if (s == FACT_KNOWN && a.v->n == SPF_R_PASS)

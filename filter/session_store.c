@@ -1,0 +1,108 @@
+/*
+ * session_store.c - what a session asks of the store, for `rate` and
+ * `greylist`.
+ *
+ * Here it is said who counts as the same: which octets make the key under
+ * which somebody is remembered.  Without a store of its services (judge, tests) a session
+ * has an empty one of its own, so that nothing is counted that wasn't mail.
+ */
+#include "session_int.h"
+
+#include <string.h>
+
+#include "rules/fold.h"
+#include "store.h"
+
+#define OWN_LIMIT	10000	/* entries of a store that lasts as long as a session */
+
+static struct store *
+store_of(struct session *s)
+{
+	struct strbuf why = { 0 };
+
+	if (s->sv->store != NULL)
+		return s->sv->store;
+	if (s->own_store == NULL)
+		s->own_store = store_open(STR("memory"), OWN_LIMIT, NULL, &why);
+	strbuf_free(&why);
+	return s->own_store;
+}
+
+static enum fact_status
+run(struct session *s, struct store_op *op)
+{
+	struct store *store = store_of(s);
+	msec deadline = clock_msec() + rules_settings(s->rs)->store_timeout * 1000;
+
+	op->now = s->mail.time;
+	return store != NULL && store_run(store, op, deadline) == 0 ? FACT_KNOWN : FACT_ERROR;
+}
+
+enum fact_status
+session_ask_rate(struct mail *m, const struct rate_query *q, uint64_t *count)
+{
+	struct store_op op = { .what = STORE_OP_RATE, .rate = { .window = q->window } };
+
+	if (store_make_key(STORE_RATE, q->key, &op.keys[0]) == -1 ||
+	    run(m->ctx, &op) != FACT_KNOWN)
+		return FACT_ERROR;
+	*count = op.rate.count;
+	return FACT_KNOWN;
+}
+
+/* The client: its network, or the domain that vouches for it. */
+static void
+print_client(const struct session *s, const struct greylist_query *q, struct strbuf *b)
+{
+	const struct settings *set = rules_settings(s->rs);
+	struct ipaddr ip = s->mail.ip;
+	unsigned bits;
+
+	if (q->spf_domain.p != NULL) {
+		strbuf_puts(b, "domain ");
+		fold_add(b, q->spf_domain);
+		return;
+	}
+	bits = ipaddr_is_v4(&ip) ? IPNET_V4_BITS + (unsigned)set->greylist_prefix :
+	    (unsigned)set->greylist_prefix6;
+	for (unsigned i = 0; i < 8 * sizeof(ip.b); i += 8)
+		ip.b[i / 8] &= i >= bits ? 0 : bits - i >= 8 ? 0xff : (uint8_t)(0xff00 >> (bits - i));
+	strbuf_printf(b, "net %u ", bits);
+	ipaddr_print(&ip, b);
+}
+
+/* No address has a line end in it. */
+static void
+print_part(struct str s, struct strbuf *b)
+{
+	strbuf_putc(b, '\n');
+	fold_add(b, s);
+}
+
+enum fact_status
+session_ask_greylist(struct mail *m, const struct greylist_query *q, bool *delay)
+{
+	struct session *s = m->ctx;
+	const struct settings *set = rules_settings(s->rs);
+	struct store_op op = { .what = STORE_OP_GREYLIST, .greylist = {
+		.delay = set->greylist_delay, .retry = set->greylist_retry,
+		.lifetime = set->greylist_lifetime,
+		.whitelist_after = set->greylist_whitelist_after,
+	} };
+	struct strbuf b = { 0 };
+	int made;
+
+	print_client(s, q, &b);
+	made = store_make_key(STORE_CLIENT, strbuf_slice(&b), &op.keys[1]);
+	print_part(m->sender.text, &b);
+	print_part(q->rcpt->addr.text, &b);
+	if (made == 0)
+		made = store_make_key(STORE_TRIPLET, strbuf_slice(&b), &op.keys[0]);
+	if (b.failed)
+		made = -1;
+	strbuf_free(&b);
+	if (made == -1 || run(s, &op) != FACT_KNOWN)
+		return FACT_ERROR;
+	*delay = op.greylist.delayed;
+	return FACT_KNOWN;
+}
