@@ -180,6 +180,17 @@ fuzz: deps-check
 fuzz-run: $(FUZZ)
 	@SUITES=$(SUITES) tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
 
+# What a message costs, beside the floor: BENCH_SECONDS, BENCH_ROUNDS, BENCH_ONLY, PEERS, BASE as in tests/bench/bench.py.
+$(BUILD)/tests/bench/load: $(BUILD)/tests/bench/load.o
+	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
+
+$(BUILD)/tests/bench/floor: $(BUILD)/tests/bench/floor.o
+	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs milter) -lpthread
+
+bench: deps-check
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/floor
+	@$(TEST_ENV) PEERS='$(PEERS)' BASE='$(BASE)' tests/bench/bench.py
+
 lint: deps-check
 	@$(MAKE) --no-print-directory $(MAN)
 	@CPPFLAGS="$(OUR_CPPFLAGS)" CFLAGS="-std=c11 $(WARN)" MAN="$(MAN)" tests/lint
@@ -230,13 +241,14 @@ help:
 	@echo 'make check-layers  who may include and link what'
 	@echo 'make conformance   the standard suites in SUITES=$(SUITES), case by case'
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make bench         what a message costs; PEERS="opendkim opendmarc rspamd", BASE=revision beside it'
 	@echo 'make lint          gcc, clang and cppcheck without a warning; manual pages, scripts'
 	@echo 'make accept        renew the expected files of the language tests'
 	@echo 'make man           the manual pages; make clean removes $(BUILD)'
 	@echo 'NO_DEPS=1          install nothing'
 
 .PHONY: all found man deps deps-check run demo check check-built check-fast check-wire check-e2e \
-	check-asan check-tsan sanitized check-layers conformance accept fuzz fuzz-run lint \
+	check-asan check-tsan sanitized check-layers conformance accept fuzz fuzz-run bench lint \
 	install uninstall dist clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

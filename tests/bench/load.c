@@ -1,13 +1,13 @@
 /*
  * load.c - a load generator that speaks the milter protocol as Postfix does.
  *
- *	load [-c CONNECTIONS] [-n MESSAGES] [-i IDLE] [-d DOMAINS] [-p PID] SOCKET FILE...
+ *	load [-c CONNECTIONS] [-n MESSAGES] [-i IDLE] [-d DOMAINS] [-p PID]... SOCKET FILE...
  *
  * SOCKET is unix:PATH.  Each connection sends its share of the messages, one
  * after another, from the files in turn (CR LF line ends), in one session each.
  * -i holds that many further sessions open and idle; -d takes the sender's
- * domain from dN.example by turns, so that caches stay cold; -p is the filter's
- * process, whose CPU time and memory are told.
+ * domain from dN.example by turns, so that caches stay cold; -p, given once or
+ * more often, names the filter's processes, whose CPU time and memory are told.
  *
  * Prints one line: messages, seconds, CPU ms a message, latency of the whole
  * message and of its end in µs (p50 p99 max), resident KiB now and at most.
@@ -65,6 +65,8 @@ static long total = 1000;
 static atomic_long next;
 static double *whole, *end;
 static const char *path;
+static pid_t pids[64];
+static int npids;
 
 static void
 die(const char *what)
@@ -330,32 +332,36 @@ load_message(struct message *m, const char *file)
 	}
 }
 
-/* CPU seconds of a process, and its resident KiB now and at most. */
+/* CPU seconds of the processes, and their resident KiB now and at most. */
 static double
-process(long pid, long *rss, long *peak)
+processes(long *rss, long *peak)
 {
-	char name[64], line[1024], *p;
-	unsigned long u = 0, s = 0;
-	FILE *f;
+	double cpu = 0;
 
 	*rss = *peak = 0;
-	if (pid == 0)
-		return 0;
-	snprintf(name, sizeof(name), "/proc/%ld/stat", pid);
-	if ((f = fopen(name, "r")) == NULL || fgets(line, sizeof(line), f) == NULL)
-		die(name);
-	fclose(f);
-	if ((p = strrchr(line, ')')) != NULL)
-		sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &u, &s);
-	snprintf(name, sizeof(name), "/proc/%ld/status", pid);
-	if ((f = fopen(name, "r")) == NULL)
-		die(name);
-	while (fgets(line, sizeof(line), f) != NULL) {
-		sscanf(line, "VmRSS: %ld", rss);
-		sscanf(line, "VmHWM: %ld", peak);
+	for (int i = 0; i < npids; i++) {
+		char name[64], line[1024];
+		struct timespec t;
+		clockid_t clock;
+		long kib;
+		FILE *f;
+
+		if ((errno = clock_getcpuclockid(pids[i], &clock)) != 0 ||
+		    clock_gettime(clock, &t) == -1)
+			die("the filter's process");
+		cpu += (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+		snprintf(name, sizeof(name), "/proc/%ld/status", (long)pids[i]);
+		if ((f = fopen(name, "r")) == NULL)
+			die(name);
+		while (fgets(line, sizeof(line), f) != NULL) {
+			if (sscanf(line, "VmRSS: %ld", &kib) == 1)
+				*rss += kib;
+			if (sscanf(line, "VmHWM: %ld", &kib) == 1)
+				*peak += kib;
+		}
+		fclose(f);
 	}
-	fclose(f);
-	return (double)(u + s) / (double)sysconf(_SC_CLK_TCK);
+	return cpu;
 }
 
 static int
@@ -378,7 +384,7 @@ int
 main(int argc, char **argv)
 {
 	int opt, idle = 0;
-	long pid = 0, rss, peak;
+	long rss, peak;
 	double cpu, t;
 	pthread_t *threads;
 
@@ -397,13 +403,14 @@ main(int argc, char **argv)
 			domains = atoi(optarg);
 			break;
 		case 'p':
-			pid = atol(optarg);
+			if (npids < (int)(sizeof(pids) / sizeof(pids[0])))
+				pids[npids++] = (pid_t)atol(optarg);
 			break;
 		default:
 			return EX_USAGE;
 		}
 	if (argc - optind < 2 || strncmp(argv[optind], "unix:", 5) != 0) {
-		fprintf(stderr, "usage: load [-c N] [-n N] [-i N] [-d N] [-p PID] unix:PATH FILE...\n");
+		fprintf(stderr, "usage: load [-c N] [-n N] [-i N] [-d N] [-p PID]... unix:PATH FILE...\n");
 		return EX_USAGE;
 	}
 	path = argv[optind] + 5;
@@ -423,7 +430,7 @@ main(int argc, char **argv)
 		flush(&c);
 		free(c.out);
 	}
-	cpu = process(pid, &rss, &peak);
+	cpu = processes(&rss, &peak);
 	t = now_us();
 	for (int i = 0; i < connections; i++)
 		if (pthread_create(&threads[i], NULL, run, NULL) != 0)
@@ -431,7 +438,7 @@ main(int argc, char **argv)
 	for (int i = 0; i < connections; i++)
 		pthread_join(threads[i], NULL);
 	t = now_us() - t;
-	cpu = process(pid, &rss, &peak) - cpu;
+	cpu = processes(&rss, &peak) - cpu;
 	printf("messages=%ld seconds=%.3f cpu_ms=%.4f", total, t / 1e6, cpu * 1000 / (double)total);
 	print_latency("whole", whole);
 	print_latency("end", end);
