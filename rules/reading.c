@@ -165,8 +165,13 @@ reading_advance(struct rules_state *st, struct reading *rd, bool wait)
 		/* Edits and log lines are no reason to wait before the end. */
 		m->may_wait = wait && (cr->final != NULL || last || cr->greylists);
 		o = eval_rule(st, rd, i);
-		if (cr->greylists && !o_decided(o) && !blocked)
+		if (cr->greylists && !o_decided(o) && !blocked && rd->r != NULL) {
 			o = stored_greylist(st, rd, i);
+			/* Whether it is asked must not hang on how fast its lookups are. */
+			blocked = !o_decided(o);
+			if (blocked && wait)
+				break;
+		}
 		if (i + 1 > rd->end && !blocked)
 			rd->end = i + 1;
 		if (cr->edits && (o & O_TRUE) != 0 &&
@@ -237,6 +242,9 @@ differ_nodes(struct rules_state *st, struct reading *a, struct reading *b,
 	if (n->kind == COND_CMP) {
 		const struct fact_ref *ref = &n->cond->fact;
 
+		/* Each recipient counts for himself, so what comes later tells them apart. */
+		if (ref->fact->flags & F_RATE)
+			return here;
 		if ((ref->fact->flags & F_OWN) == 0)
 			return NULL;
 		if (ref->fact->type == T_BOOL)

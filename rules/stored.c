@@ -300,8 +300,8 @@ stored_greylist(struct rules_state *st, struct reading *rd, size_t i)
 	passed = suppose(st, rd, i, s, GREY_PASS);
 	if (!o_decided(delayed) || !o_decided(passed))
 		return O_PENDING;
-	/* Beside an error it isn't asked: what isn't known doesn't mend what failed. */
-	if (delayed != O_TRUE && passed != O_TRUE)
+	/* Beside an error it isn't asked, either: what isn't known doesn't mend what failed. */
+	if (delayed == passed || (delayed != O_TRUE && passed != O_TRUE))
 		return eval_settle(st, rd, i, delayed & O_ERROR ? delayed : passed);
 	st->m->rcpt = rd->r;
 	ask_greylist(st, rd->r, s);

@@ -41,10 +41,14 @@ struct testcase {
 	int		 arc, dmarc;
 	unsigned	 patience;	/* bit n: the lookup n is not there before it is waited for */
 	bool		 headers_cut, body_cut;
+	int		 before;	/* messages that the store has counted under each key */
+	unsigned	 grey;		/* who is delayed */
+	bool		 store_fails;
 };
 
 static uint64_t rng;
 static bool dense;	/* few facts and many scores, so that they meet */
+static bool early;	/* all is known at RCPT, where greylist is asked */
 
 static unsigned
 rnd(unsigned n)
@@ -92,6 +96,20 @@ random_compare(char *out, size_t n, int rule)
 		"dmarc.testing", "any dmarc.aligned-by is spf", "dmarc.aligned-by is not dkim",
 		"time.hour < 12", "macro[\"j\"] is set", "queue.id is set",
 	};
+	static const char *const rates[] = {
+		"rate[\"${client.ip}\", 1 per 1h]", "rate[\"${client.ip}\", 2 per 1h]",
+		"rate[\"${rcpt.domain}\", 2 per 1h]", "rate[\"${sender} ${rcpt.local}\", 1 per 1h]",
+		"rate[\"${spf} ${rcpt.domain}\", 1 per 1h]", "rate[\"${rcpt.detail}\", 1 per 1m]",
+	};
+	static const char *const late_rates[] = {
+		"rate[\"${subject}\", 1 per 1h]", "rate[\"${header[\"X-A\"]} ${rcpt.domain}\", 2 per 1h]",
+		"rate[\"${dkim} ${rcpt.domain}\", 2 per 1h]",
+	};
+	static const char *const early_leaves[] = {
+		"greylist", "greylist", "greylist", "client.ip in 192.0.2.0/24", "helo is a.example",
+		"sender is <>", "spf is fail", "spf.helo is pass", "auth.user is set", "rcpt.local is bob",
+		"rcpt.domain is r.example", "rcpt in people", "time.hour < 12",
+	};
 	static const char *const few[] = {
 		"rcpt.local is bob", "rcpt.domain is r.example", "subject contains \"x\"",
 		"header[\"X-A\"] is x", "spf is fail", "any rcpt.local is bob", "raw.body contains \"b\"",
@@ -102,6 +120,12 @@ random_compare(char *out, size_t n, int rule)
 	else if (rnd(dense ? 3 : 6) == 0)
 		snprintf(out, n, "score %s %d", (const char *[]){ ">=", "<", "is", ">" }[rnd(4)],
 		    (int)rnd(7) - 1);
+	else if (rnd(12) == 0)
+		snprintf(out, n, "%s", rates[rnd(sizeof(rates) / sizeof(rates[0]))]);
+	else if (early)
+		snprintf(out, n, "%s", early_leaves[rnd(sizeof(early_leaves) / sizeof(early_leaves[0]))]);
+	else if (rnd(24) == 0)
+		snprintf(out, n, "%s", late_rates[rnd(sizeof(late_rates) / sizeof(late_rates[0]))]);
 	else if (dense)
 		snprintf(out, n, "%s", few[rnd(sizeof(few) / sizeof(few[0]))]);
 	else
@@ -198,13 +222,15 @@ random_case(struct testcase *c)
 {
 	memset(c, 0, sizeof(*c));
 	snprintf(c->settings, sizeof(c->settings),
-	    "set mixed-recipients %s\nset earliest-reply %s\nset on-error limit %s\nset split-limit %u\n"
+	    "set mixed-recipients %s\nset earliest-reply %s\nset on-error limit %s\nset on-error store %s\nset split-limit %u\n"
 	    "addresses people = carol@r.example @q.example\nstrings words = x \"hello x there\"\n",
 	    (const char *[]){ "split", "strictest", "exempt-wins" }[rnd(3)],
 	    (const char *[]){ "connect", "mail", "rcpt" }[rnd(3)],
+	    (const char *[]){ "tempfail", "accept", "skip" }[rnd(3)],
 	    (const char *[]){ "tempfail", "accept", "skip" }[rnd(3)], rnd(4));
 	c->nrules = 1 + (int)rnd(MAX_RULES);
 	dense = rnd(2) == 0;
+	early = rnd(4) == 0;
 	for (int i = 0; i < c->nrules; i++)
 		random_rule(c->rules[i], sizeof(c->rules[i]), i);
 	c->has_ip = rnd(8) != 0;
@@ -236,6 +262,9 @@ random_case(struct testcase *c)
 	c->patience = rnd(64);
 	c->headers_cut = rnd(12) == 0;
 	c->body_cut = rnd(12) == 0;
+	c->before = (int)rnd(3);
+	c->grey = rnd(4);
+	c->store_fails = rnd(8) == 0;
 }
 
 static void
@@ -255,12 +284,16 @@ print_case(const struct testcase *c, FILE *f)
 		fprintf(f, "\n# %s:%s", field_names[c->fields[i]], field_values[c->field_values[i]]);
 	fprintf(f, "\n# body %d spf %d helo %d sigs %d (%d %d) arc %d dmarc %d patience %x cut %d %d\n", c->body, c->spf,
 	    c->spf_helo, c->nsigs, c->sigs[0], c->sigs[1], c->arc, c->dmarc, c->patience, c->headers_cut, c->body_cut);
+	fprintf(f, "# store %d before, delays %x%s\n", c->before, c->grey, c->store_fails ? ", fails" : "");
 }
 
 /* ---- The mail of a case ---- */
 
 struct world {
 	const struct testcase *c;
+	struct { char key[300]; uint64_t n; } counted[64];
+	size_t	ncounted;
+	unsigned greylisted;	/* recipients, a bit each */
 	struct spf_answer spf[2];
 	struct dkim_signature sigs[2];
 	struct dkim_answer dkim;
@@ -330,8 +363,50 @@ fake_mailboxes(struct mail *m, struct str raw)
 	return l;
 }
 
+static enum fact_status
+fake_rate(struct mail *m, const struct rate_query *q, uint64_t *count)
+{
+	struct world *w = m->ctx;
+	size_t i;
+
+	if (w->c->store_fails)
+		return FACT_ERROR;
+	if (q->key.n >= sizeof(w->counted[0].key))
+		abort();
+	for (i = 0; i < w->ncounted; i++)
+		if (str_eq(str_of(w->counted[i].key), q->key))
+			break;
+	if (i == w->ncounted) {
+		if (++w->ncounted > sizeof(w->counted) / sizeof(w->counted[0]))
+			abort();
+		memcpy(w->counted[i].key, q->key.p, q->key.n);
+		w->counted[i].key[q->key.n] = '\0';
+		w->counted[i].n = (uint64_t)w->c->before;
+	}
+	*count = ++w->counted[i].n;
+	return FACT_KNOWN;
+}
+
+static bool
+is_delayed(const struct testcase *c, const struct recipient *r)
+{
+	return (c->grey & (r->addr.text.n % 2 + 1)) != 0;
+}
+
+static enum fact_status
+fake_greylist(struct mail *m, const struct greylist_query *q, bool *delay)
+{
+	struct world *w = m->ctx;
+
+	for (size_t i = 0; i < m->nrcpts; i++)
+		if (m->rcpts[i] == q->rcpt)
+			w->greylisted |= 1u << i;
+	*delay = is_delayed(w->c, q->rcpt);
+	return w->c->store_fails ? FACT_ERROR : FACT_KNOWN;
+}
+
 static const struct mail_ops fake_ops = { fake_spf, fake_dkim, fake_decode, fake_mailboxes,
-    .arc = fake_arc, .dmarc = fake_dmarc };
+    .arc = fake_arc, .dmarc = fake_dmarc, .rate = fake_rate, .greylist = fake_greylist };
 
 static void
 make_world(struct world *w, const struct testcase *c)
@@ -416,6 +491,8 @@ struct reader {
 	struct recipient *r;
 	enum naive	 rules[MAX_RULES];
 	int		 upto;		/* rules that were read */
+	enum naive	 grey;		/* what greylist is taken for */
+	bool		 grey_known, greylisted;
 };
 
 static enum naive
@@ -457,6 +534,59 @@ naive_or(enum naive a, enum naive b)
 
 static enum naive naive_cond(struct reader *rd, const struct cond *c, int rule);
 
+/* The values of a key's facts for that recipient, each behind a line end. */
+static enum fact_status
+naive_key(struct reader *rd, const struct fact_ref *ref, struct recipient *r, struct strbuf *key,
+    struct answer *a)
+{
+	struct recipient *saved = rd->m->rcpt;
+	enum fact_status s = FACT_KNOWN;
+
+	rd->m->rcpt = r;
+	for (const struct part *p = ref->key_text->parts; p != NULL && s == FACT_KNOWN; p = p->next) {
+		struct fact_arg arg = { p->fact.key };
+
+		if (p->kind != PART_FACT)
+			continue;
+		memset(a, 0, sizeof(*a));
+		s = p->fact.fact->get(rd->m, &arg, a);
+		if (s == FACT_KNOWN && a->n == 0)
+			s = FACT_UNSET;
+		if (s == FACT_KNOWN)
+			type_print(p->fact.fact->type, &a->v[0], key);
+		strbuf_putc(key, '\n');
+	}
+	rd->m->rcpt = saved;
+	return s;
+}
+
+/* Of those with the same key each that came before counts, and this one. */
+static enum naive
+naive_rate(struct reader *rd, const struct fact_ref *ref)
+{
+	const struct world *w = rd->m->ctx;
+	struct strbuf mine = { 0 };
+	struct answer a;
+	int64_t n = w->c->before + 1;
+	enum fact_status s = naive_key(rd, ref, rd->r, &mine, &a);
+
+	for (size_t i = 0; ref->scope == P_RCPT && i < rd->m->nrcpts && rd->m->rcpts[i] != rd->r; i++) {
+		struct strbuf key = { 0 };
+		struct answer other;
+
+		n += (rd->m->rcpts[i]->state == RCPT_OPEN || ref->stage <= S_RCPT) &&
+		    naive_key(rd, ref, rd->m->rcpts[i], &key, &other) == FACT_KNOWN &&
+		    s == FACT_KNOWN && str_ieq(strbuf_slice(&key), strbuf_slice(&mine));
+		strbuf_free(&key);
+	}
+	strbuf_free(&mine);
+	if (s != FACT_KNOWN)
+		return s == FACT_ERROR ? naive_error(rd, a.error) : N_FALSE;
+	if (w->c->store_fails)
+		return naive_error(rd, ERR_STORE);
+	return n > ref->limit->value.n ? N_TRUE : N_FALSE;
+}
+
 static enum naive
 naive_values(struct reader *rd, const struct cond *c)
 {
@@ -465,6 +595,10 @@ naive_values(struct reader *rd, const struct cond *c)
 	struct table_view *lists;
 	enum naive v;
 
+	if (c->fact.fact->flags & F_GREYLIST)
+		return rd->grey;
+	if (c->fact.fact->flags & F_RATE)
+		return naive_rate(rd, &c->fact);
 	switch (c->fact.fact->get(rd->m, &arg, &a)) {
 	case FACT_UNSET:
 		return N_FALSE;
@@ -589,6 +723,30 @@ naive_cond(struct reader *rd, const struct cond *c, int rule)
 	return c->negated ? naive_not(v) : v;
 }
 
+/* greylist is asked if the condition can be true and hangs on it alone. */
+static enum naive
+naive_greylist(struct reader *rd, const struct cond *c, int rule)
+{
+	const struct testcase *tc = ((struct world *)rd->m->ctx)->c;
+	enum naive delayed, passed;
+
+	if (rd->grey_known)
+		return naive_cond(rd, c, rule);
+	rd->grey = N_TRUE;
+	delayed = naive_cond(rd, c, rule);
+	rd->grey = N_FALSE;
+	passed = naive_cond(rd, c, rule);
+	if (delayed == passed)
+		return passed;
+	if (delayed != N_TRUE && passed != N_TRUE)
+		return delayed != N_FALSE ? delayed : passed;
+	rd->grey_known = true;
+	rd->greylisted = rd->m->by_smtp && rd->m->has_ip;
+	rd->grey = !rd->greylisted ? N_FALSE : tc->store_fails ? naive_error(rd, ERR_STORE) :
+	    is_delayed(tc, rd->r) ? N_TRUE : N_FALSE;
+	return naive_cond(rd, c, rule);
+}
+
 /* From top to bottom, with the whole message in hand. */
 static enum verdict
 naive_read(struct reader *rd, int *rule)
@@ -599,7 +757,8 @@ naive_read(struct reader *rd, int *rule)
 	rd->m->may_wait = true;
 	for (int i = 0; i < (int)p->nrules; i++) {
 		const struct rule *r = p->rules[i].rule;
-		enum naive v = r->cond != NULL ? naive_cond(rd, r->cond, i) : N_TRUE;
+		enum naive v = r->cond == NULL ? N_TRUE : p->rules[i].greylists ?
+		    naive_greylist(rd, r->cond, i) : naive_cond(rd, r->cond, i);
 
 		rd->rules[i] = v;
 		rd->upto = i + 1;
@@ -665,6 +824,8 @@ run_staged(struct staged *s, const struct testcase *c, const struct ruleset *rs)
 		mail_reset(&s->m);
 		s->st = rules_start(rs, &s->m);
 		memset(s->w.waited, 0, sizeof(s->w.waited));
+		s->w.ncounted = 0;
+		s->w.greylisted = 0;
 	}
 	put_sender(&s->m, c);
 	s->last = rules_advance(s->st, S_MAIL);
@@ -729,6 +890,8 @@ compare_recipient(struct staged *s, struct rules_state *whole, struct mail *wm, 
 			return "an early verdict differs from the whole";
 		return NULL;
 	}
+	if (((s->w.greylisted >> i) & 1) != rd.greylisted)
+		return "greylist was asked where it shouldn't be, or not where it should";
 	if (s->m.rcpts[i]->state == RCPT_REFUSED || s->m.rcpts[i]->state == RCPT_OPEN) {
 		own = rules_rcpt_verdict(s->st, s->m.rcpts[i]);
 		if (s->m.rcpts[i]->state == RCPT_OPEN && own->verdict == V_NONE)
