@@ -387,6 +387,83 @@ find_replies(struct ruleset *rs)
 	replies[S_HEADERS] = false;
 }
 
+/* What a lookup is begun for, even below a rule that can't be decided yet. */
+static bool
+looks_up(const struct crule *cr)
+{
+	return cr->root != NULL && cr->root->cost >= C_DNS;
+}
+
+static enum stage
+first_of(const struct crule *cr)
+{
+	return cr->root != NULL ? cr->root->first : S_CONNECT;
+}
+
+/*
+ * The rules that a reading must look at in a stage: those of which something
+ * may be known by then, unless a guard leads to them; and of the others those
+ * that could change what follows, up to the first that could end the reading,
+ * since nothing below it can be decided.
+ */
+static int
+list_visits(struct ruleset *rs, enum stage s)
+{
+	struct program *p = &rs->prog;
+	struct rule_list *l = &p->visit[s];
+	bool walled = false;
+
+	if ((l->v = arena_array(rs->arena, p->nrules + 1, sizeof(*l->v))) == NULL)
+		return -1;
+	p->late[s] = p->nrules;
+	for (size_t i = 0; i < p->nrules; i++) {
+		const struct crule *cr = &p->rules[i];
+		bool early = first_of(cr) <= s;
+		bool visit = early ? cr->guard < 0 && (!walled || looks_up(cr)) :
+		    !walled && (cr->final != NULL || cr->edits);
+
+		if (!early && p->late[s] == p->nrules)
+			p->late[s] = i;
+		if (visit)
+			l->v[l->n++] = (int)i;
+		walled = walled || (!early && cr->final != NULL);
+	}
+	return 0;
+}
+
+static int
+list_rules(struct ruleset *rs)
+{
+	struct program *p = &rs->prog;
+	size_t room = p->nrules + 1;
+
+	p->scorers.v = arena_array(rs->arena, room, sizeof(int));
+	p->plain_scorers.v = arena_array(rs->arena, room, sizeof(int));
+	p->traced.v = arena_array(rs->arena, room, sizeof(int));
+	p->asked = arena_array(rs->arena, room, sizeof(*p->asked));
+	if (p->scorers.v == NULL || p->plain_scorers.v == NULL || p->traced.v == NULL ||
+	    p->asked == NULL || guard_build(rs) == -1)
+		return -1;
+	for (size_t i = 0; i < p->nrules; i++) {
+		const struct crule *cr = &p->rules[i];
+
+		p->asked[i + 1] = p->asked[i] | (cr->flags &
+		    (F_SPF | F_SPFHELO | F_DKIM | F_DMARC | F_ARC | F_IPREV));
+		if (cr->edits || cr->notes)
+			p->traced.v[p->traced.n++] = (int)i;
+		if (!cr->scores)
+			continue;
+		p->scorers.v[p->scorers.n++] = (int)i;
+		p->rcpt_scores |= cr->per_rcpt;
+		if (cr->guard < 0)
+			p->plain_scorers.v[p->plain_scorers.n++] = (int)i;
+	}
+	for (enum stage s = S_CONNECT; s < S_COUNT; s++)
+		if (list_visits(rs, s) == -1)
+			return -1;
+	return 0;
+}
+
 int
 compile(struct ruleset *rs)
 {
@@ -395,16 +472,15 @@ compile(struct ruleset *rs)
 	size_t i = 0;
 
 	prog->rules = arena_array(rs->arena, rs->ast->nrules + 1, sizeof(*prog->rules));
-	prog->scorers = arena_array(rs->arena, rs->ast->nrules + 1, sizeof(*prog->scorers));
 	c.buckets = calloc(c.nbuckets, sizeof(struct seen *));
-	if (prog->rules == NULL || prog->scorers == NULL || c.buckets == NULL)
+	if (prog->rules == NULL || c.buckets == NULL)
 		c.failed = true;
 	for (const struct rule *r = rs->ast->rules; r != NULL && !c.failed; r = r->next) {
 		compile_rule(&c, i, r);
-		if (prog->rules[i].scores)
-			prog->scorers[prog->nscorers++] = (int)i;
 		prog->nrules = ++i;
 	}
+	if (!c.failed && list_rules(rs) == -1)
+		c.failed = true;
 	if (!c.failed)
 		find_replies(rs);
 	for (size_t b = 0; c.buckets != NULL && b < c.nbuckets; b++)

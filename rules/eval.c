@@ -227,25 +227,34 @@ compare_recipients(struct rules_state *st, const struct cond *c)
 	return none ? O_FALSE : o;
 }
 
+static void
+add_score(struct rules_state *st, struct reading *rd, size_t i, struct score_range *s)
+{
+	int64_t score = st->rs->prog.rules[i].score;
+	outcome o = eval_rule(st, rd, i);
+
+	if (o == O_TRUE) {
+		s->lo += score;
+		s->hi += score;
+		s->base += score;
+	} else if (o != O_FALSE) {
+		s->lo += score < 0 ? score : 0;
+		s->hi += score > 0 ? score : 0;
+	}
+}
+
 struct score_range
 eval_score(struct rules_state *st, struct reading *rd, size_t i)
 {
 	const struct program *p = &st->rs->prog;
 	struct score_range s = { 0, 0, 0 };
 
-	for (size_t k = 0; k < p->nscorers && (size_t)p->scorers[k] < i; k++) {
-		const struct crule *cr = &p->rules[p->scorers[k]];
-		outcome o = eval_rule(st, rd, (size_t)p->scorers[k]);
-
-		if (o == O_TRUE) {
-			s.lo += cr->score;
-			s.hi += cr->score;
-			s.base += cr->score;
-		} else if (o != O_FALSE) {
-			s.lo += cr->score < 0 ? cr->score : 0;
-			s.hi += cr->score > 0 ? cr->score : 0;
-		}
-	}
+	for (size_t k = 0; k < p->plain_scorers.n && (size_t)p->plain_scorers.v[k] < i; k++)
+		add_score(st, rd, (size_t)p->plain_scorers.v[k], &s);
+	for (size_t k = 0; k < st->nhits && (size_t)st->hits[k] < i; k++)
+		if (p->rules[st->hits[k]].scores)
+			add_score(st, rd, (size_t)st->hits[k], &s);
+	guard_open_score(st, i, &s.lo, &s.hi);
 	return s;
 }
 
@@ -256,8 +265,8 @@ score_doubt(struct rules_state *st, struct reading *rd, size_t i)
 	const struct program *p = &st->rs->prog;
 	outcome doubt = 0;
 
-	for (size_t k = 0; k < p->nscorers && (size_t)p->scorers[k] < i; k++) {
-		outcome o = eval_rule(st, rd, (size_t)p->scorers[k]);
+	for (size_t k = 0; k < p->scorers.n && (size_t)p->scorers.v[k] < i; k++) {
+		outcome o = eval_rule(st, rd, (size_t)p->scorers.v[k]);
 
 		if (!o_decided(o))
 			return O_PENDING;
@@ -464,8 +473,10 @@ eval_settle(struct rules_state *st, struct reading *rd, size_t i, outcome o)
 	const struct crule *cr = &st->rs->prog.rules[i];
 
 	*(cr->per_rcpt ? &rd->rules[cr->slot] : &st->rules[cr->slot]) = o;
-	if (o_decided(o))
+	if (o_decided(o)) {
 		(cr->per_rcpt ? rd->known_at : st->known_at)[cr->slot] = (uint8_t)st->m->stage;
+		st->erred |= (o & O_ERROR) != 0;
+	}
 	return o;
 }
 
@@ -473,11 +484,17 @@ outcome
 eval_rule(struct rules_state *st, struct reading *rd, size_t i)
 {
 	const struct crule *cr = &st->rs->prog.rules[i];
+	enum stage stage;
 	outcome *keep, o;
 
 	keep = cr->per_rcpt ? &rd->rules[cr->slot] : &st->rules[cr->slot];
 	if (*keep != 0 && o_decided(*keep))
 		return *keep;
+	if (guard_excludes(st, i, &stage)) {
+		*keep = O_FALSE;
+		(cr->per_rcpt ? rd->known_at : st->known_at)[cr->slot] = (uint8_t)stage;
+		return O_FALSE;
+	}
 	o = cr->root != NULL ? eval_node(st, rd, cr->root, i) : O_TRUE;
 	if (st->supposing)
 		return o;

@@ -75,13 +75,45 @@ struct crule {
 	bool		greylists;	/* its condition asks `greylist` */
 	int64_t		score;
 	unsigned	flags;		/* F_SPF ... of all that it names */
+	int		 guard;		/* the table of guards that leads to it; -1: none */
+};
+
+/* Rules that one fact's value leads to (guard.c). */
+struct guard_entry {
+	uint64_t	hash;
+	int		rule;
+};
+struct guard {
+	const struct fact_ref *fact;
+	struct guard_entry *entries;	/* by hash */
+	size_t		 nentries;
+	int		*rules;		/* all of them, in file order */
+	size_t		 nrules;
+	int64_t		*lo, *hi;	/* what the first n of them could score, at least and at most */
+};
+struct guard_state {
+	bool		known, all;
+	uint8_t		stage;		/* at which it was */
+};
+
+/* Rules in file order. */
+struct rule_list {
+	int		*v;
+	size_t		 n;
 };
 
 struct program {
 	struct crule	*rules;
 	size_t		 nrules;
-	int		*scorers;	/* indices of rules that score */
-	size_t		 nscorers;
+	struct rule_list scorers;	/* rules that score */
+	struct rule_list plain_scorers;	/* those of them that no guard leads to */
+	bool		 rcpt_scores;	/* one is judged per recipient */
+	struct rule_list traced;	/* rules with edits or notes */
+	struct rule_list visit[S_COUNT]; /* rules to be looked at, but for those that guards lead to */
+	size_t		 late[S_COUNT];	/* the first rule of which nothing can be said yet */
+	unsigned	*asked;		/* F_SPF ... that the first n rules name */
+	struct guard	*guards;
+	size_t		 nguards;
 	size_t		 nshared, nown;	/* slots of comparisons: shared, per recipient */
 	size_t		 nown_rules;	/* slots of rules that are judged per recipient */
 	const struct fact_ref **rates;	/* the expressions with `rate`, each once, in file order */
@@ -128,6 +160,10 @@ struct rules_state {
 	struct plan	 plan;
 	struct stored	*stored;	/* what the store said about the message */
 	bool		 supposing;	/* outcomes are tried, and not kept */
+	struct guard_state *guards;
+	int		*hits;		/* rules that guards led to, in file order */
+	size_t		 nhits, hits_cap;
+	bool		 erred;		/* some rule is in error */
 	bool		 failed;	/* memory */
 };
 
@@ -146,6 +182,19 @@ struct score_range eval_score(struct rules_state *st, struct reading *rd, size_t
 
 /* A fact's answer, `given` first; FACT_PENDING before its stage. */
 enum fact_status eval_fact(struct rules_state *st, const struct fact_ref *ref, struct answer *out);
+/* ---- guard.c ---- */
+
+/* Finds the guards of a compiled program; 0, or -1 without memory. */
+int guard_build(struct ruleset *rs);
+/* Asks the guards whose facts are known by now. */
+void guard_advance(struct rules_state *st);
+/* Is the rule false by its guard?  *stage: at which that was known. */
+bool guard_excludes(struct rules_state *st, size_t rule, enum stage *stage);
+/* The first of st->hits that is not above the rule. */
+size_t guard_hit_from(const struct rules_state *st, size_t rule);
+/* Adds what the rules above could score whose guards aren't known yet. */
+void guard_open_score(const struct rules_state *st, size_t rule, int64_t *lo, int64_t *hi);
+
 /* ---- stored.c ---- */
 
 /* What the store says of `rate` or `greylist`, asked once. */

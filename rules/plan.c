@@ -33,8 +33,9 @@ rules_start(const struct ruleset *rs, struct mail *m)
 	st->shared = arena_alloc(m->arena, p->nshared + 1);
 	st->rules = arena_alloc(m->arena, p->nrules + 1);
 	st->known_at = arena_alloc(m->arena, p->nrules + 1);
+	st->guards = arena_array(m->arena, p->nguards + 1, sizeof(*st->guards));
 	if (st->shared == NULL || st->rules == NULL || st->known_at == NULL ||
-	    (all = reading_new(st, NULL)) == NULL)
+	    st->guards == NULL || (all = reading_new(st, NULL)) == NULL)
 		return NULL;
 	st->all = *all;
 	st->tail = &st->readings;
@@ -53,17 +54,13 @@ verdict_name(enum verdict v)
 
 /* Does the reading ask for changes to the message, or for lines in the log? */
 static bool
-leaves_traces(struct rules_state *st, const struct reading *rd)
+leaves_traces(struct rules_state *st, struct reading *rd)
 {
-	const struct program *p = &st->rs->prog;
+	const struct rule_list *l = &st->rs->prog.traced;
 
-	for (size_t i = 0; i < rd->end && i < p->nrules; i++) {
-		const struct crule *cr = &p->rules[i];
-		outcome o = (cr->per_rcpt ? rd->rules : st->rules)[cr->slot];
-
-		if ((cr->edits || cr->notes) && o != O_FALSE)
+	for (size_t k = 0; k < l->n && (size_t)l->v[k] < rd->end; k++)
+		if (eval_rule(st, rd, (size_t)l->v[k]) != O_FALSE)
 			return true;
-	}
 	return false;
 }
 
@@ -162,27 +159,37 @@ note_rule(struct rules_state *st, struct reading *rd, size_t i, size_t *cap)
 	return true;
 }
 
-/* Of one reading, or (rd NULL) of all recipients that are left: each rule once. */
+/* Rule i's notes, once, as the first of the readings that came to it has them. */
+static void
+note_first(struct rules_state *st, struct reading *only, size_t i, size_t *cap)
+{
+	struct reading *rd = only != NULL ? only : st->readings;
+
+	for (; rd != NULL; rd = only != NULL ? NULL : rd->next)
+		if ((only != NULL || rd->r->state == RCPT_OPEN) && i < rd->end &&
+		    note_rule(st, rd, i, cap))
+			return;
+}
+
+/* Of one reading, or (NULL) of all recipients that are left. */
 static void
 collect_notes(struct rules_state *st, struct reading *only)
 {
 	const struct program *p = &st->rs->prog;
-	size_t cap = 0;
+	size_t cap = 0, end = only != NULL ? only->end : 0;
 
-	st->plan.has_score = p->nscorers > 0;
-	for (size_t i = 0; i < p->nrules; i++) {
-		struct reading *rd = only != NULL ? only : st->readings;
-
-		for (; rd != NULL; rd = only != NULL ? NULL : rd->next) {
-			if (only == NULL && rd->r->state != RCPT_OPEN)
-				continue;
-			if (i < rd->end) {
-				st->plan.asked |= p->rules[i].flags & (F_SPF | F_SPFHELO | F_DKIM | F_DMARC | F_ARC | F_IPREV);
-				if (note_rule(st, rd, i, &cap))
-					break;
-			}
-		}
-	}
+	st->plan.has_score = p->scorers.n > 0;
+	for (struct reading *rd = st->readings; only == NULL && rd != NULL; rd = rd->next)
+		if (rd->r->state == RCPT_OPEN && rd->end > end)
+			end = rd->end;
+	st->plan.asked = p->asked[end];
+	/* Errors may be anywhere; without one, only rules with notes are looked at. */
+	if (st->erred)
+		for (size_t i = 0; i < end; i++)
+			note_first(st, only, i, &cap);
+	else
+		for (size_t k = 0; k < p->traced.n && (size_t)p->traced.v[k] < end; k++)
+			note_first(st, only, (size_t)p->traced.v[k], &cap);
 	st->plan.score = 0;
 	for (struct reading *rd = only != NULL ? only : st->readings; rd != NULL;
 	    rd = only != NULL ? NULL : rd->next)
@@ -279,7 +286,8 @@ collect_edits(struct rules_state *st)
 	const struct program *p = &st->rs->prog;
 	struct edits e = { .st = st };
 
-	for (size_t i = 0; i < p->nrules; i++) {
+	for (size_t k = 0; k < p->traced.n; k++) {
+		size_t i = (size_t)p->traced.v[k];
 		const struct crule *cr = &p->rules[i];
 
 		if (!cr->edits)

@@ -148,17 +148,65 @@ edits_known(struct rules_state *st, struct reading *rd, size_t i)
 	return true;
 }
 
+/*
+ * The rules that this stage must look at, in file order: those that compile.c
+ * found for it, and those that guards led to.
+ */
+struct walk {
+	const struct rule_list *list;
+	size_t	next, next_hit;
+};
+
+static struct walk
+walk_from(const struct rules_state *st, size_t rule)
+{
+	struct walk w = { .list = &st->rs->prog.visit[st->m->stage] };
+	size_t hi = w.list->n;
+
+	while (w.next < hi) {
+		size_t mid = (w.next + hi) / 2;
+
+		if (w.list->v[mid] < (int)rule)
+			w.next = mid + 1;
+		else
+			hi = mid;
+	}
+	w.next_hit = guard_hit_from(st, rule);
+	return w;
+}
+
+/* False at the end. */
+static bool
+walk_next(const struct rules_state *st, struct walk *w, size_t *rule)
+{
+	bool more = w->next < w->list->n, hits = w->next_hit < st->nhits;
+
+	if (!more && !hits)
+		return false;
+	if (more && (!hits || w->list->v[w->next] <= st->hits[w->next_hit])) {
+		if (hits && w->list->v[w->next] == st->hits[w->next_hit])
+			w->next_hit++;
+		*rule = (size_t)w->list->v[w->next++];
+	} else
+		*rule = (size_t)st->hits[w->next_hit++];
+	return true;
+}
+
 bool
 reading_advance(struct rules_state *st, struct reading *rd, bool wait)
 {
 	const struct program *p = &st->rs->prog;
 	struct mail *m = st->m;
 	bool last = m->stage == S_MESSAGE && wait;
-	bool blocked = false, edits_open = false;
+	bool blocked = false, edits_open = false, solid = true;
+	struct walk w;
+	size_t i;
 
 	if (rd->v.verdict != V_NONE)
 		return true;
-	for (size_t i = rd->pos; i < p->nrules; i++) {
+	guard_advance(st);
+	w = walk_from(st, rd->pos);
+	while (walk_next(st, &w, &i)) {
 		const struct crule *cr = &p->rules[i];
 		outcome o;
 
@@ -188,12 +236,15 @@ reading_advance(struct rules_state *st, struct reading *rd, bool wait)
 			blocked = true;
 			if (wait)
 				break;
-		} else if (o_decided(o) && !blocked && rd->pos == i && (!cr->edits || !edits_open))
+		}
+		solid = solid && o_decided(o) && !edits_open;
+		if (solid && i < p->late[m->stage])
 			rd->pos = i + 1;
 	}
 	m->may_wait = false;
 	if (blocked || edits_open)
 		return false;
+	rd->end = p->nrules;
 	decide(st, rd, V_ACCEPT, -1);
 	return true;
 }
@@ -209,10 +260,12 @@ differ_score(struct rules_state *st, struct reading *a, struct reading *b, size_
 {
 	const struct program *p = &st->rs->prog;
 
+	if (!p->rcpt_scores)
+		return false;
 	if (eval_score(st, a, rule).base != eval_score(st, b, rule).base)
 		return true;
-	for (size_t k = 0; k < p->nscorers && (size_t)p->scorers[k] < rule; k++) {
-		size_t i = (size_t)p->scorers[k];
+	for (size_t k = 0; k < p->scorers.n && (size_t)p->scorers.v[k] < rule; k++) {
+		size_t i = (size_t)p->scorers.v[k];
 		outcome oa = eval_rule(st, a, i), ob = eval_rule(st, b, i);
 
 		if (o_decided(oa) && o_decided(ob) && (oa & O_ERROR) == (ob & O_ERROR))

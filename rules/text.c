@@ -277,8 +277,8 @@ fact_known(struct rules_state *st, struct reading *rd, size_t rule, const struct
 	if (ref->fact->flags & F_OWN) {
 		const struct program *p = &st->rs->prog;
 
-		for (size_t k = 0; k < p->nscorers && (size_t)p->scorers[k] < rule; k++)
-			if (!o_decided(eval_rule(st, rd, (size_t)p->scorers[k])))
+		for (size_t k = 0; k < p->scorers.n && (size_t)p->scorers.v[k] < rule; k++)
+			if (!o_decided(eval_rule(st, rd, (size_t)p->scorers.v[k])))
 				return false;
 		return true;
 	}
