@@ -223,10 +223,11 @@ feed_uu(struct mime_decoder *d, struct str s, struct out *o)
 			if (d->nhold < QP_BLANKS)
 				d->hold[d->nhold++] = c;
 		} else if (d->state == UU_LINE) {
-			d->count = (c - ' ') & 0x3f;
+			/* Of "end", where the line of no octets was lost. */
+			d->count = c == 'e' ? 0 : (c - ' ') & 0x3f;
 			d->bits = 0;
 			d->state = d->count > 0 ? UU_DATA : UU_AFTER;
-			if (c < ' ' || c > '`')
+			if (c < ' ' || (c > '`' && c != 'e'))
 				d->bad = true;
 		} else if (d->state == UU_DATA) {
 			if (c < ' ' || c > '`')

@@ -102,7 +102,8 @@ quoted(struct field_reader *r)
 		return STR_NONE;
 	}
 	for (size_t k = from; k < r->i; k++) {
-		if (r->s.p[k] == '\\' && k + 1 < r->i)
+		/* C:\temp\x is meant as it stands. */
+		if (r->s.p[k] == '\\' && k + 1 < r->i && (r->s.p[k + 1] == '"' || r->s.p[k + 1] == '\\'))
 			k++;
 		else if (r->s.p[k] == '\r' || r->s.p[k] == '\n')
 			continue;
@@ -304,14 +305,26 @@ begin(struct field_reader *r, struct str raw)
 	r->i = r->n = 0;
 }
 
-/* A token in lower case; the value goes on behind it. */
+/* A token in lower case; what is no parameter stops at a blank, for `text/html charset=x`. */
 static struct str
 token(struct field_reader *r)
 {
 	struct str t, low;
+	size_t from, slash;
 
 	skip_blank(r);
+	from = r->i;
 	t = until(r, ";(");
+	if (memchr(t.p, '=', t.n) != NULL) {
+		r->i = from;
+		t = until(r, "/;(");
+		slash = r->i;
+		while (++r->i < r->s.n && is_blank(r->s.p[r->i]))
+			;
+		(void)until(r, " \t\r\n;(");
+		t = slash < r->s.n ? (struct str){ r->s.p + from, r->i - from } : t;
+		*r->defects |= DEFECT_BIT(DEFECT_PARAMETER);
+	}
 	if (t.n > 2 * TOKEN + 1)
 		t.n = 2 * TOKEN + 1;
 	low = str_lower(r->a, t);

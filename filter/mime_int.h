@@ -117,7 +117,7 @@ void zip_free(struct zip *z);
 
 /* ---- mime_magic.c: see mime_magic.h ---- */
 
-#define MAGIC_HEAD	(64 * 1024)	/* octets that libmagic sees */
+#define MAGIC_HEAD	(32 * 1024)	/* octets that libmagic sees */
 
 /* ---- mime_leaf.c ---- */
 

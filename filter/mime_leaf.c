@@ -183,6 +183,9 @@ feed_file(struct leaf *l, const char *p, size_t n)
 {
 	size_t room = l->head.n < MAGIC_HEAD ? MAGIC_HEAD - l->head.n : 0;
 
+	/* Of a message the decoder knows more than libmagic. */
+	if (l->child != NULL)
+		return;
 	if (wants(l, F_MAGIC) && l->m->o.magic != NULL && room > 0)
 		strbuf_add(&l->head, p, n < room ? n : room);
 	l->m->failed |= l->head.failed;
@@ -190,11 +193,18 @@ feed_file(struct leaf *l, const char *p, size_t n)
 		zip_feed(l->zip, p, n);
 }
 
+static bool
+is_message(struct str type)
+{
+	return str_eq(type, STR("message/rfc822")) || str_eq(type, STR("message/global")) ||
+	    str_eq(type, STR("message/news"));
+}
+
 static void
 begin_file(struct leaf *l, const struct mime_head *h)
 {
 	l->attachment = mime_add_attachment(l->m, h);
-	if (l->attachment < 0 || !wants(l, F_ARCHIVE))
+	if (l->attachment < 0 || !wants(l, F_ARCHIVE) || is_message(h->type))
 		return;
 	l->zs = (struct zip_sinks){ .name = put_name, .arg = l,
 	    .nested = l->m->o.nested, .ratio = l->m->o.ratio };
@@ -208,7 +218,9 @@ end_file(struct leaf *l)
 	struct attachment *at = &((struct attachment *)l->m->attachments.p)[l->attachment];
 
 	at->size = l->size;
-	if (l->head.n > 0)
+	if (l->child != NULL)
+		at->magic = STR("message/rfc822");
+	else if (l->head.n > 0)
 		at->magic = magic_type(l->m->o.magic, l->m->a, strbuf_slice(&l->head));
 	if (l->zip == NULL)
 		return;
@@ -236,13 +248,6 @@ put_octets(void *arg, const char *p, size_t n)
 		feed_text(l, p, n);
 	if (l->attachment >= 0)
 		feed_file(l, p, n);
-}
-
-static bool
-is_message(struct str type)
-{
-	return str_eq(type, STR("message/rfc822")) || str_eq(type, STR("message/global")) ||
-	    str_eq(type, STR("message/news"));
 }
 
 void

@@ -21,6 +21,9 @@
 /* No decompression, no guesses at programming languages from their words. */
 #define FLAGS	(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_TOKENS | MAGIC_ERROR)
 
+/* Octets by which text is told from data; each takes it ten octets of memory. */
+#define TEXT_SEEN	4096
+
 struct magic_engine {
 	pthread_mutex_t	lock;
 	magic_t		spare[HANDLES];
@@ -31,11 +34,13 @@ static magic_t
 new_handle(struct strbuf *why)
 {
 	magic_t h = magic_open(FLAGS);
+	size_t encoding = TEXT_SEEN;
 
 	if (h == NULL) {
 		strbuf_puts(why, strerror(errno));
 		return NULL;
 	}
+	(void)magic_setparam(h, MAGIC_PARAM_ENCODING_MAX, &encoding);
 	if (magic_load(h, NULL) != 0) {
 		strbuf_puts(why, magic_error(h) != NULL ? magic_error(h) : "no database");
 		magic_close(h);

@@ -359,11 +359,13 @@ at_boundary(struct mime_parser *p, size_t level, bool last)
 		begin_part(p);
 		l = &p->levels[level];
 	}
-	/* Before its first boundary stands what nobody sees. */
-	if (p->nlevels == level + 1 && !l->seen)
+	/* Before its first part stands what nobody sees. */
+	if (p->nlevels == level + 1 && !l->seen && !last)
 		leaf_drop(&p->leaf);
 	else
 		leaf_end(&p->leaf);
+	if (last && !l->seen)
+		mime_defect(p->m, DEFECT_NO_BOUNDARY);
 	pop_levels(p, level + 1, false);
 	l->seen = true;
 	p->neol = 0;

@@ -11,6 +11,7 @@
  */
 #include "mail.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
@@ -51,6 +52,7 @@ mail_free(struct mail *m)
 	/* The message's first: what it holds may point into the connection's. */
 	arena_free(m->arena);
 	arena_free(m->conn);
+	free(m->headers);
 	strbuf_free(&m->helo_store[0]);
 	strbuf_free(&m->helo_store[1]);
 	memset(m, 0, sizeof(*m));
@@ -69,6 +71,7 @@ mail_reset(struct mail *m)
 	m->time = 0;
 	m->rcpts = NULL;
 	m->nrcpts = m->rcpts_cap = 0;
+	free(m->headers);
 	m->headers = NULL;
 	m->nheaders = m->headers_cap = 0;
 	m->headers_cut = m->body_cut = false;
@@ -302,6 +305,20 @@ mail_rcpt(struct mail *m, struct str path, char delimiter)
 	return r;
 }
 
+/* On the heap, since a message of nothing but fields would leave twice as much behind in the arena. */
+static struct header *
+grow_headers(struct mail *m)
+{
+	size_t cap = m->headers_cap > 0 ? m->headers_cap + m->headers_cap / 4 : 16;
+	struct header *v;
+
+	if (m->nheaders < m->headers_cap)
+		return m->headers;
+	if ((v = reallocarray(m->headers, cap, sizeof(*v))) != NULL)
+		m->headers_cap = cap;
+	return v;
+}
+
 int
 mail_header(struct mail *m, struct str name, struct str raw)
 {
@@ -318,7 +335,7 @@ mail_header(struct mail *m, struct str name, struct str raw)
 		if (!str_ieq(name, STR("Authentication-Results")))
 			return 0;
 	}
-	if ((v = grow(m->arena, m->headers, m->nheaders, &m->headers_cap, sizeof(*v))) == NULL)
+	if ((v = grow_headers(m)) == NULL)
 		return -1;
 	m->headers = v;
 	h.name = str_dup(m->arena, name);

@@ -239,8 +239,9 @@ strbuf_reserve(struct strbuf *b, size_t n)
 		return false;
 	}
 	cap = b->cap > 0 ? b->cap : 64;
+	/* A large one grows by a quarter, so that little of it is room. */
 	while (cap <= b->n + n)
-		cap *= 2;
+		cap += cap < 1 << 16 ? cap : cap / 4;
 	if ((p = realloc(b->p, cap)) == NULL) {
 		b->failed = true;
 		return false;

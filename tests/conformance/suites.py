@@ -19,7 +19,7 @@ SUITES = os.environ.get("SUITES", "../shared/suites")
 TOOLS = os.path.join(os.environ.get("BUILD", "build"), "tests", "conformance")
 # Runner, its folder in SUITES.
 RUNNERS = [("spf", "spf"), ("dkim", "dkim"), ("authres", "authres"), ("from", "dmarc"),
-           ("dmarc", "dmarc"), ("arc", "arc"), ("e2e", "e2e")]
+           ("dmarc", "dmarc"), ("arc", "arc"), ("e2e", "e2e"), ("content", "mail")]
 LINE = re.compile(r"^(?:(?:not )?ok \d+ - )?([\w -]+): (\d+) of (\d+)")
 
 
