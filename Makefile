@@ -74,7 +74,7 @@ $(BUILD)/%.o: %.c
 	$(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Each test and tool is one source with the libraries.
-$(UNIT) $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libfilter.a $(BUILD)/librules.a
+$(UNIT) $(TOOLS) $(BUILD)/tests/bench/bench_tables: $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libfilter.a $(BUILD)/librules.a
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # ---- Manual pages: the tables in them come from the .def files ----
@@ -191,6 +191,10 @@ bench: deps-check
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/floor
 	@$(TEST_ENV) PEERS='$(PEERS)' BASE='$(BASE)' tests/bench/bench.py
 
+# Lists of a million entries: how long they load, how much they hold, what a question takes.
+bench-tables: $(BUILD)/tests/bench/bench_tables
+	@$<
+
 lint: deps-check
 	@$(MAKE) --no-print-directory $(MAN)
 	@CPPFLAGS="$(OUR_CPPFLAGS)" CFLAGS="-std=c11 $(WARN)" MAN="$(MAN)" tests/lint
@@ -242,13 +246,14 @@ help:
 	@echo 'make conformance   the standard suites in SUITES=$(SUITES), case by case'
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make bench         what a message costs; PEERS="opendkim opendmarc rspamd", BASE=revision beside it'
+	@echo 'make bench-tables  lists of a million entries: loading, memory, questions'
 	@echo 'make lint          gcc, clang and cppcheck without a warning; manual pages, scripts'
 	@echo 'make accept        renew the expected files of the language tests'
 	@echo 'make man           the manual pages; make clean removes $(BUILD)'
 	@echo 'NO_DEPS=1          install nothing'
 
 .PHONY: all found man deps deps-check run demo check check-built check-fast check-wire check-e2e \
-	check-asan check-tsan sanitized check-layers conformance accept fuzz fuzz-run bench lint \
+	check-asan check-tsan sanitized check-layers conformance accept fuzz fuzz-run bench bench-tables lint \
 	install uninstall dist clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -49,7 +49,7 @@ drop_dir(void **state)
 }
 
 /* A database is its path: "KEY=TEXT,KEY=TEXT"; the key `broken` can't be read. */
-static int open_databases;
+static atomic_int open_databases;
 
 static void *
 fake_open(enum table_db kind, const char *path, struct strbuf *why)
