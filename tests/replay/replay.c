@@ -21,7 +21,8 @@
  *	end				=> reject 554 by x
  *	change add X-Tag: yes		(after end: each change, in order)
  *
- * More steps: name (verified, before connect), auth, macro NAME VALUE, rset, nosmtp.
+ * More steps: name (verified, before connect), auth, macro NAME VALUE, rset, nosmtp,
+ * later SECONDS (before mail); the store is empty at first, and in memory.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@
 #include <string.h>
 
 #include "filter/session.h"
+#include "filter/store.h"
 #include "rules/arena.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
@@ -188,6 +190,8 @@ step(struct player *p, const char *verb, char *arg, const char *want)
 			fail(p, "no further change", "more");
 	} else if (strcmp(verb, "rset") == 0)
 		session_end_message(p->s);
+	else if (strcmp(verb, "later") == 0)
+		p->sv.now += atol(arg);
 	else
 		fail(p, "a step", verb);
 }
@@ -238,10 +242,11 @@ load(struct player *p, struct strbuf *rules, struct strbuf *zone)
 		    rules_settings(p->rs)->public_suffix_list, &why);
 	if (p->rs != NULL && p->sv.dmarc == NULL)
 		printf("# %s: %s\n", p->file, why.p);
-	strbuf_free(&why);
 	p->sv.hostname = STR("mx.example.org");
 	p->sv.now = 1780000000;
-	return p->rs != NULL && p->sv.resolver != NULL && p->sv.dmarc != NULL &&
+	p->sv.store = store_open(STR("memory"), 1000, NULL, &why);
+	strbuf_free(&why);
+	return p->rs != NULL && p->sv.store != NULL && p->sv.resolver != NULL && p->sv.dmarc != NULL &&
 	    (p->s = session_new(p->rs, &p->sv)) != NULL;
 }
 
@@ -307,6 +312,7 @@ main(int argc, char **argv)
 		printf("%s %d - %s\n", ok ? "ok" : "not ok", i, argv[i]);
 		bad += !ok;
 		session_free(p.s);
+		store_close(p.sv.store);
 		rules_release(p.rs);
 		resolver_free(p.sv.resolver);
 		spf_engine_free(p.sv.spf);
