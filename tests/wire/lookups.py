@@ -1,0 +1,231 @@
+#!/usr/bin/python3
+"""lookups.py - which lookups a session makes, when it waits for them, and what is told of them.
+
+A name server of our own knows its records as late as a case wants it to."""
+
+import os
+import re
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import logline
+from daemon import Daemon
+from milter import Milter
+from nameserver import A, PTR, TXT, NameServer, text, wire
+from scratch import Scratch, binary
+from tap import Tap, skip_all
+
+HEAD = """\
+set dns-servers 127.0.0.1@%d
+set dns-timeout %s
+set authserv-id mx.example.org
+"""
+ALL = """\
+rule fail
+    if   spf is fail and spf.helo is fail and client.iprev is fail
+    then reject "all of them"
+rule lost
+    if   client.confirmed-name is mail.example.net
+    then tag subject "[T]"
+"""
+CLIENT, REVERSE = "192.0.2.9", "9.2.0.192.in-addr.arpa"
+ADDRESS = socket.inet_aton(CLIENT)
+STATIC = "set authentication-results off\n"
+
+
+class Env:
+    def __init__(self, tap, scratch):
+        self.tap, self.scratch = tap, scratch
+        self.server = None
+
+    def daemon(self, rules, timeout="8s"):
+        """With a name server that has been asked nothing yet."""
+        if self.server:
+            self.server.close()
+        self.server = NameServer()
+        return Daemon(self.scratch, HEAD % (self.server.port, timeout) + rules, zone=None)
+
+    def asked(self):
+        """What the daemon asked for on behalf of mail."""
+        return sorted(name for name, kind in self.server.asked if name not in ("", "localhost"))
+
+    def name_the_client(self, ms=0):
+        self.server.add(REVERSE, PTR, wire("mail.example.net"), ms=ms)
+        self.server.add("mail.example.net", A, ADDRESS, ms=ms)
+
+
+def none_is_made(e):
+    """A message whose rules ask for nothing makes no lookup, whatever else stands in the file."""
+    rules = "rule own\n    if   client.ip is %s\n    then accept\n" % CLIENT + ALL
+    with e.daemon(rules) as d, Milter(d.address) as m:
+        m.open(ip=CLIENT)
+        _, last = m.message()
+        e.tap.same((last.kind, e.asked()), ("accept", []), "a message that the first rule accepts makes none")
+        changed = [c for c in last.changes if c[0] == "i"]
+        e.tap.same(changed, [], "and is told none")
+    with e.daemon('rule s\n    if   subject contains bad\n    then reject "no"\n') as d, Milter(d.address) as m:
+        m.open(ip=CLIENT)
+        m.message()
+        e.tap.same(e.asked(), [], "nor does one whose rules name no lookup")
+    both = "set authentication-results spf iprev\nset received-spf on\n"
+    with e.daemon(both + 'rule s\n    then reject "no"\n') as d, Milter(d.address) as m:
+        m.open(ip=CLIENT)
+        replies, last = m.message()
+        e.tap.same((replies[-1].kind, e.asked()), ("reply", []), "nor one that is refused, for fields that nobody will see")
+
+
+def side_by_side(e):
+    """Sender, HELO and client are asked at the same time, the client's from connect on."""
+    with e.daemon(STATIC + ALL) as d, Milter(d.address, timeout=20) as m:
+        e.name_the_client(ms=500)
+        e.server.add("helo.example.net", TXT, text("v=spf1 include:more.example.net -all"), ms=500)
+        e.server.add("more.example.net", TXT, text("v=spf1 -all"), ms=500)
+        e.server.add("from.example.net", TXT, text("v=spf1 a:host.example.net -all"), ms=500)
+        e.server.add("host.example.net", A, b"\xcb\0\x71\1", ms=500)
+        began = time.monotonic()
+        m.open(ip=CLIENT, helo="helo.example.net")
+        m.mail("<x@from.example.net>")
+        connected = time.monotonic() - began
+        reply = m.rcpt()
+        took = time.monotonic() - began
+        e.tap.ok(connected < 0.3, "nothing is waited for before RCPT", "%.2f s" % connected)
+        e.tap.ok(reply.kind == "continue" and 0.9 < took < 1.6, "three chains of two lookups take as long as one",
+                 "%.2f s: %r" % (took, reply))
+        m.abort()
+        began = time.monotonic()
+        m.mail("<x@from.example.net>")
+        m.rcpt()
+        e.tap.ok(time.monotonic() - began < 0.2, "and then they are known")
+        m.abort()
+
+
+def going_away(e):
+    """A session's end waits for no lookup, and the next message has lookups of its own."""
+    with e.daemon(STATIC + ALL) as d:
+        m = Milter(d.address)
+        m.open(ip=CLIENT, helo="slow.example.net")
+        for n in range(5):
+            m.mail("<x@slow-%d.example.net>" % n)
+            m.abort()
+        began = time.monotonic()
+        e.tap.ok(m.quit(), "the filter closes")
+        e.tap.ok(time.monotonic() - began < 0.5, "at once", "%.2f s" % (time.monotonic() - began))
+        with Milter(d.address) as m:
+            m.open(ip=CLIENT, helo="slow.example.net")
+            m.mail("<x@slow-6.example.net>")
+            m.send("R", b"<bob@example.org>\0")
+            m.close()
+        began = time.monotonic()
+        status = d.stop()
+        e.tap.ok(status == 0 and not d.crashed(), "the daemon ends well", status, d.text()[-1500:])
+
+
+def failures_are_told(e):
+    """The log line of a message put off says which lookup failed."""
+    rules = STATIC + ('rule lost\n    if   spf is temperror\n    then tempfail "SPF"\n'
+                      'rule name\n    if   client.confirmed-name is not set\n    then reject "no name"\n')
+    with e.daemon(rules, timeout="1s") as d, Milter(d.address, timeout=20) as m:
+        e.name_the_client()
+        m.open(ip=CLIENT)
+        since = d.mark()
+        m.message(sender="<x@slow.example.net>")
+        have = logline.parse(d.wait_line(logline.is_verdict, since) or "")
+        e.tap.same((have.get("rule"), have.get("spf")), ("lost", "temperror"), "put off since SPF could not be asked")
+        e.tap.same(have.get("dns"), "spf: TXT of slow.example.net: timeout, no answer by the deadline",
+                   "with the lookup that failed")
+        since = d.mark()
+        replies, last = m.message(sender="<x@pass.example.net>")
+        line = d.wait_line(logline.is_verdict, since) or ""
+        e.tap.ok(last and last.kind == "accept" and "dns=" not in line and "client.iprev=pass" in line,
+                 "nothing of it where all is well", line)
+    with e.daemon(rules, timeout="1s") as d, Milter(d.address, timeout=20) as m:
+        e.server.add(REVERSE, PTR, wire("slow.example.net"))
+        m.open(ip=CLIENT)
+        since = d.mark()
+        replies, last = m.message(sender="<x@pass.example.net>")
+        have = logline.parse(d.wait_line(logline.is_verdict, since) or "")
+        e.tap.ok(replies[-1].code == 451 and have.get("on-error") == "yes" and have.get("rule") == "name",
+                 "a name that could not be confirmed is not taken for none", replies, have)
+        e.tap.same(have.get("dns"), "client.iprev: A of slow.example.net: timeout, no answer by the deadline",
+                   "and the log says which lookup it was")
+        m.abort()
+        e.server.add("slow.example.net", A, ADDRESS)
+        replies, last = m.message(sender="<x@pass.example.net>")
+        e.tap.ok(last and last.kind == "accept", "the next message tries anew", replies, last)
+
+
+def fields(e):
+    """What is told of the client and the sender, and in which order."""
+    rules = "set authentication-results spf iprev auth\nset received-spf on\n"
+    with e.daemon(rules) as d, Milter(d.address, timeout=20) as m:
+        e.name_the_client()
+        m.open(ip=CLIENT)
+        m.macros("M", i="4XyZ", auth_authen="alice", auth_type="PLAIN")
+        m.mail("<x@pass.example.net>")
+        m.rcpt()
+        last = m.content()
+        inserted = [c[1] for c in last.changes if c[0] == "i"]
+        e.tap.same([(i, name) for i, name, _ in inserted],
+                   [(0, "Received-SPF"), (0, "Authentication-Results")], "Received-SPF, and our results above it")
+        results = re.sub(r"\s+", " ", inserted[1][2]).strip() if len(inserted) == 2 else ""
+        e.tap.same(results, "mx.example.org; spf=pass smtp.mailfrom=x@pass.example.net; "
+                            "iprev=pass policy.iprev=192.0.2.9; auth=pass smtp.auth=alice", "each method")
+        e.tap.ok(len(inserted) == 2 and re.match(r" pass \(domain of pass.example.net designates it as permitted sender: "
+                                                 r"192\.0\.2\.9\)\s+identity=mailfrom; client-ip=192\.0\.2\.9;",
+                                                 inserted[0][2]), "Received-SPF says so, too", inserted)
+        m.macros("M", i="4XyA")
+        m.mail("<>")
+        m.rcpt()
+        inserted = [c[1] for c in m.content().changes if c[0] == "i"]
+        e.tap.ok(len(inserted) == 2 and "auth=" not in inserted[1][2] and "smtp.helo=mail.example.com" in inserted[1][2]
+                 and "identity=helo" in inserted[0][2], "nobody logged in, the null sender", inserted)
+    with e.daemon("set authentication-results off\nset received-spf on\n") as d, Milter(d.address) as m:
+        m.open(ip=None)
+        inserted = [c for c in m.message()[1].changes if c[0] == "i"]
+        e.tap.same(inserted, [], "nothing of a client without an address")
+
+
+def progress(e):
+    """At the dot the MTA hears every five seconds that we are still there."""
+    rules = STATIC + 'rule d\n    if   dkim is temperror\n    then tempfail "DKIM"\n'
+    with e.daemon(rules, timeout="20s") as d, Milter(d.address, timeout=30) as m:
+        for n in range(8):
+            e.server.add_cname("k%d._domainkey.example.net" % n, TXT, "k%d._domainkey.example.net" % (n + 1), ms=700)
+        e.server.add("k8._domainkey.example.net", TXT, text("v=DKIM1; p="))
+        m.open(ip=CLIENT)
+        m.mail()
+        m.rcpt()
+        m.header("From", " a@example.net")
+        m.header("DKIM-Signature", " v=1; a=rsa-sha256; d=example.net; s=k0; h=from; bh=%s; b=%s" % (
+            "A" * 43 + "=", "A" * 342 + "=="))
+        m.end_of_headers()
+        began = time.monotonic()
+        m.send("E")
+        seen = []
+        while True:
+            code, _ = m.read()
+            seen.append((code, time.monotonic() - began))
+            if code != "p":
+                break
+        e.tap.same([c for c, _ in seen], ["p", seen[-1][0]], "one word while the key is waited for", seen)
+        e.tap.ok(4.5 < seen[0][1] < 6 and seen[-1][1] > 5.3, "after five seconds", seen)
+        e.tap.ok(seen[-1][0] in "ac", "then the verdict", seen, d.text()[-800:])
+
+
+def main():
+    if not os.access(binary(), os.X_OK):
+        skip_all("no %s" % binary())
+    tap = Tap()
+    with Scratch("lookups") as scratch:
+        e = Env(tap, scratch)
+        for case in (none_is_made, side_by_side, going_away, failures_are_told, fields, progress):
+            tap.case(case.__name__, case, e)
+        e.server.close()
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
