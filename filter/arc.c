@@ -4,7 +4,7 @@
  *
  * The structure is looked at as soon as the header is in; only a chain that
  * could pass makes lookups, all at once, and has the body hashed.  What a set
- * says is arc_tags.c's, canonical forms are arc_canon.c's, signatures
+ * says is arc_tags.c's, canonical forms are canon.c's, signatures
  * arc_verify.c's.
  *
  * A lookup that fails makes the answer temperror, unless something else makes
@@ -213,7 +213,7 @@ body_for(struct arc_check *c, const struct arc_tags *t, bool relaxed)
 	}
 	if (c->nbodies == ARC_BODIES_MAX ||
 	    (b = arena_new_object(c->arena, struct arc_body)) == NULL ||
-	    canon_body_begin(&b->canon, relaxed, limit) == -1)
+	    canon_body_begin(&b->canon, relaxed, false, limit) == -1)
 		return NULL;
 	c->body[c->nbodies++] = b;
 	return b;

@@ -5,7 +5,7 @@
 #define FILTER_ARC_INT_H
 
 #include "arc.h"
-#include "arc_canon.h"
+#include "canon.h"
 #include "arc_tags.h"
 
 struct arc_stored {

@@ -10,11 +10,10 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "rsa.h"
 #include "rules/arena.h"
 
 #define KEY_BITS_MIN	1024		/* RFC 8301, 3.2 */
@@ -22,24 +21,6 @@
 #define NAME_WORK	100		/* a name in h= costs as much as hashing these */
 
 /* ---- Keys and signatures ---- */
-
-static bool
-verify_rsa(struct str der, struct str sig, const unsigned char *digest)
-{
-	const unsigned char *p = (const unsigned char *)der.p;
-	EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)der.n);
-	EVP_PKEY_CTX *ctx = key != NULL ? EVP_PKEY_CTX_new(key, NULL) : NULL;
-	bool good;
-
-	good = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
-	    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-	    EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 &&
-	    EVP_PKEY_verify(ctx, (const unsigned char *)sig.p, sig.n, digest,
-	    SHA256_OCTETS) == 1;
-	EVP_PKEY_CTX_free(ctx);
-	EVP_PKEY_free(key);
-	return good;
-}
 
 /* RFC 8463, 3: PureEdDSA over the hash. */
 static bool
@@ -84,7 +65,7 @@ verify(struct arc_check *c, const struct arc_tags *t, struct dns_query *q,
 	}
 	good = t->alg == DKIM_A_ED25519 ?
 	    verify_ed25519(key.octets, t->signature, digest) :
-	    verify_rsa(key.octets, t->signature, digest);
+	    rsa_verify_sha256(key.octets, t->signature, digest);
 	ERR_clear_error();
 	*why = good ? NULL : "the signature doesn't verify";
 	return good ? ARC_R_PASS : ARC_R_FAIL;
@@ -181,7 +162,7 @@ hash_header(struct arc_check *c, const struct arc_set *s, unsigned char *digest)
 	bool good;
 
 	taken = arena_array(c->arena, c->nfields + 1, sizeof(*taken));
-	if (taken == NULL || !sort_fields(c) || hash_begin(&h) == -1) {
+	if (taken == NULL || !sort_fields(c) || hash_begin(&h, false) == -1) {
 		hash_free(&h);
 		return false;
 	}
@@ -271,7 +252,7 @@ arc_verify_seal(struct arc_check *c, struct arc_set *s, msec deadline, const cha
 	bool good;
 
 	if (c->chain.md == NULL)
-		(void)hash_begin(&c->chain);
+		(void)hash_begin(&c->chain, false);
 	add_field(&c->chain, s, ARC_RESULTS);
 	add_field(&c->chain, s, ARC_SIGNATURE);
 	if ((good = hash_copy(&h, &c->chain) == 0)) {

@@ -9,18 +9,19 @@
  * as DNS packets: by then every answer is known to be a good key, and the
  * parser of packets, which reads past the end of a bad one, has nothing to do.
  *
+ * The body it never sees: it takes one octet by octet, twenty times as long as
+ * the hash, holds a line of any length in memory, and once for each l=.  canon.c
+ * hashes it, and bh= is compared here; libopendkim's part is the header, and the
+ * signature, which covers bh=.
+ *
  * Its traps, each fenced at the place named:
  *  - the array of signed fields is one too short when h= names more fields
  *    than the message has, and memory is overwritten	(add_pad)
  *  - the clock is time(3) even with a fixed time; a t= below the allowed
  *    drift is the future				(make_library)
  *  - a field is hashed up to its first NUL		(dkim_add_field)
- *  - a body without a last CRLF ends all signatures	(dkim_finish)
- *  - with relaxed bodies a line is held in memory, once for each l=
- *							(watch_lines)
  *  - the time grows with names in h= times fields	(limit_work)
- *  - PASSED stays set where the body hash differs; rsa-sha1 and small keys
- *    pass						(judge)
+ *  - rsa-sha1 and small keys pass			(judge)
  */
 #include "dkim.h"
 
@@ -29,13 +30,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dkim_length.h"
+#include "canon.h"
 #include "dkim_tags.h"
 #include "rules/arena.h"
 
 #define HEADER_MAX	(4u << 20)	/* octets of all fields */
 #define SIGNATURES_MAX	1000	/* that are reported at all */
-#define LINE_MAX_BODY	(1u << 20)	/* octets of a body's line */
 #define WORK_MAX	5000000u	/* names in h= times fields, all signatures */
 #define KEY_BITS_MIN	1024		/* RFC 8301, 3.2 */
 #define OLD		1000000000u	/* a t= below: 9 September 2001 */
@@ -48,6 +48,14 @@ struct dkim_engine {
 	time_t		 now;
 };
 
+/* What the canonical body is hashed as; signatures that want the same share one. */
+struct body {
+	struct body	*next;
+	struct canon_body canon;
+	bool		 sha1;
+	unsigned char	 digest[SHA256_OCTETS];
+};
+
 struct signature {
 	struct dkim_signature s;
 	struct dkim_tags tags;
@@ -55,6 +63,8 @@ struct signature {
 	struct dkim_key	 key;
 	bool		 open;		/* it could still pass */
 	bool		 well_formed;	/* libopendkim gets to see it */
+	bool		 header_good;	/* libopendkim says so */
+	struct body	*body;		/* NULL: it couldn't be verified before */
 };
 
 struct field {
@@ -78,11 +88,7 @@ struct dkim_check {
 	DKIM		*handle;	/* NULL where nothing is to be verified */
 	DKIM_SIGINFO	**list;		/* its signatures, known from its prescreen on */
 	int		 nlist;
-	struct dkim_length length[2];	/* simple, relaxed */
-	bool		 counts;	/* some signature has l= */
-	size_t		 line;		/* octets since the last line end or blank */
-	bool		 any_body;
-	char		 last[2];	/* octets of the body */
+	struct body	*bodies;
 	struct dkim_answer answer;
 };
 
@@ -200,6 +206,8 @@ end_check(void *arg)
 		dns_query_free(c->sig[i].query);
 	if (c->handle != NULL)
 		dkim_free(c->handle);
+	for (struct body *b = c->bodies; b != NULL; b = b->next)
+		hash_free(&b->canon.hash);
 	free(c->fields);
 }
 
@@ -317,7 +325,6 @@ begin_signature(struct dkim_check *c, struct signature *s, const struct field *f
 		return;
 	}
 	s->open = s->well_formed = true;
-	c->counts |= s->tags.has_length;
 }
 
 /* A signature of DKIM-Signature fields needs all of them. */
@@ -453,17 +460,35 @@ clock_for(const struct dkim_check *c)
 	return CLOCK_NOW;
 }
 
-/* Waits for the keys and hashes the header. */
+/* What libopendkim says of a signature that nothing was wrong with so far. */
+static void
+judge(struct signature *s, DKIM_SIGINFO *info)
+{
+	int error = dkim_sig_geterror(info);
+	const char *text;
+
+	if ((dkim_sig_getflags(info) & DKIM_SIGFLAG_PASSED) != 0 &&
+	    (error == DKIM_SIGERROR_OK || error == DKIM_SIGERROR_UNKNOWN))
+		s->header_good = true;
+	else if (error == DKIM_SIGERROR_BADSIG)
+		settle(s, DKIM_R_FAIL, STR("the signature doesn't verify"));
+	else {
+		text = dkim_sig_geterrorstr(error);
+		settle(s, DKIM_R_NEUTRAL, str_of(text != NULL ? text :
+		    "libopendkim can't verify it"));
+	}
+}
+
+/* Waits for the keys, and has libopendkim verify what covers the header. */
 static int
-start(struct dkim_check *c, msec deadline)
+verify_header(struct dkim_check *c, msec deadline)
 {
 	DKIM_STAT st;
 	char *id;
 
-	c->started = true;
 	take_keys(c, deadline);
 	if (!dkim_wants_body(c))
-		return arena_failed(c->arena) ? -1 : 0;
+		return 0;
 	if ((id = str_cstr(c->arena, c->id)) == NULL)
 		id = str_cstr(c->arena, STR("-"));
 	if (id == NULL)
@@ -476,22 +501,49 @@ start(struct dkim_check *c, msec deadline)
 	if (add_fields(c) == DKIM_STAT_NORESOURCE ||
 	    dkim_eoh(c->handle) == DKIM_STAT_NORESOURCE)
 		return -1;
-	return arena_failed(c->arena) ? -1 : 0;
+	for (int i = 0; i < c->nlist; i++) {
+		struct signature *s = nth_well_formed(c, i);
+
+		if (s != NULL && s->open)
+			judge(s, c->list[i]);
+	}
+	for (size_t i = 0; i < c->nsig; i++)
+		if (c->sig[i].open && !c->sig[i].header_good)
+			settle(&c->sig[i], DKIM_R_NEUTRAL, STR("not verified"));
+	return 0;
 }
 
-/* A line that grows beyond all reason ends the verification. */
-static bool
-watch_lines(struct dkim_check *c, struct str chunk)
+/* The body as the signature covers it; NULL without memory. */
+static struct body *
+body_for(struct dkim_check *c, const struct dkim_tags *t)
 {
-	for (size_t i = 0; i < chunk.n; i++) {
-		char ch = chunk.p[i];
+	uint64_t limit = t->has_length ? t->length : UINT64_MAX;
+	bool sha1 = t->alg == DKIM_A_RSA_SHA1;
+	struct body *b;
 
-		c->line = ch == ' ' || ch == '\t' || ch == '\r' ? 0 :
-		    c->line + 1;
-		if (c->line > LINE_MAX_BODY)
-			return false;
-	}
-	return true;
+	for (b = c->bodies; b != NULL; b = b->next)
+		if (b->canon.relaxed == t->relaxed_body && b->sha1 == sha1 &&
+		    b->canon.limit == limit)
+			return b;
+	if ((b = arena_new_object(c->arena, struct body)) == NULL)
+		return NULL;
+	b->sha1 = sha1;
+	b->next = c->bodies;
+	c->bodies = b;
+	return canon_body_begin(&b->canon, t->relaxed_body, sha1, limit) == -1 ? NULL : b;
+}
+
+static int
+start(struct dkim_check *c, msec deadline)
+{
+	c->started = true;
+	if (verify_header(c, deadline) == -1)
+		return -1;
+	for (size_t i = 0; i < c->nsig; i++)
+		if (c->sig[i].open && (c->sig[i].body = body_for(c,
+		    &c->sig[i].tags)) == NULL)
+			return -1;
+	return arena_failed(c->arena) ? -1 : 0;
 }
 
 int
@@ -499,99 +551,48 @@ dkim_add_body(struct dkim_check *c, struct str chunk, msec deadline)
 {
 	if (!c->started && start(c, deadline) == -1)
 		return -1;
-	if (c->handle == NULL || chunk.n == 0 || !dkim_wants_body(c))
-		return 0;
-	if (!watch_lines(c, chunk)) {
-		for (size_t i = 0; i < c->nsig; i++)
-			if (c->sig[i].open)
-				settle(&c->sig[i], DKIM_R_POLICY,
-				    STR("a line of the body is too long"));
-		return 0;
-	}
-	if (c->counts) {
-		dkim_length_add(&c->length[0], chunk, false);
-		dkim_length_add(&c->length[1], chunk, true);
-	}
-	c->any_body = true;
-	c->last[0] = chunk.n > 1 ? chunk.p[chunk.n - 2] : c->last[1];
-	c->last[1] = chunk.p[chunk.n - 1];
-	return dkim_body(c->handle, octets(chunk.p), chunk.n) ==
-	    DKIM_STAT_NORESOURCE ? -1 : 0;
-}
-
-/* What libopendkim found out about a signature that nothing was wrong with. */
-static void
-judge(struct signature *s, DKIM_SIGINFO *info)
-{
-	int error = dkim_sig_geterror(info);
-	const char *text;
-
-	if (DKIM_SIG_CHECK(info) && error == DKIM_SIGERROR_OK) {
-		if (s->tags.alg == DKIM_A_RSA_SHA1)
-			settle(s, DKIM_R_POLICY, STR("rsa-sha1 is not accepted"));
-		else if (s->tags.alg != DKIM_A_ED25519 &&
-		    s->key.bits < KEY_BITS_MIN)
-			settle(s, DKIM_R_POLICY, STR("the key is too small"));
-		else
-			settle(s, DKIM_R_PASS, STR_NONE);
-	} else if (error == DKIM_SIGERROR_TOOLARGE_L)
-		settle(s, DKIM_R_PERMERROR, STR("l= is beyond the body's end"));
-	else if (error == DKIM_SIGERROR_BADSIG)
-		settle(s, DKIM_R_FAIL, dkim_sig_getbh(info) ==
-		    DKIM_SIGBH_MISMATCH ? STR("the body hash differs") :
-		    STR("the signature doesn't verify"));
-	else {
-		text = dkim_sig_geterrorstr(error);
-		settle(s, DKIM_R_NEUTRAL, str_of(text != NULL ? text :
-		    "libopendkim can't verify it"));
-	}
-}
-
-static int
-end_body(struct dkim_check *c)
-{
-	DKIM_STAT st;
-	int i;
-
-	/* RFC 6376, 3.4.3: a line end that is missing is added. */
-	if (c->any_body && (c->last[0] != '\r' || c->last[1] != '\n') &&
-	    dkim_body(c->handle, octets("\r\n"), 2) == DKIM_STAT_NORESOURCE)
-		return -1;
-	st = dkim_eom(c->handle, NULL);
-	if (st == DKIM_STAT_NORESOURCE)
-		return -1;
-	for (i = 0; i < c->nlist; i++) {
-		struct signature *s = nth_well_formed(c, i);
-
-		if (s != NULL && s->open)
-			judge(s, c->list[i]);
-	}
+	for (struct body *b = c->bodies; b != NULL; b = b->next)
+		canon_body_add(&b->canon, chunk);
 	return 0;
+}
+
+/* What is left to say once the body's hash is known. */
+static void
+judge_body(struct signature *s)
+{
+	struct str digest = { (const char *)s->body->digest,
+	    s->body->sha1 ? SHA1_OCTETS : SHA256_OCTETS };
+
+	s->s.partial = s->tags.has_length &&
+	    s->tags.length < s->body->canon.octets;
+	if (s->tags.has_length && s->tags.length > s->body->canon.octets)
+		settle(s, DKIM_R_PERMERROR, STR("l= is beyond the body's end"));
+	else if (!str_eq(digest, s->tags.body_hash))
+		settle(s, DKIM_R_FAIL, STR("the body hash differs"));
+	else if (s->body->sha1)
+		settle(s, DKIM_R_POLICY, STR("rsa-sha1 is not accepted"));
+	else if (s->tags.alg != DKIM_A_ED25519 && s->key.bits < KEY_BITS_MIN)
+		settle(s, DKIM_R_POLICY, STR("the key is too small"));
+	else
+		settle(s, DKIM_R_PASS, STR_NONE);
 }
 
 const struct dkim_answer *
 dkim_finish(struct dkim_check *c, msec deadline)
 {
 	struct dkim_signature *v;
-	uint64_t length[2];
-	size_t i;
 
 	if (!c->started && start(c, deadline) == -1)
 		return NULL;
-	if (c->handle != NULL && dkim_wants_body(c) && end_body(c) == -1)
-		return NULL;
-	length[0] = dkim_length_end(&c->length[0], false);
-	length[1] = dkim_length_end(&c->length[1], true);
+	for (struct body *b = c->bodies; b != NULL; b = b->next)
+		if (canon_body_end(&b->canon, b->digest) == -1)
+			return NULL;
 	if ((v = arena_array(c->arena, c->nsig + 1, sizeof(*v))) == NULL)
 		return NULL;
-	for (i = 0; i < c->nsig; i++) {
-		struct signature *s = &c->sig[i];
-
-		if (s->open)
-			settle(s, DKIM_R_NEUTRAL, STR("not verified"));
-		s->s.partial = s->tags.has_length && c->handle != NULL &&
-		    s->tags.length < length[s->tags.relaxed_body];
-		v[i] = s->s;
+	for (size_t i = 0; i < c->nsig; i++) {
+		if (c->sig[i].open)
+			judge_body(&c->sig[i]);
+		v[i] = c->sig[i].s;
 	}
 	c->answer.sig = v;
 	c->answer.n = c->nsig;

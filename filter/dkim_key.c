@@ -4,15 +4,14 @@
  * libopendkim cuts a record at 1,024 octets, sees one record only, doesn't
  * look whether the key's type fits the signature, and counts bits in whole
  * octets.  So it gets a record that is written anew here: the type and the
- * key, decoded and encoded by OpenSSL, or none.
+ * key, decoded and encoded again, or none.
  */
 #include "dkim_tags.h"
 
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/x509.h>
 #include <string.h>
 
+#include "rsa.h"
 #include "rules/arena.h"
 
 #define RECORD_MAX	1024	/* what libopendkim takes */
@@ -43,33 +42,15 @@ dkim_decode_base64(struct arena *a, struct str b64, unsigned char *out, size_t c
 	return len < 0 || trailing > 2 ? -1 : len - (int)trailing;
 }
 
-/* SubjectPublicKeyInfo, as everybody publishes it, or RSAPublicKey, as RFC 6376 says. */
-static EVP_PKEY *
-decode_rsa(const unsigned char *der, int n)
-{
-	const unsigned char *p = der;
-	EVP_PKEY *key = d2i_PUBKEY(NULL, &p, n);
-
-	if (key == NULL) {
-		p = der;
-		key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, n);
-	}
-	ERR_clear_error();
-	if (key != NULL && EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
-	return key;
-}
-
 static struct str
-encode_base64(struct arena *a, const unsigned char *p, int n)
+encode_base64(struct arena *a, struct str s)
 {
-	char *out = arena_alloc(a, (size_t)(n + 2) / 3 * 4 + 1);
+	char *out = arena_alloc(a, (s.n + 2) / 3 * 4 + 1);
+	int n;
 
 	if (out == NULL)
 		return STR_NONE;
-	n = EVP_EncodeBlock((unsigned char *)out, p, n);
+	n = EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)s.p, (int)s.n);
 	return (struct str){ out, (size_t)n };
 }
 
@@ -77,21 +58,15 @@ static enum dkim_result
 read_rsa(struct arena *a, const unsigned char *der, int n, struct dkim_key *key,
     struct str *why)
 {
-	unsigned char *spki = NULL;
-	EVP_PKEY *pkey;
+	struct rsa_public rsa;
 	struct str b64;
-	int len;
 
-	if ((pkey = decode_rsa(der, n)) == NULL)
+	if (!rsa_read((struct str){ (const char *)der, (size_t)n }, &rsa))
 		return permerror(why, "the key is no RSA key");
-	key->bits = EVP_PKEY_get_bits(pkey);
-	len = i2d_PUBKEY(pkey, &spki);
-	EVP_PKEY_free(pkey);
-	b64 = len > 0 ? encode_base64(a, spki, len) : STR_NONE;
-	if (len > 0)
-		key->octets = str_dup(a, (struct str){ (char *)spki, (size_t)len });
-	OPENSSL_free(spki);
-	if (b64.p == NULL || key->octets.p == NULL) {
+	key->bits = rsa_bits(&rsa);
+	key->octets = rsa_write(a, &rsa);
+	b64 = key->octets.p != NULL ? encode_base64(a, key->octets) : STR_NONE;
+	if (b64.p == NULL) {
 		*why = STR("out of memory");
 		return DKIM_R_TEMPERROR;
 	}

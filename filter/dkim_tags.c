@@ -374,12 +374,27 @@ is_hashed_wrongly(const struct dkim_tag_list *list)
 	return false;
 }
 
+/* One that is too long for any hash is none that matches. */
+static bool
+read_body_hash(struct arena *a, struct str bh, struct dkim_tags *t)
+{
+	unsigned char out[64];
+	int n;
+
+	if (bh.p == NULL || !dkim_is_base64(bh = dkim_collapse(a, bh)))
+		return false;
+	n = dkim_decode_base64(a, bh, out, sizeof(out));
+	t->body_hash = n > 0 ? str_dup(a, (struct str){ (char *)out, (size_t)n }) :
+	    STR_NONE;
+	return true;
+}
+
 enum dkim_result
 dkim_read_signature(struct arena *a, struct str raw, time_t now, struct dkim_tags *t,
     struct str *why)
 {
 	struct dkim_tag_list list;
-	struct str v, bh, q;
+	struct str v, q;
 	bool relaxed_header;
 	enum dkim_result r;
 
@@ -410,8 +425,7 @@ dkim_read_signature(struct arena *a, struct str raw, time_t now, struct dkim_tag
 	if (t->tag.p == NULL || !dkim_is_base64(dkim_collapse(a,
 	    dkim_find_tag(&list, "b"))))
 		return permerror(why, "b= is no base64");
-	bh = dkim_find_tag(&list, "bh");
-	if (bh.p == NULL || !dkim_is_base64(dkim_collapse(a, bh)))
+	if (!read_body_hash(a, dkim_find_tag(&list, "bh"), t))
 		return permerror(why, "bh= is no base64");
 	if (dkim_find_tag(&list, "i").p == NULL) {
 		t->identity = str_printf(a, "@" STR_FMT, STR_ARG(t->domain));

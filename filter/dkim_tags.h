@@ -24,6 +24,7 @@ struct dkim_tags {
 	enum dkim_algorithm alg;
 	bool		exact;		/* i= is of d= itself, not of a name below */
 	bool		relaxed_body;
+	struct str	body_hash;	/* bh=, decoded */
 	bool		has_length;
 	uint64_t	length;		/* l=; UINT64_MAX for any number that large */
 	bool		has_timestamp;

@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "filter/arc.h"
-#include "filter/arc_canon.h"
+#include "filter/canon.h"
 #include "filter/arc_tags.h"
 #include "filter/authres_parse.h"
 #include "rules/arena.h"
@@ -504,7 +504,7 @@ bodies(void **state)
 	for (size_t i = 0; i < 2 * COUNT(cases); i++) {
 		const char *text = i % 2 ? cases[i / 2].relaxed : cases[i / 2].simple;
 
-		assert_int_equal(canon_body_begin(&b, i % 2, UINT64_MAX), 0);
+		assert_int_equal(canon_body_begin(&b, i % 2, false, UINT64_MAX), 0);
 		for (const char *p = cases[i / 2].body; *p != '\0'; p++)
 			canon_body_add(&b, (struct str){ p, 1 });
 		assert_int_equal(canon_body_end(&b, got), 0);
@@ -531,7 +531,7 @@ header_fields(void **state)
 	for (size_t i = 0; i < 2 * COUNT(cases); i++) {
 		const char *text = i % 2 ? cases[i / 2].relaxed : cases[i / 2].simple;
 
-		assert_int_equal(hash_begin(&h), 0);
+		assert_int_equal(hash_begin(&h, false), 0);
 		canon_field(&h, i % 2, str_of(cases[i / 2].name), str_of(cases[i / 2].raw),
 		    cases[i / 2].from, cases[i / 2].to);
 		assert_int_equal(hash_end(&h, got), 0);

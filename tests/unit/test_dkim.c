@@ -20,7 +20,6 @@
 #include <string.h>
 
 #include "filter/dkim.h"
-#include "filter/dkim_length.h"
 #include "filter/dkim_tags.h"
 #include "rules/arena.h"
 
@@ -552,7 +551,7 @@ asks_nothing_of_unsigned_mail(void **state)
 	arena_reset(arena);
 }
 
-/* A body of any size is streamed: 64 MB cost no memory, one line of 2 MB is the end. */
+/* A body of any size is streamed: 64 MB cost no memory, in short lines or in one. */
 static void
 streams_the_body(void **state)
 {
@@ -579,10 +578,9 @@ streams_the_body(void **state)
 		for (int i = 0; i < 1000; i++)
 			assert_int_equal(dkim_add_body(c, strbuf_slice(&line),
 			    clock_msec() + 1000), 0);
-		assert_true(mallinfo2().uordblks < before + 3000000);
+		assert_true(mallinfo2().uordblks < before + 100000);
 		answer = dkim_finish(c, clock_msec());
-		assert_int_equal(answer->sig[0].result,
-		    blanks ? DKIM_R_FAIL : DKIM_R_POLICY);
+		assert_int_equal(answer->sig[0].result, DKIM_R_FAIL);
 		arena_free(a);
 	}
 	strbuf_free(&line);
@@ -653,37 +651,6 @@ limits_the_work(void **state)
 	resolver_free(r);
 }
 
-static void
-counts_canonical_lengths(void **state)
-{
-	static const struct { const char *body; unsigned simple, relaxed; } cases[] = {
-		{ "", 2, 0 },
-		{ "\r\n\r\n", 2, 0 },
-		{ "a", 3, 3 },
-		{ "a\r\n", 3, 3 },
-		{ "a\r\n\r\n\r\n", 3, 3 },
-		{ "a\r\n\r\nb\r\n", 8, 8 },
-		{ "a  b \r\n", 7, 5 },
-		{ " \t\r\n", 4, 0 },
-		{ "\r\na\r\n \r\n", 8, 5 },
-		{ " a\r\n", 4, 4 },
-		{ "a\rb\r\n", 5, 5 },
-		{ "a\nb\r\n", 5, 5 },
-	};
-	struct dkim_length d;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		for (int relaxed = 0; relaxed < 2; relaxed++) {
-			memset(&d, 0, sizeof(d));
-			for (const char *p = cases[i].body; *p != '\0'; p++)
-				dkim_length_add(&d, (struct str){ p, 1 }, relaxed);
-			assert_int_equal(dkim_length_end(&d, relaxed),
-			    relaxed ? cases[i].relaxed : cases[i].simple);
-		}
-	}
-}
-
 int
 main(void)
 {
@@ -701,7 +668,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(streams_the_body, setup, teardown),
 		cmocka_unit_test_setup_teardown(is_not_overrun, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_the_work, setup, teardown),
-		cmocka_unit_test_setup_teardown(counts_canonical_lengths, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, make_keys, drop_keys);
