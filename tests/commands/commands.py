@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""commands.py - check, judge, facts and actions as an operator types them:
+"""commands.py - check, judge, dns, facts and actions as an operator types them:
 what they print, for people and for programs, and their exit statuses."""
 
 import json
@@ -55,7 +55,18 @@ rule hold
     if   subject contains "hold me"
     then quarantine "held"
 """
-ZONE = "fail.example TXT \"v=spf1 -all\"\n"
+ZONE = """\
+fail.example TXT "v=spf1 -all"
+text.example TXT "one \\"two\\" " "three \\195\\188\\007"
+text.example MX 20 mx.example
+mx.example A 192.0.2.1
+mx.example AAAA 2001:db8::1
+www.example CNAME mx.example
+1.2.0.192.in-addr.arpa PTR mx.example
+1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR mx.example
+lost.example * SERVFAIL
+late.example * TIMEOUT
+"""
 MESSAGE = "From: a@example.com\nSubject: %s\n\nhello\n"
 RECEIVED = ("Return-Path: <bad@example.com>\nReceived: from bad.example (host.example [203.0.113.77])\n"
             "\tby mx.example.org (Postfix) with ESMTP id 1 for <bob@example.org>; Sun, 22 Nov 2026 10:00:00 +0000\n")
@@ -102,6 +113,15 @@ def statuses(tap, f):
         (66, ("judge", "-c", f.scratch.join("norules"), f.plain), "norules"),
         (78, ("judge", "-c", bad, f.plain), "did you mean 'fail'"),
         (64, ("facts", "x"), "unexpected"),
+        (64, ("dns",), "a name and a type"),
+        (64, ("dns", "--zone", f.zone, "mx.example", "HINFO"), "'HINFO' is no type"),
+        (64, ("dns", "--zone", f.zone, "a..b", "A"), "'a..b' is no domain name"),
+        (64, ("dns", "--timeout", "0", "mx.example", "A"), "seconds"),
+        (66, ("dns", "--zone", f.scratch.join("nozone"), "mx.example", "A"), "nozone"),
+        (66, ("dns", "-c", f.scratch.join("norules"), "mx.example", "A"), "norules"),
+        (69, ("dns", "--servers", "mx.example", "mx.example", "A"), "mx.example"),
+        (78, ("dns", "-c", bad, "mx.example", "A"), "did you mean 'fail'"),
+        (0, ("dns", "--help"), "--servers"),
         (64, ("nonsense",), "nonsense"),
         (64, (), "usage"),
         (0, ("--help",), "usage"),
@@ -199,6 +219,51 @@ def judges_json(tap, f):
              "judge --json: edits")
 
 
+# name, type, exit status, status, records as shown
+ANSWERS = [
+    ("mx.example", "A", 0, "ok", ["192.0.2.1"]),
+    ("MX.example.", "aaaa", 0, "ok", ["2001:db8::1"]),
+    ("www.example", "A", 0, "ok", ["192.0.2.1"]),
+    ("text.example", "MX", 0, "ok", ["20 mx.example"]),
+    ("text.example", "TXT", 0, "ok", ['"one \\"two\\" three \\195\\188\\007"']),
+    ("192.0.2.1", "PTR", 0, "ok", ["mx.example"]),
+    ("2001:db8::1", "PTR", 0, "ok", ["mx.example"]),
+    ("mx.example", "TXT", 68, "nodata", []),
+    ("nowhere.example", "A", 68, "nxdomain", []),
+    ("lost.example", "A", 75, "servfail", []),
+    ("late.example", "TXT", 75, "timeout", []),
+]
+
+
+def dns(tap, f):
+    for name, kind, want, word, records in ANSWERS:
+        status, out, err = command("dns", "--zone", f.zone, name, kind)
+        shown = re.findall(r"^  %s +(.*)$" % kind.upper(), out, re.M)
+        tap.ok((status, shown, err) == (want, records, "") and re.search(r" %s: %s$" % (kind.upper(), word), out, re.M) and
+               re.search(r"^  time +\d+ ms$", out, re.M), "dns %s %s: %s" % (name, kind, word), status, out, err)
+        status, out, err = command("dns", "--zone", f.zone, "--json", name, kind)
+        row = json.loads(out)
+        tap.ok((status, row["status"], len(row["records"])) == (want, word, len(records)) and
+               bool(row["reason"]) == (want == 75), "dns --json %s %s" % (name, kind), out)
+    row = json.loads(command("dns", "--zone", f.zone, "--json", "www.example", "A")[1])
+    tap.same((row["canonical"], row["secure"], row["validates"]), ("mx.example", False, False), "dns --json: canonical name, DNSSEC")
+    row = json.loads(command("dns", "--zone", f.zone, "--json", "text.example", "TXT")[1])
+    tap.same(row["records"], ['one "two" three \u00fc\x07'], "dns --json: a text as it is")
+
+
+def lookups(tap, f):
+    """judge -v: each lookup, with its time."""
+    out = f.judge("-v", "--client", "203.0.113.5", "--helo", "lost.example", "--sender", "a@fail.example", f.plain)[1]
+    tap.ok(re.search(r"^  TXT   fail\.example +ok +\d+ ms$", out, re.M), "judge -v: each lookup with its time", out)
+    out = f.judge("-v", "--client", "192.0.2.5", "--sender", "a@fail.example", f.plain)[1]
+    tap.ok("fail.example  " not in out, "judge -v: none where none is asked for", out)
+    rows = [json.loads(line) for line in f.judge("-v", "--json", "--client", "203.0.113.5", "--helo", "x.example", "--sender",
+                                                 "a@lost.example", f.plain, f.plain)[1].splitlines()]
+    for row, cached in zip(rows, (False, True)):
+        tap.same([(r["name"], r["type"], r["status"], r["cached"]) for r in row["lookups"]],
+                 [("lost.example", "TXT", "servfail", cached)], "judge -v --json: %s" % ("from memory" if cached else "asked"))
+
+
 def tables(tap, f):
     """Each row of the .def files, in its order."""
     for name, pattern in (("facts", r'^FACT\("([^"]+)"'), ("actions", r'^ACTION\("([^"]+)"')):
@@ -233,7 +298,7 @@ def main():
     tap = Tap()
     with Scratch("commands") as scratch:
         f = Files(scratch)
-        for case in (statuses, checks, judges, judges_json, tables, colour):
+        for case in (statuses, checks, judges, judges_json, lookups, dns, tables, colour):
             tap.case(case.__name__, case, tap, f)
     return tap.done()
 

@@ -38,7 +38,7 @@ struct testcase {
 	int		 fields[MAX_FIELDS], field_values[MAX_FIELDS], nfields;
 	int		 body;
 	int		 spf, spf_helo, nsigs, sigs[2];
-	int		 arc, dmarc;
+	int		 arc, dmarc, iprev;
 	unsigned	 patience;	/* bit n: the lookup n is not there before it is waited for */
 	bool		 headers_cut, body_cut;
 	int		 before;	/* messages that the store has counted under each key */
@@ -80,6 +80,8 @@ random_compare(char *out, size_t n, int rule)
 		"sender is <>", "sender.domain is s1.example", "sender.local is not y",
 		"auth.user is set", "spf is fail", "spf is not pass", "spf in { fail softfail }",
 		"spf.helo is pass", "spf.explanation is set",
+		"client.iprev is pass", "client.iprev is not fail", "client.confirmed-name is set",
+		"client.confirmed-name is s1.example",
 		"rcpt.local is bob", "rcpt.domain is r.example", "rcpt.detail is set",
 		"rcpt in people", "any rcpt.local is bob", "every rcpt.domain is r.example",
 		"any rcpt has ( local is bob and domain is q.example )", "rcpt.count > 1",
@@ -259,6 +261,7 @@ random_case(struct testcase *c)
 	c->sigs[1] = (int)rnd(7);
 	c->arc = (int)rnd(4);
 	c->dmarc = (int)rnd(5 * 4);
+	c->iprev = (int)rnd(4);
 	c->patience = rnd(64);
 	c->headers_cut = rnd(12) == 0;
 	c->body_cut = rnd(12) == 0;
@@ -282,8 +285,8 @@ print_case(const struct testcase *c, FILE *f)
 		fprintf(f, " %s", rcpts[c->rcpts[i]]);
 	for (int i = 0; i < c->nfields; i++)
 		fprintf(f, "\n# %s:%s", field_names[c->fields[i]], field_values[c->field_values[i]]);
-	fprintf(f, "\n# body %d spf %d helo %d sigs %d (%d %d) arc %d dmarc %d patience %x cut %d %d\n", c->body, c->spf,
-	    c->spf_helo, c->nsigs, c->sigs[0], c->sigs[1], c->arc, c->dmarc, c->patience, c->headers_cut, c->body_cut);
+	fprintf(f, "\n# body %d spf %d helo %d sigs %d (%d %d) arc %d dmarc %d iprev %d patience %x cut %d %d\n", c->body, c->spf,
+	    c->spf_helo, c->nsigs, c->sigs[0], c->sigs[1], c->arc, c->dmarc, c->iprev, c->patience, c->headers_cut, c->body_cut);
 	fprintf(f, "# store %d before, delays %x%s\n", c->before, c->grey, c->store_fails ? ", fails" : "");
 }
 
@@ -299,6 +302,7 @@ struct world {
 	struct dkim_answer dkim;
 	struct arc_answer arc;
 	struct dmarc_answer dmarc;
+	struct iprev_answer iprev;
 	bool	waited[6];
 };
 
@@ -334,6 +338,12 @@ static const struct dmarc_answer *
 fake_dmarc(struct mail *m)
 {
 	return there(m, 5) ? &((struct world *)m->ctx)->dmarc : NULL;
+}
+
+static const struct iprev_answer *
+fake_iprev(struct mail *m)
+{
+	return there(m, 3) ? &((struct world *)m->ctx)->iprev : NULL;
 }
 
 /* A field whose value begins with ! is at a decoder's limit. */
@@ -406,7 +416,7 @@ fake_greylist(struct mail *m, const struct greylist_query *q, bool *delay)
 }
 
 static const struct mail_ops fake_ops = { fake_spf, fake_dkim, fake_decode, fake_mailboxes,
-    .arc = fake_arc, .dmarc = fake_dmarc, .rate = fake_rate, .greylist = fake_greylist };
+    .arc = fake_arc, .dmarc = fake_dmarc, .iprev = fake_iprev, .rate = fake_rate, .greylist = fake_greylist };
 
 static void
 make_world(struct world *w, const struct testcase *c)
@@ -430,6 +440,8 @@ make_world(struct world *w, const struct testcase *c)
 	    .has_policy = c->dmarc / 5 > 0, .policy = c->dmarc / 5 > 1 ? DMARC_P_REJECT : DMARC_P_NONE,
 	    .domain = c->dmarc / 5 > 0 ? STR("s1.example") : STR(""), .testing = c->dmarc / 5 == 3,
 	    .spf_aligned = c->dmarc == 5, .dkim_aligned = c->dmarc % 5 == DMARC_R_PASS };
+	w->iprev = (struct iprev_answer){ .result = (enum iprev_result)c->iprev,
+	    .name = c->iprev == IPREV_R_PASS ? STR("s1.example") : STR_NONE };
 	w->dkim = (struct dkim_answer){ w->sigs, (size_t)c->nsigs };
 }
 

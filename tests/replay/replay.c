@@ -22,7 +22,8 @@
  *	change add X-Tag: yes		(after end: each change, in order)
  *
  * More steps: name (verified, before connect), auth, macro NAME VALUE, rset, nosmtp,
- * later SECONDS (before mail); the store is empty at first, and in memory.
+ * close (another connection follows), later SECONDS (before mail); the store is empty
+ * at first, and in memory.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -148,6 +149,11 @@ step(struct player *p, const char *verb, char *arg, const char *want)
 		p->name = str_dup(p->a, s);
 	else if (strcmp(verb, "nosmtp") == 0)
 		p->nosmtp = true;
+	else if (strcmp(verb, "close") == 0) {
+		session_free(p->s);
+		if ((p->s = session_new(p->rs, &p->sv)) == NULL)
+			abort();
+	}
 	else if (strcmp(verb, "connect") == 0) {
 		struct ipaddr ip;
 		bool has = ipaddr_parse(s, &ip) == 0;
