@@ -80,7 +80,7 @@ room_for_text(const struct mime *m)
 bool
 mime_keep(struct mime *m, struct strbuf *b, const char *p, size_t n)
 {
-	size_t room = room_for_text(m), some = n < room ? n : room;
+	size_t room = m->c.texts_cut ? 0 : room_for_text(m), some = n < room ? n : room;
 
 	/* Not a part of a character. */
 	while (some > 0 && some < n && ((unsigned char)p[some] & 0xc0) == 0x80)

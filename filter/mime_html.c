@@ -258,7 +258,8 @@ add_to_name(char *name, size_t *n, char c)
 		++*n;
 }
 
-static void
+/* False: c is to be looked at again. */
+static bool
 step_tag(struct html *h, char c)
 {
 	switch (h->state) {
@@ -305,12 +306,11 @@ step_tag(struct html *h, char c)
 		}
 		begin_value(h);
 		h->quote = c == '"' || c == '\'' ? c : '\0';
-		if (h->quote == '\0')
-			put_value(h, &c, 1);
-		break;
+		return h->quote != '\0';
 	default:
 		break;
 	}
+	return true;
 }
 
 /* ---- Entities ---- */
@@ -474,8 +474,7 @@ step(struct html *h, char c)
 			put_value(h, &c, 1);
 		return true;
 	default:
-		step_tag(h, c);
-		return true;
+		return step_tag(h, c);
 	}
 }
 

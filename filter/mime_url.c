@@ -212,6 +212,24 @@ is_number(const char *host, size_t n)
 	return strspn(last, "0123456789") == strlen(last);
 }
 
+/* [2001:db8::1] */
+static struct str
+literal_host(struct arena *a, struct str s)
+{
+	const char *end = memchr(s.p, ']', s.n);
+	struct strbuf text = { 0 };
+	struct str host = STR_NONE;
+	struct ipaddr ip;
+
+	if (end == NULL || ipaddr_parse((struct str){ s.p + 1, (size_t)(end - s.p) - 1 }, &ip) != 0)
+		return host;
+	ipaddr_print(&ip, &text);
+	if (!text.failed)
+		host = str_dup(a, strbuf_slice(&text));
+	strbuf_free(&text);
+	return host;
+}
+
 struct str
 url_host(struct arena *a, struct str url)
 {
@@ -223,11 +241,8 @@ url_host(struct arena *a, struct str url)
 
 	if (s.n == 0)
 		return STR_NONE;
-	if (s.p[0] == '[') {
-		if ((end = memchr(s.p, ']', s.n)) == NULL)
-			return STR_NONE;
-		return str_lower(a, (struct str){ s.p + 1, (size_t)(end - s.p) - 1 });
-	}
+	if (s.p[0] == '[')
+		return literal_host(a, s);
 	if ((end = memchr(s.p, ':', s.n)) != NULL)
 		s.n = (size_t)(end - s.p);
 	if ((n = plain_host(s, host)) == 0)

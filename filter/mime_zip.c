@@ -62,16 +62,16 @@ zip_new(struct zip_sinks *s)
 	return new_at(s, 0);
 }
 
+/* whole: all that there is was seen. */
 static void
-stop_inflating(struct zip *z)
+stop_inflating(struct zip *z, bool whole)
 {
 	if (z->inflating)
 		inflateEnd(&z->stream);
 	z->armed = z->inflating = false;
-	if (z->inner != NULL) {
+	if (z->inner != NULL && whole)
 		zip_end(z->inner);
-		zip_free(z->inner);
-	}
+	zip_free(z->inner);
 	z->inner = NULL;
 }
 
@@ -177,8 +177,10 @@ begin_header(struct zip *z)
 {
 	/* A header inside another: no program that makes archives writes that. */
 	z->s->broken |= z->collecting;
-	if (z->collecting && z->named && z->nhead > (size_t)(z->central ? CENTRAL : LOCAL))
+	if (z->collecting && z->named && z->nhead > (size_t)(z->central ? CENTRAL : LOCAL) + 4) {
+		z->nhead -= 4;
 		end_header(z);
+	}
 	z->central = z->sig[2] == 1;
 	memcpy(z->head, z->sig, 4);
 	z->nhead = 4;
@@ -217,6 +219,7 @@ static void
 inflate_some(struct zip *z, const char *p, size_t n)
 {
 	unsigned char buf[4096];
+	bool enough = false;
 	int r;
 
 	z->stream.next_in = (unsigned char *)(uintptr_t)p;
@@ -231,15 +234,14 @@ inflate_some(struct zip *z, const char *p, size_t n)
 		z->in += had - z->stream.avail_in;
 		z->out += got;
 		if (z->out > BOMB_FROM && z->out / z->s->ratio > z->in) {
-			z->s->bomb = z->s->cut = true;
-			r = Z_STREAM_END;
+			z->s->bomb = z->s->cut = enough = true;
 		} else if (got > 0 && !look_inside(z, buf, got))
-			r = Z_STREAM_END;
+			enough = true;
 		else if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
 			z->s->broken = true;
-	} while (r == Z_OK && (z->stream.avail_in > 0 || z->stream.avail_out == 0));
-	if (r != Z_OK && r != Z_BUF_ERROR)
-		stop_inflating(z);
+	} while (!enough && r == Z_OK && (z->stream.avail_in > 0 || z->stream.avail_out == 0));
+	if (enough || (r != Z_OK && r != Z_BUF_ERROR))
+		stop_inflating(z, !enough);
 }
 
 static void
@@ -331,7 +333,7 @@ zip_end(struct zip *z)
 	static const unsigned char sig[4] = { 'P', 'K', 3, 4 };
 
 	if (z->armed)
-		stop_inflating(z);
+		stop_inflating(z, true);
 	if (z->nstart == 4 && memcmp(z->start, sig, 4) == 0 && !z->directory)
 		z->s->broken = true;
 }

@@ -1,0 +1,59 @@
+/*
+ * fuzz_zip.c - any octets as a ZIP archive, whole and in pieces: the same names.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "filter/mime_int.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+must(int holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void
+put_name(void *arg, struct str raw, bool utf8, bool central)
+{
+	struct strbuf *b = arg;
+
+	must(raw.n > 0 && raw.n <= 1024);
+	strbuf_printf(b, "%d%d ", utf8, central);
+	strbuf_str(b, raw);
+	strbuf_putc(b, '\n');
+}
+
+static struct strbuf
+names(const char *p, size_t n, size_t piece, struct zip_sinks *s)
+{
+	struct strbuf out = { 0 };
+	struct zip *z;
+
+	*s = (struct zip_sinks){ .name = put_name, .arg = &out, .nested = 2, .ratio = 100 };
+	must((z = zip_new(s)) != NULL);
+	for (size_t i = 0, k; i < n; i += k) {
+		k = n - i < piece ? n - i : piece;
+		zip_feed(z, p + i, k);
+	}
+	zip_end(z);
+	zip_free(z);
+	return out;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *p = (const char *)data;
+	struct zip_sinks s, t;
+	struct strbuf a = names(p, size, SIZE_MAX, &s);
+	struct strbuf b = names(p, size, size > 0 ? 1 + data[size - 1] % 31 : 1, &t);
+
+	must(str_eq(strbuf_slice(&a), strbuf_slice(&b)));
+	must(s.encrypted == t.encrypted && s.broken == t.broken && s.bomb == t.bomb && s.cut == t.cut);
+	strbuf_free(&a);
+	strbuf_free(&b);
+	return 0;
+}

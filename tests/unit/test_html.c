@@ -1,0 +1,228 @@
+/*
+ * test_html.c - what is seen of HTML, and where URLs lead.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "filter/mime_int.h"
+#include "rules/arena.h"
+
+#define COUNT(a)	(sizeof(a) / sizeof(*(a)))
+
+static struct strbuf text, urls;
+
+static void
+put_text(void *arg, const char *p, size_t n)
+{
+	(void)arg;
+	strbuf_add(&text, p, n);
+}
+
+static void
+put_url(void *arg, struct str url)
+{
+	(void)arg;
+	strbuf_str(&urls, url);
+	strbuf_putc(&urls, '|');
+}
+
+static void
+read_page(const char *s, size_t n, size_t piece)
+{
+	struct html_sinks sinks = { put_text, put_url, NULL };
+	struct html *h = html_new(&sinks);
+
+	assert_non_null(h);
+	text.n = urls.n = 0;
+	strbuf_puts(&text, "");
+	strbuf_puts(&urls, "");
+	for (size_t i = 0, k; i < n; i += k) {
+		/* Whole characters only. */
+		for (k = n - i < piece ? n - i : piece; i + k < n &&
+		    ((unsigned char)s[i + k] & 0xc0) == 0x80; k++)
+			;
+		html_feed(h, s + i, k);
+	}
+	html_end(h);
+	html_free(h);
+}
+
+static void
+what_is_seen(void **state)
+{
+	static const struct { const char *html, *seen; } v[] = {
+		{ "plain", "plain" },
+		{ "  a \n\t b  ", "a b" },
+		{ "<b>vi</b>a<i></i>gra", "viagra" },
+		{ "vi<!-- x -->agra", "viagra" },
+		{ "vi&shy;a\xe2\x80\x8bgra &zwnj;now", "viagra now" },
+		{ "wire&nbsp;transfer", "wire transfer" },
+		{ "<p>a</p><p>b<br>c<td>d<td>e", "a\nb\nc d e" },
+		{ "a<style>b</style>c<script>d < e</script >f<title>g</title>h", "acfh" },
+		{ "<script>var a = \"</scrip\" + \"</script>\";x", "\";x" },
+		{ "<STYLE>p{}</STYLE>a", "a" },
+		{ "<style>all the rest", "" },
+		{ "&lt;b&gt; &amp;amp; &#65;&#x42; &Auml;&ouml", "<b> &amp; AB \xc3\x84\xc3\xb6" },
+		{ "&#128; &#0; &#xd800; &#99999999;", "\xe2\x82\xac \xef\xbf\xbd \xef\xbf\xbd \xef\xbf\xbd" },
+		{ "a & b &unknown; &; &#; &", "a & b &unknown; &; &#; &" },
+		{ "1 < 2 <3 <>", "1 < 2 <3 <>" },
+		{ "a<!-->b<!--->c<!-- - -- --!>d<!--x", "abcd" },
+		{ "a<!doctype html>b<?php x ?>c</ x>d</>e", "abcde" },
+		{ "<![if !mso]>a<![endif]><!--[if mso]>b<![endif]-->", "a" },
+		{ "<a title=\"x>y\" b='>' c=>d", "d" },
+		{ "<a\nhref=x\n>b", "b" },
+		{ "<div hidden/>a", "a" },
+		{ "a<b", "a" },
+		{ "a<", "a<" },
+		{ "a\x01" "b", "ab" },
+	};
+	static const size_t pieces[] = { SIZE_MAX, 1, 2, 3 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(v) * COUNT(pieces); i++) {
+		const char *html = v[i % COUNT(v)].html;
+
+		read_page(html, strlen(html), pieces[i / COUNT(v)]);
+		if (strcmp(text.p, v[i % COUNT(v)].seen) != 0)
+			fail_msg("'%s' is seen as '%s'", html, text.p);
+	}
+}
+
+static void
+what_it_links_to(void **state)
+{
+	static const struct { const char *html, *urls; } v[] = {
+		{ "<a href=\"http://a.example/?b=1&amp;c=2\">", "http://a.example/?b=1&c=2|" },
+		{ "<a href='x'><img SRC=y>", "x|y|" },
+		{ "<a href=http://a.example/?b=1&copy=2>", "http://a.example/?b=1&copy=2|" },
+		{ "<a href=&#104;ttp://a.example>", "http://a.example|" },
+		{ "<a href = \" x \">", "x|" },
+		{ "<form action=x><td background=y>", "x|y|" },
+		{ "<a title=\"href=x\" data-href=y>", "" },
+		{ "<!-- <a href=x> --></a href=y>", "" },
+		{ "<a href=", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(v); i++) {
+		read_page(v[i].html, strlen(v[i].html), 1);
+		assert_string_equal(urls.p, v[i].urls);
+	}
+}
+
+static void
+found(void *arg, struct str url)
+{
+	put_url(arg, url);
+}
+
+static void
+urls_in_text(void **state)
+{
+	static const struct { const char *text, *urls; } v[] = {
+		{ "See http://a.example/b.", "http://a.example/b|" },
+		{ "(https://a.example/b_(c)) HTTP://B.example,", "https://a.example/b_(c)|HTTP://B.example|" },
+		{ "<http://a.example/>\"ftp://b.example\"", "http://a.example/|ftp://b.example|" },
+		{ "www.a.example, xwww.b.example me@www.c.example", "www.a.example|" },
+		{ "xhttp://a.example", "http://a.example|" },
+		{ "http:// www. ://x gopher://a.example", "" },
+		{ "http://a.example/?u=http://b.example/", "http://a.example/?u=http://b.example/|" },
+		{ "http://\xc3\xa4.example/\xe2\x80\xa6", "http://\xc3\xa4.example/\xe2\x80\xa6|" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(v); i++) {
+		urls.n = 0;
+		strbuf_puts(&urls, "");
+		url_scan(str_of(v[i].text), found, NULL);
+		if (strcmp(urls.p, v[i].urls) != 0)
+			fail_msg("in '%s' stands '%s'", v[i].text, urls.p);
+	}
+}
+
+static void
+where_they_lead(void **state)
+{
+	static const struct { const char *url, *host, *domain; } v[] = {
+		{ "http://www.Example.CO.uk:80/x", "www.example.co.uk", "example.co.uk" },
+		{ "https://good.example@evil.example.org/", "evil.example.org", "example.org" },
+		{ "http://good.example\\@evil.example.org/", "good.example", "good.example" },
+		{ "http:\\\\evil.example\\x", "evil.example", "evil.example" },
+		{ "https:///evil.example", "evil.example", "evil.example" },
+		{ "//evil.example/x", "evil.example", "evil.example" },
+		{ "www.a.b.example", "www.a.b.example", "b.example" },
+		{ "http://ev%69l.example./", "evil.example", "evil.example" },
+		{ "http://e\tvil.example?x@good.example", "evil.example", "evil.example" },
+		{ "http://b\xc3\xbc" "cher.example/", "xn--bcher-kva.example", "xn--bcher-kva.example" },
+		{ "http://192.0.2.1/", "192.0.2.1", "192.0.2.1" },
+		{ "http://0x7f000001/", "127.0.0.1", "127.0.0.1" },
+		{ "http://0300.1/", "192.0.0.1", "192.0.0.1" },
+		{ "http://[2001:DB8::1]:8080/", "2001:db8::1", "2001:db8::1" },
+		{ "http://[]/", NULL, NULL },
+		{ "http://[evil.example]/", NULL, NULL },
+		{ "http://localhost/", "localhost", "localhost" },
+		{ "http://co.uk/", "co.uk", "co.uk" },
+		{ "mailto:bob@a.example?subject=x@y", "a.example", "a.example" },
+		{ "mailto:bob", NULL, NULL },
+		{ "cid:part1@a.example", NULL, NULL },
+		{ "data:text/html,http://a.example", NULL, NULL },
+		{ "/relative/x", NULL, NULL },
+		{ "http://", NULL, NULL },
+		{ "http://%00.example/", NULL, NULL },
+		{ "http://a b/", NULL, NULL },
+	};
+	struct arena *a = arena_new(0);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(v); i++) {
+		struct str host = url_host(a, str_of(v[i].url));
+
+		if (v[i].host == NULL) {
+			assert_null(host.p);
+			continue;
+		}
+		if (host.p == NULL || !str_eq(host, str_of(v[i].host)))
+			fail_msg("%s leads to '" STR_FMT "'", v[i].url, STR_ARG(host));
+		assert_true(str_eq(url_domain(a, host), str_of(v[i].domain)));
+	}
+	arena_free(a);
+}
+
+/* Time is linear, and memory constant, whatever is sent. */
+static void
+stays_fast(void **state)
+{
+	static const char *const units[] = { "<", "<!--", "&", "&a", "<a href=", "</", "<script>", "http://", "www.", "(((" };
+	struct strbuf b = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(units); i++) {
+		b.n = 0;
+		while (b.n < 1000000)
+			strbuf_puts(&b, units[i]);
+		read_page(b.p, b.n, SIZE_MAX);
+		urls.n = 0;
+		url_scan(strbuf_slice(&b), found, NULL);
+	}
+	strbuf_free(&b);
+	strbuf_free(&text);
+	strbuf_free(&urls);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_seen),
+		cmocka_unit_test(what_it_links_to),
+		cmocka_unit_test(urls_in_text),
+		cmocka_unit_test(where_they_lead),
+		cmocka_unit_test(stays_fast),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,296 @@
+/*
+ * test_mime.c - messages decoded: parts, texts, names, defects, limits.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "filter/message.h"
+#include "filter/mime.h"
+#include "rules/arena.h"
+
+#define COUNT(a)	(sizeof(a) / sizeof(*(a)))
+
+static struct mime_options
+options(void)
+{
+	return (struct mime_options){ .want = F_TEXT | F_HTML | F_URLS | F_ARCHIVE, .text = 1 << 20,
+	    .depth = 20, .parts = 1000, .urls = 1000, .entries = 1000, .nested = 2, .ratio = 200 };
+}
+
+static const struct content *
+decode(struct arena *a, struct str text, const struct mime_options *o, size_t piece)
+{
+	struct mime *m = mime_new(a, o);
+	struct message_file f;
+
+	assert_non_null(m);
+	assert_int_equal(message_split(a, text, &f), 0);
+	for (size_t i = 0; i < f.nfields; i++)
+		mime_field(m, f.fields[i].name, f.fields[i].raw);
+	for (size_t i = 0, n; i < f.body.n; i += n) {
+		n = f.body.n - i < piece ? f.body.n - i : piece;
+		mime_feed(m, (struct str){ f.body.p + i, n });
+	}
+	return mime_end(m);
+}
+
+/* Everything that was found, on one line. */
+static const char *
+describe(const struct content *c)
+{
+	static struct strbuf out;
+
+	out.n = 0;
+	strbuf_puts(&out, "");
+	for (size_t i = 0; i < c->ntexts; i++)
+		strbuf_printf(&out, "[" STR_FMT "]", STR_ARG(c->texts[i]));
+	for (size_t i = 0; i < c->nattachments; i++) {
+		const struct attachment *a = &c->attachments[i];
+
+		strbuf_printf(&out, "{" STR_FMT " %d", STR_ARG(a->type), (int)a->size);
+		for (size_t k = 0; k < a->nnames; k++)
+			strbuf_printf(&out, " " STR_FMT, STR_ARG(a->names[k].s));
+		strbuf_puts(&out, a->encrypted ? " encrypted}" : "}");
+	}
+	for (size_t i = 0; i < c->narchive_names; i++)
+		strbuf_printf(&out, "<" STR_FMT ">", STR_ARG(c->archive_names[i]));
+	for (int d = 0; d < DEFECTS; d++)
+		if ((c->defects & DEFECT_BIT(d)) != 0)
+			strbuf_printf(&out, " %s", type_of(T_DEFECT)->words[d]);
+	if (c->cut || c->texts_cut || c->urls_cut || c->names_cut)
+		strbuf_puts(&out, " cut");
+	return out.p;
+}
+
+struct sample {
+	const char *message, *found;
+};
+
+static void
+check(const struct sample *v, size_t n)
+{
+	static const size_t pieces[] = { SIZE_MAX, 1, 5 };
+	struct mime_options o = options();
+
+	for (size_t i = 0; i < n * COUNT(pieces); i++) {
+		struct arena *a = arena_new(0);
+		const struct content *c = decode(a, str_of(v[i % n].message), &o, pieces[i / n]);
+		const char *got;
+
+		assert_non_null(c);
+		got = describe(c);
+		if (strcmp(got, v[i % n].found) != 0)
+			fail_msg("%s\n-- is %s\n-- not %s", v[i % n].message, got, v[i % n].found);
+		arena_free(a);
+	}
+}
+
+#define MIXED	"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+
+static void
+parts(void **state)
+{
+	static const struct sample v[] = {
+		{ "Subject: x\r\n\r\nHello\r\nworld\r\n", "[Hello\nworld\n]" },
+		{ "Subject: x\r\n\r\n", "[]" },
+		{ MIXED "before\r\n--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n\r\n--b--\r\nafter\r\n", "[one][two\n]" },
+		{ MIXED "--b  \r\n\r\none\r\n--b-- \r\n", "[one]" },
+		{ MIXED "--b\n\none\n--b--\n", "[one]" },
+		/* Neither is a boundary. */
+		{ MIXED "--b\r\n\r\n--bc\r\n --b\r\n--b--x\r\n--b--\r\n", "[--bc\n --b\n--b--x]" },
+		{ MIXED "--b\r\nContent-Type: multipart/alternative; boundary=\"b b\"\r\n\r\n"
+		  "--b b\r\n\r\nin\r\n--b b--\r\n--b\r\n\r\nout\r\n--b--\r\n", "[in][out]" },
+		/* The outer one ends what was left open inside. */
+		{ MIXED "--b\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n\r\nin\r\n--b\r\n\r\nout\r\n--b--\r\n",
+		  "[in][out] unclosed" },
+		{ MIXED "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: i\r\nContent-Type: text/plain\r\n\r\nin\r\n--b--\r\n",
+		  "[in]{message/rfc822 42}" },
+		{ "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: i\r\n\r\nin\r\n--b--\r\n",
+		  "[in]{message/rfc822 16}" },
+		{ "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nU3ViamVjdDogeA0KDQpoaQ==\r\n",
+		  "[hi]{message/rfc822 16}" },
+		{ MIXED "--b\r\nContent-Type: message/delivery-status\r\n\r\nStatus: 5.0.0\r\n--b--\r\n",
+		  "[Status: 5.0.0]{message/delivery-status 13}" },
+		{ MIXED "--b\r\nContent-Disposition: attachment\r\n\r\nhidden\r\n--b--\r\n", "{text/plain 6}" },
+		{ MIXED "--b\r\nContent-Type: text/plain; name=a.txt\r\n\r\nshown\r\n--b--\r\n", "[shown]{text/plain 5 a.txt}" },
+	};
+
+	(void)state;
+	check(v, COUNT(v));
+}
+
+static void
+broken_structure(void **state)
+{
+	static const struct sample v[] = {
+		{ MIXED "--b\r\n\r\none\r\n", "[one\n] unclosed" },
+		{ MIXED "text\r\n", "[text\n] no-boundary" },
+		{ MIXED "text\r\n--b--\r\n", "[text] no-boundary" },
+		{ "Content-Type: multipart/mixed\r\n\r\n--b\r\n\r\none\r\n", "[--b\n\none\n] no-boundary" },
+		{ MIXED "--b\r\nno field\r\n--b--\r\n", "[no field] header" },
+		{ MIXED "--b\r\nContent-Type: text/html", " header unclosed" },
+		{ "Content-Type: text/html\r\nContent-Type: text/plain\r\n\r\na<b>b\r\n", "[ab] repeated-field" },
+		{ "Content-Type: nonsense\r\n\r\na\r\n", "[a\n] content-type" },
+		{ "Content-Type: text/plain; charset=\"utf-8\r\n\r\na\r\n", "[a\n] parameter" },
+		{ "Content-Transfer-Encoding: rot13\r\n\r\na\r\n", "[a\n] encoding" },
+		{ "Content-Type: text/plain; charset=klingon\r\n\r\na\xe4\r\n", "[a\xef\xbf\xbd\n] charset" },
+		{ "Content-Type: text/plain; charset=utf-8\r\n\r\na\xe4\r\n", "[a\xef\xbf\xbd\n] charset" },
+		{ "Subject: x\r\n\r\na\xc3\xa4\r\n", "[a\xc3\xa4\n]" },
+	};
+
+	(void)state;
+	check(v, COUNT(v));
+}
+
+#define ENC(e)	"Content-Transfer-Encoding: " e "\r\n\r\n"
+
+static void
+encodings(void **state)
+{
+	static const struct sample v[] = {
+		{ ENC("base64") "SGVs\r\nbG8=\r\n", "[Hello]" },
+		{ ENC("BASE64 ") "SGVsbG8\r\n", "[Hello] base64" },
+		{ ENC("base64") "SGV*sbG8=\r\n", "[Hello] base64" },
+		/* Two in one, as some programs write them: all of it counts. */
+		{ ENC("base64") "SGVsbG8=SGVsbG8=\r\n", "[HelloHello] base64" },
+		{ ENC("quoted-printable") "H=C3=A4 =\r\nx \t\r\ny=3D\r\n", "[H\xc3\xa4 x\ny=\n]" },
+		{ ENC("quoted-printable") "a=\r\n\r\nb=20\r\n=", "[a\nb \n]" },
+		{ ENC("quoted-printable") "a=zb=4", "[a=zb=4] quoted-printable" },
+		{ ENC("quoted-printable") "a= \r\nb", "[ab]" },
+		{ ENC("x-uuencode") "begin 644 x\r\n%2&5L;&\\ \r\n`\r\nend\r\n", "[Hello]" },
+		{ ENC("x-uuencode") "begin 644 x\r\n%2&5L;&\\ \r\nend\r\n", "[Hello]" },
+		{ "Content-Type: text/plain; charset=iso-8859-1\r\n" ENC("8bit") "\xe4\x80\r\n",
+		  "[\xc3\xa4\xe2\x82\xac\n]" },
+		{ "Content-Type: text/plain; charset=UTF-16LE\r\n" ENC("base64") "aABpAA0ACgA=\r\n", "[hi\n]" },
+		{ "Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B$3\x1b(B\r\n", "[\xe3\x81\x93\n]" },
+		{ "Content-Type: text/html\r\n\r\n<meta charset=windows-1251>\xcf\r\n", "[\xd0\x9f]" },
+	};
+
+	(void)state;
+	check(v, COUNT(v));
+}
+
+#define FILE_NAMED(f)	MIXED "--b\r\nContent-Type: a/b\r\nContent-Disposition: attachment; " f "\r\n\r\n\r\n--b--\r\n"
+
+static void
+names(void **state)
+{
+	static const struct sample v[] = {
+		{ FILE_NAMED("filename=x.exe"), "{a/b 0 x.exe}" },
+		{ FILE_NAMED("filename=\"a \\\"b\\\" c.exe\""), "{a/b 0 a \"b\" c.exe}" },
+		{ FILE_NAMED("filename=a b.exe; x=y"), "{a/b 0 a b.exe}" },
+		{ FILE_NAMED("filename=\"C:\\temp\\x.exe\""), "{a/b 0 C:\\temp\\x.exe}" },
+		{ FILE_NAMED("filename=\"=?utf-8?b?w6QuZXhl?=\""), "{a/b 0 \xc3\xa4.exe}" },
+		{ FILE_NAMED("filename*=utf-8''%c3%a4%20b.exe"), "{a/b 0 \xc3\xa4 b.exe}" },
+		{ FILE_NAMED("filename*=iso-8859-1'de'%e4.exe"), "{a/b 0 \xc3\xa4.exe}" },
+		{ FILE_NAMED("filename*0=\"a.\"; filename*1=exe"), "{a/b 0 a.exe}" },
+		{ FILE_NAMED("filename*1=exe; filename*0*=utf-8''%c3%a4."), "{a/b 0 \xc3\xa4.exe}" },
+		/* Which of them is shown depends on the program. */
+		{ FILE_NAMED("filename=a.txt; filename*=utf-8''a.exe"), "{a/b 0 a.exe a.txt}" },
+		{ MIXED "--b\r\nContent-Type: a/b; name=x.exe\r\nContent-Disposition: attachment; filename=x.txt\r\n\r\n--b--\r\n",
+		  "{a/b 0 x.txt x.exe}" },
+		{ FILE_NAMED("filename=\"a\x01\r\n\tb.exe\""), "{a/b 0 a\x01\tb.exe}" },
+		{ FILE_NAMED("FILENAME=x; filename=y"), "{a/b 0 x}" },
+		{ MIXED "--b\r\nContent-Type: image/png\r\n\r\n123\r\n--b--\r\n", "{image/png 3}" },
+		{ MIXED "--b\r\nContent-Type: IMAGE / Png name=\"x.png\"\r\n\r\n\r\n--b--\r\n", "{image/png 0 x.png} parameter" },
+	};
+
+	(void)state;
+	check(v, COUNT(v));
+}
+
+/* Each limit cuts, and tells that it did. */
+static void
+limits(void **state)
+{
+	static const char nested[] = MIXED "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nin\r\n--c--\r\n--b--\r\n";
+	struct arena *a = arena_new(0);
+	struct mime_options o = options();
+
+	(void)state;
+	o.depth = 1;
+	assert_string_equal(describe(decode(a, str_of(nested), &o, 9)), "[--c\n\nin\n--c--] too-deep cut");
+	o = options();
+	o.parts = 2;
+	assert_string_equal(describe(decode(a, str_of(nested), &o, 9)), " unclosed too-many-parts cut");
+	o = options();
+	o.text = 3;
+	assert_string_equal(describe(decode(a, STR("\r\nab\xc3\xa4\r\n"), &o, 99)), "[ab] cut");
+	o = options();
+	o.urls = 1;
+	assert_string_equal(describe(decode(a, STR("\r\nhttp://a.example/ http://b.example/\r\n"), &o, 99)),
+	    "[http://a.example/ http://b.example/\n] cut");
+	arena_free(a);
+}
+
+/* What rules can't ask for isn't kept. */
+static void
+keeps_what_is_wanted(void **state)
+{
+	static const char text[] = "Content-Type: text/html\r\n\r\n<p>x http://a.example/\r\n";
+	struct arena *a = arena_new(0);
+	struct mime_options o = options();
+	const struct content *c;
+
+	(void)state;
+	o.want = F_HTML;
+	c = decode(a, str_of(text), &o, 7);
+	assert_int_equal(c->ntexts + c->nurls, 0);
+	assert_int_equal(c->nhtmls, 1);
+	o.want = F_URLS;
+	c = decode(a, str_of(text), &o, 7);
+	assert_int_equal(c->ntexts + c->nhtmls, 0);
+	assert_int_equal(c->nurls, 1);
+	o.want = 0;
+	c = decode(a, str_of(text), &o, 7);
+	assert_int_equal(c->ntexts + c->nhtmls + c->nurls, 0);
+	arena_free(a);
+}
+
+/* A message can't make itself larger: a hundred thousand parts, levels, blanks. */
+static void
+stays_small(void **state)
+{
+	struct mime_options o = options();
+	struct strbuf b = { 0 };
+	struct arena *a = arena_new(0);
+	const struct content *c;
+
+	(void)state;
+	strbuf_puts(&b, MIXED);
+	for (int i = 0; i < 100000; i++)
+		strbuf_puts(&b, "--b\r\nContent-Type: a/b\r\n\r\n");
+	c = decode(a, strbuf_slice(&b), &o, 65535);
+	assert_int_equal(c->nattachments, 999);
+	assert_true(c->cut);
+	assert_true(arena_size(a) < 200 * 1024);
+	b.n = 0;
+	arena_reset(a);
+	for (int i = 0; i < 5000; i++)
+		strbuf_puts(&b, "Content-Type: message/rfc822\r\n\r\n");
+	c = decode(a, strbuf_slice(&b), &o, 65535);
+	assert_int_equal(c->nattachments, 21);
+	assert_true(c->cut && (c->defects & DEFECT_BIT(DEFECT_TOO_DEEP)) != 0);
+	strbuf_free(&b);
+	arena_free(a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parts),
+		cmocka_unit_test(broken_structure),
+		cmocka_unit_test(encodings),
+		cmocka_unit_test(names),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(keeps_what_is_wanted),
+		cmocka_unit_test(stays_small),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

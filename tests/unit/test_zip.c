@@ -1,0 +1,228 @@
+/*
+ * test_zip.c - names in ZIP archives: nested, encrypted, hidden, broken.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "filter/mime_int.h"
+
+#define COUNT(a)	(sizeof(a) / sizeof(*(a)))
+
+/* ---- Archives as programs write them ---- */
+
+struct archive {
+	struct strbuf	files, directory;
+	unsigned	n;
+};
+
+static void
+le(struct strbuf *b, uint64_t v, int octets)
+{
+	for (; octets > 0; octets--, v >>= 8)
+		strbuf_putc(b, (char)(v & 0xff));
+}
+
+static void
+header(struct strbuf *b, unsigned flags, unsigned method, size_t packed, size_t size, size_t name, size_t extra)
+{
+	le(b, 20, 2);
+	le(b, flags, 2);
+	le(b, method, 2);
+	le(b, 0, 8);
+	le(b, packed, 4);
+	le(b, size, 4);
+	le(b, name, 2);
+	le(b, extra, 2);
+}
+
+static struct strbuf
+deflated(struct str s)
+{
+	struct strbuf out = { 0 };
+	z_stream z = { 0 };
+	unsigned char *buf = malloc(s.n + 100);
+
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_in = (unsigned char *)(uintptr_t)s.p;
+	z.avail_in = (unsigned)s.n;
+	z.next_out = buf;
+	z.avail_out = (unsigned)s.n + 100;
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	strbuf_add(&out, buf, z.total_out);
+	deflateEnd(&z);
+	free(buf);
+	return out;
+}
+
+/* in: the name before the file; out: the one in the directory. */
+static void
+add(struct archive *a, const char *in, const char *out, unsigned flags, unsigned method, struct str data)
+{
+	struct strbuf d = { 0 };
+
+	if (method == 8)
+		d = deflated(data);
+	else
+		strbuf_str(&d, data);
+	strbuf_puts(&a->files, "PK\3\4");
+	header(&a->files, flags, method, d.n, data.n, strlen(in), 3);
+	strbuf_puts(&a->files, in);
+	strbuf_puts(&a->files, "xyz");
+	strbuf_str(&a->files, strbuf_slice(&d));
+	strbuf_puts(&a->directory, "PK\1\2");
+	le(&a->directory, 20, 2);
+	header(&a->directory, flags, method, d.n, data.n, strlen(out), 0);
+	le(&a->directory, 0, 14);
+	strbuf_puts(&a->directory, out);
+	a->n++;
+	strbuf_free(&d);
+}
+
+static struct strbuf
+finish(struct archive *a)
+{
+	strbuf_str(&a->files, strbuf_slice(&a->directory));
+	strbuf_puts(&a->files, "PK\5\6");
+	le(&a->files, 0, 4);
+	le(&a->files, a->n, 2);
+	le(&a->files, a->n, 2);
+	le(&a->files, 0, 10);
+	strbuf_free(&a->directory);
+	return a->files;
+}
+
+static struct strbuf
+one(const char *name, unsigned flags, unsigned method, struct str data)
+{
+	struct archive a = { .n = 0 };
+
+	add(&a, name, name, flags, method, data);
+	return finish(&a);
+}
+
+/* ---- What is found ---- */
+
+static void
+put_name(void *arg, struct str raw, bool utf8, bool central)
+{
+	(void)utf8;
+	strbuf_printf(arg, "%s" STR_FMT " ", central ? "*" : "", STR_ARG(raw));
+}
+
+static const char *
+scan(struct str s, uint64_t nested)
+{
+	static struct strbuf out, first;
+	static const size_t pieces[] = { SIZE_MAX, 1, 3, 100 };
+
+	for (size_t k = 0; k < COUNT(pieces); k++) {
+		struct zip_sinks z = { .name = put_name, .arg = &out, .nested = nested, .ratio = 100 };
+		struct zip *zip = zip_new(&z);
+
+		out.n = 0;
+		strbuf_puts(&out, "");
+		for (size_t i = 0, n; i < s.n; i += n) {
+			n = s.n - i < pieces[k] ? s.n - i : pieces[k];
+			zip_feed(zip, s.p + i, n);
+		}
+		zip_end(zip);
+		zip_free(zip);
+		strbuf_printf(&out, "%s%s%s%s", z.encrypted ? "encrypted " : "", z.broken ? "broken " : "",
+		    z.bomb ? "bomb " : "", z.cut ? "cut " : "");
+		if (k == 0) {
+			first.n = 0;
+			strbuf_puts(&first, out.p);
+		}
+		assert_string_equal(out.p, first.p);
+	}
+	return out.p;
+}
+
+static void
+found(struct strbuf archive, uint64_t nested, const char *names)
+{
+	assert_string_equal(scan(strbuf_slice(&archive), nested), names);
+	strbuf_free(&archive);
+}
+
+static void
+plain(void **state)
+{
+	struct archive two = { .n = 0 }, none = { .n = 0 };
+
+	(void)state;
+	found(one("a.exe", 0, 0, STR("MZ")), 2, "a.exe *a.exe ");
+	found(one("b/c.js", 0, 8, STR("alert(1) alert(1)")), 2, "b/c.js *b/c.js ");
+	found(one("folder/", 0, 0, STR("")), 2, "");
+	found(finish(&none), 2, "");
+	add(&two, "a", "a", 0, 8, STR("one"));
+	add(&two, "b", "b", 0, 8, STR("two"));
+	found(finish(&two), 2, "a b *a *b ");
+	assert_string_equal(scan(STR("PK is no archive, PK\3\4 neither"), 2), "");
+}
+
+static void
+nested(void **state)
+{
+	struct strbuf inner = one("x.exe", 0, 8, STR("MZ"));
+	struct strbuf middle = one("inner.zip", 0, 8, strbuf_slice(&inner));
+
+	(void)state;
+	found(one("middle.zip", 0, 8, strbuf_slice(&middle)), 2,
+	    "middle.zip inner.zip x.exe *x.exe *inner.zip *middle.zip ");
+	found(one("middle.zip", 0, 8, strbuf_slice(&middle)), 1,
+	    "middle.zip inner.zip *inner.zip *middle.zip cut ");
+	found(one("middle.zip", 0, 8, strbuf_slice(&middle)), 0, "middle.zip *middle.zip cut ");
+	/* Stored ones stand there in the open. */
+	found(one("s.zip", 0, 0, strbuf_slice(&inner)), 0, "s.zip x.exe *x.exe *s.zip ");
+	strbuf_free(&inner);
+	strbuf_free(&middle);
+}
+
+static void
+odd(void **state)
+{
+	struct archive two_names = { .n = 0 };
+	struct strbuf a = one("a.txt", 0, 8, STR("text"));
+	struct strbuf sfx = { 0 }, hidden = { 0 }, big = { 0 };
+
+	(void)state;
+	found(one("a.doc", 1, 8, STR("secret")), 2, "a.doc *a.doc encrypted ");
+	add(&two_names, "a.txt", "a.exe", 0, 0, STR("x"));
+	found(finish(&two_names), 2, "a.txt *a.exe ");
+	assert_string_equal(scan((struct str){ a.p, a.n - 60 }, 2), "a.txt broken ");
+	strbuf_puts(&sfx, "MZ program");
+	strbuf_str(&sfx, strbuf_slice(&a));
+	found(sfx, 2, "a.txt *a.txt ");
+	/* A name that holds another header: both are told. */
+	strbuf_puts(&hidden, "PK\3\4");
+	header(&hidden, 0, 0, 0, 0, 200, 0);
+	strbuf_puts(&hidden, "seen");
+	strbuf_str(&hidden, strbuf_slice(&a));
+	found(hidden, 2, "seen a.txt *a.txt broken ");
+	/* Ten megabytes of nothing. */
+	strbuf_puts(&big, "PK\3\4");
+	while (big.n < 10 << 20)
+		strbuf_add(&big, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+	found(one("bomb.zip", 0, 8, strbuf_slice(&big)), 2, "bomb.zip *bomb.zip bomb cut ");
+	strbuf_free(&big);
+	strbuf_free(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plain),
+		cmocka_unit_test(nested),
+		cmocka_unit_test(odd),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
