@@ -113,6 +113,22 @@ decoded_is(struct work *w, struct str value, struct str text)
 	return d != NULL && str_eq(*d, text);
 }
 
+/*
+ * Blanks between encoded words are lost (RFC 2047, 6.2), so that one goes into
+ * the word, as the `_` of its Q encoding.
+ */
+static struct str
+tag_and_value(struct work *w, struct str tag, struct str value)
+{
+	struct str plain = message_encode(w->a, tag);
+	bool word = plain.n > 2 && str_iends(plain, STR("?=")) && !str_eq(plain, tag);
+
+	if (value.n == 0 || plain.p == NULL)
+		return plain;
+	return str_printf(w->a, STR_FMT "%s " STR_FMT, (int)(word ? plain.n - 2 : plain.n),
+	    plain.p, word ? "_?=" : "", STR_ARG(value));
+}
+
 static void
 tag_subject(struct work *w, struct str tag)
 {
@@ -128,9 +144,7 @@ tag_subject(struct work *w, struct str tag)
 		any = true;
 		if ((d = message_decode(w->a, f->value)) != NULL && str_find(*d, tag) >= 0)
 			continue;
-		f->value = str_printf(w->a, STR_FMT "%s" STR_FMT,
-		    STR_ARG(message_encode(w->a, tag)), f->value.n > 0 ? " " : "",
-		    STR_ARG(f->value));
+		f->value = tag_and_value(w, tag, f->value);
 		f->changed = true;
 	}
 	if (!any)
@@ -213,6 +227,15 @@ authserv_id(const struct session *s)
 	return id.n > 0 ? id : s->sv->hostname;
 }
 
+/* Kept past header-limit, and only its beginning: it could claim anything. */
+static bool
+is_cut(const struct work *w, size_t i)
+{
+	const struct mail *m = &w->s->mail;
+
+	return m->headers_cut && i < m->nheaders && m->headers[i].raw.n >= LATE_OCTETS;
+}
+
 static void
 remove_forged(struct work *w)
 {
@@ -221,7 +244,7 @@ remove_forged(struct work *w)
 	number_fields(w, STR("Authentication-Results"));
 	for (size_t i = 0; i < w->n; i++)
 		if (live(&w->f[i], STR("Authentication-Results")) &&
-		    authres_claims(w->f[i].value, id))
+		    (is_cut(w, i) || authres_claims(w->f[i].value, id)))
 			w->f[i].removed = true;
 }
 
@@ -241,26 +264,47 @@ tell_fields(struct work *w)
 			tell(w, (struct change){ CHANGE_APPEND, w->f[i].name, w->f[i].value, 0 });
 }
 
-/* Recipients and sender: the last sender wins, nobody is added or removed twice. */
+static bool
+has_edit(const struct plan *p, size_t n, enum edit_kind kind, struct str path)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p->edits[i].kind == kind && str_ieq(p->edits[i].value, path))
+			return true;
+	return false;
+}
+
+static bool
+is_recipient(const struct mail *m, struct str path)
+{
+	for (size_t i = 0; i < m->nrcpts; i++)
+		if (m->rcpts[i]->state == RCPT_OPEN && str_ieq(m->rcpts[i]->path, path))
+			return true;
+	return false;
+}
+
+/*
+ * Who is added by one recipient's reading stays, whatever another's does with
+ * the same address: told is only who is to go for good and who is new, so that
+ * the order in which the MTA does it can lose nobody.  The last sender wins.
+ */
 static void
 tell_envelope(struct work *w, const struct plan *p)
 {
+	const struct mail *m = &w->s->mail;
 	struct str sender = STR_NONE;
 
 	for (size_t i = 0; i < p->nedits; i++) {
 		const struct edit *e = &p->edits[i];
-		bool seen = false;
 
 		if (e->kind == EDIT_SET_SENDER)
 			sender = e->value;
-		if (e->kind != EDIT_ADD_RCPT && e->kind != EDIT_REMOVE_RCPT)
+		if (has_edit(p, i, e->kind, e->value))
 			continue;
-		for (size_t j = 0; j < i; j++)
-			seen |= p->edits[j].kind == e->kind && str_ieq(p->edits[j].value, e->value);
-		if (!seen)
-			tell(w, (struct change){
-			    e->kind == EDIT_ADD_RCPT ? CHANGE_ADD_RCPT : CHANGE_REMOVE_RCPT,
-			    STR_NONE, e->value, 0 });
+		if (e->kind == EDIT_REMOVE_RCPT && is_recipient(m, e->value) &&
+		    !has_edit(p, p->nedits, EDIT_ADD_RCPT, e->value))
+			tell(w, (struct change){ CHANGE_REMOVE_RCPT, STR_NONE, e->value, 0 });
+		if (e->kind == EDIT_ADD_RCPT && !is_recipient(m, e->value))
+			tell(w, (struct change){ CHANGE_ADD_RCPT, STR_NONE, e->value, 0 });
 	}
 	if (sender.p != NULL)
 		tell(w, (struct change){ CHANGE_SENDER, STR_NONE, sender, 0 });
@@ -342,6 +386,8 @@ session_changes(struct session *s, const struct plan *p, size_t *n)
 	if (!edits && !s->authres_on && !spf)
 		return &none;
 	take_fields(&w);
+	if (w.failed)
+		return NULL;
 	if (edits)
 		play_edits(&w, p);
 	if (s->authres_on)

@@ -9,6 +9,8 @@
  */
 #include "dmarc.h"
 
+#include "rules/arena.h"
+
 static bool
 add_domain(struct dmarc_authors *out, struct str domain)
 {
@@ -55,8 +57,12 @@ dmarc_authors_read(struct mail *m, struct dmarc_authors *out)
 			continue;
 		any = true;
 		if (h->boxes == NULL &&
-		    (h->boxes = m->ops->mailboxes(m, h->raw)) == NULL)
-			return -1;
+		    (h->boxes = m->ops->mailboxes(m, h->raw)) == NULL) {
+			if (arena_failed(m->arena))
+				return -1;
+			out->wrong = "a From field is too long to read";
+			return 0;
+		}
 		if (!add_field(out, h->boxes))
 			return 0;
 	}

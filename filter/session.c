@@ -91,7 +91,7 @@ session_end_message(struct session *s)
 	s->arc_done = NULL;
 	s->st = NULL;
 	s->waited = 0;
-	s->late_octets = 0;
+	s->late_fields = 0;
 	s->failed = s->decided = false;
 	mail_reset(&s->mail);
 	strbuf_free(&s->body);
@@ -228,14 +228,17 @@ session_header(struct session *s, struct str name, struct str raw)
 		if (arc_add_field(s->arc, name, raw) == -1)
 			return -1;
 	}
-	/* Past the limit only what could be forged is kept, as much of it again. */
+	/* Past the limit only what could be forged is kept: each, so that their numbers are right. */
 	if (m->header_octets + octets > limit) {
 		m->headers_cut = true;
-		if (!ours || s->late_octets + octets > limit) {
+		if (!ours) {
 			m->header_octets += octets;
 			return 0;
 		}
-		s->late_octets += octets;
+		if (++s->late_fields > LATE_FIELDS)
+			return -1;
+		if (raw.n > LATE_OCTETS)
+			raw.n = LATE_OCTETS;
 	}
 	return mail_header(m, name, raw);
 }
@@ -291,10 +294,47 @@ session_body(struct session *s, struct str chunk)
 	return wants_body(s);
 }
 
+/* Do the edits leave the message without a recipient? */
+static bool
+leaves_nobody(const struct session *s, const struct plan *p, int *rule)
+{
+	const struct mail *m = &s->mail;
+
+	for (size_t i = 0; i < p->nedits; i++)
+		if (p->edits[i].kind == EDIT_ADD_RCPT)
+			return false;
+	for (size_t k = 0; k < m->nrcpts; k++) {
+		bool removed = false;
+
+		if (m->rcpts[k]->state != RCPT_OPEN)
+			continue;
+		for (size_t i = 0; i < p->nedits && !removed; i++)
+			if (p->edits[i].kind == EDIT_REMOVE_RCPT &&
+			    str_ieq(p->edits[i].value, m->rcpts[k]->path)) {
+				*rule = p->edits[i].rule;
+				removed = true;
+			}
+		if (!removed)
+			return false;
+	}
+	return true;
+}
+
 const struct plan *
 session_end(struct session *s)
 {
+	const struct plan *p;
+	int rule = -1;
+
 	if ((s->facts & F_RAWBODY) != 0 && s->mail.body == NULL)
 		s->mail.body = &s->body;
-	return advance(s, S_MESSAGE);
+	p = advance(s, S_MESSAGE);
+	if (p == NULL || p->nedits == 0 || !leaves_nobody(s, p, &rule))
+		return p;
+	/* What nobody is to get is discarded, and said so. */
+	s->plan = *p;
+	s->plan.verdict = V_DISCARD;
+	s->plan.rule = rule;
+	s->plan.nedits = 0;
+	return &s->plan;
 }

@@ -51,13 +51,24 @@ spf_query_of(const struct session *s, enum spf_identity id)
 	return q;
 }
 
+/*
+ * Is there a name to check?  A client may leave HELO out where the MTA lets it:
+ * then the sender is checked all the same, and <> has no name (RFC 7208, 2.3 and 2.4).
+ */
+static bool
+has_identity(const struct mail *m, enum spf_identity id)
+{
+	return m->has_ip && (m->helo_raw.p != NULL ||
+	    (id == SPF_MAILFROM && m->sender.text.n > 0));
+}
+
 static void
 begin_spf(struct session *s, enum spf_identity id)
 {
 	struct spf_asked *a = &s->spf[id];
 	struct spf_query q;
 
-	if (a->job != NULL || !s->mail.has_ip || s->mail.helo_raw.p == NULL)
+	if (a->job != NULL || !has_identity(&s->mail, id))
 		return;
 	q = spf_query_of(s, id);
 	if ((a->job = spf_begin(s->sv->spf, s->sv->resolver, &q)) == NULL)
@@ -74,7 +85,7 @@ ask_spf(struct mail *m, enum spf_identity id)
 
 	if (a->answer != NULL)
 		return a->answer;
-	if (!m->has_ip || m->helo_raw.p == NULL)
+	if (!has_identity(m, id))
 		return &none;
 	begin_spf(s, id);
 	if (a->job == NULL || (!m->may_wait && !spf_is_done(a->job)))

@@ -14,6 +14,10 @@ struct spf_asked {
 	const struct spf_answer *answer;	/* the job's */
 };
 
+/* Authentication-Results past header-limit: so many, and so much of each. */
+#define LATE_FIELDS	10000
+#define LATE_OCTETS	4096
+
 struct session {
 	struct ruleset	*rs;
 	const struct services *sv;
@@ -38,7 +42,7 @@ struct session {
 
 	bool		 authres_on, authres_auto, authres_auth;
 	unsigned	 authres_methods;
-	size_t		 late_octets;		/* of fields kept past header-limit */
+	size_t		 late_fields;		/* kept past header-limit */
 	struct strbuf	 body;
 	struct mime	*mime;			/* the body is being decoded */
 	const struct content *content;

@@ -182,6 +182,13 @@ struct score_range eval_score(struct rules_state *st, struct reading *rd, size_t
 
 /* A fact's answer, `given` first; FACT_PENDING before its stage. */
 enum fact_status eval_fact(struct rules_state *st, const struct fact_ref *ref, struct answer *out);
+/* ---- notes.c, edits.c ---- */
+
+/* Fills in the plan's notes and scores: of one reading, or (NULL) of all recipients that are left. */
+void plan_notes(struct rules_state *st, struct reading *only);
+/* Fills in the plan's edits: of all recipients that are left. */
+void plan_edits(struct rules_state *st);
+
 /* ---- guard.c ---- */
 
 /* Finds the guards of a compiled program; 0, or -1 without memory. */

@@ -76,238 +76,6 @@ say(struct rules_state *st, const struct reading *rd)
 	plan->reason = rd->reason;
 }
 
-/* ---- Notes for the log ---- */
-
-static void
-add_note(struct rules_state *st, size_t *cap, struct note note)
-{
-	struct plan *plan = &st->plan;
-	struct note *v = (struct note *)(uintptr_t)plan->notes;
-
-	if (note.text.p == NULL)
-		return;		/* memory: the line is lost, the message isn't */
-	if (plan->nnotes == *cap) {
-		if ((v = arena_array(st->m->arena, *cap + 16, sizeof(*v))) == NULL)
-			return;
-		if (plan->nnotes > 0)
-			memcpy(v, plan->notes, plan->nnotes * sizeof(*v));
-		*cap += 16;
-		plan->notes = v;
-	}
-	v[plan->nnotes++] = note;
-}
-
-static struct str
-printed_action(struct rules_state *st, const struct action *a)
-{
-	struct strbuf b = { 0 };
-	struct str s = STR_NONE;
-	struct action plain = *a;
-
-	plain.would = false;
-	plain.next = NULL;
-	print_action(&plain, &b);
-	if (!b.failed && b.p != NULL)
-		s = str_dup(st->m->arena, strbuf_slice(&b));
-	strbuf_free(&b);
-	return s;
-}
-
-static void
-note_error(struct rules_state *st, struct reading *rd, size_t i, size_t *cap)
-{
-	const struct cond *c = trace_culprit(st, rd, i);
-	struct strbuf b = { 0 };
-
-	if (c != NULL)
-		print_cond(c, &b);
-	if (!b.failed && b.p != NULL)
-		add_note(st, cap, (struct note){ .kind = NOTE_ERROR, .rule = (int)i,
-		    .text = str_dup(st->m->arena, strbuf_slice(&b)) });
-	strbuf_free(&b);
-}
-
-/* The notes of rule i as this reading saw it; false if it had none to give. */
-static bool
-note_rule(struct rules_state *st, struct reading *rd, size_t i, size_t *cap)
-{
-	const struct crule *cr = &st->rs->prog.rules[i];
-	outcome o = eval_rule(st, rd, i);
-
-	if (o == O_FALSE)
-		return false;
-	if (o_decided(o) && o != O_TRUE) {
-		note_error(st, rd, i, cap);
-		return true;
-	}
-	if (!cr->notes)
-		return false;
-	for (const struct action *a = cr->rule->actions; a != NULL; a = a->next) {
-		struct note n = { .rule = (int)i, .not_asked = o != O_TRUE };
-
-		if (!a->would && a->id != A_LOG)
-			continue;
-		n.kind = a->would ? NOTE_WOULD : NOTE_LOG;
-		if (a->would)
-			n.text = printed_action(st, a);
-		else if (n.not_asked)
-			n.text = STR("");
-		else
-			n.text = text_expand(st, rd, i, a->text, TEXT_LOG);
-		add_note(st, cap, n);
-	}
-	return true;
-}
-
-/* Rule i's notes, once, as the first of the readings that came to it has them. */
-static void
-note_first(struct rules_state *st, struct reading *only, size_t i, size_t *cap)
-{
-	struct reading *rd = only != NULL ? only : st->readings;
-
-	for (; rd != NULL; rd = only != NULL ? NULL : rd->next)
-		if ((only != NULL || rd->r->state == RCPT_OPEN) && i < rd->end &&
-		    note_rule(st, rd, i, cap))
-			return;
-}
-
-/* Of one reading, or (NULL) of all recipients that are left. */
-static void
-collect_notes(struct rules_state *st, struct reading *only)
-{
-	const struct program *p = &st->rs->prog;
-	size_t cap = 0, end = only != NULL ? only->end : 0;
-
-	st->plan.has_score = p->scorers.n > 0;
-	for (struct reading *rd = st->readings; only == NULL && rd != NULL; rd = rd->next)
-		if (rd->r->state == RCPT_OPEN && rd->end > end)
-			end = rd->end;
-	st->plan.asked = p->asked[end];
-	/* Errors may be anywhere; without one, only rules with notes are looked at. */
-	if (st->erred)
-		for (size_t i = 0; i < end; i++)
-			note_first(st, only, i, &cap);
-	else
-		for (size_t k = 0; k < p->traced.n && (size_t)p->traced.v[k] < end; k++)
-			note_first(st, only, (size_t)p->traced.v[k], &cap);
-	st->plan.score = 0;
-	for (struct reading *rd = only != NULL ? only : st->readings; rd != NULL;
-	    rd = only != NULL ? NULL : rd->next)
-		if ((only != NULL || rd->r->state == RCPT_OPEN) &&
-		    (st->plan.score == 0 || rd->v.score > st->plan.score))
-			st->plan.score = rd->v.score;
-}
-
-/* ---- Edits ---- */
-
-struct edits {
-	struct rules_state *st;
-	struct edit	*v;
-	size_t		 n, cap;
-};
-
-static void
-add_edit(struct edits *e, enum edit_kind kind, struct str name, struct str value, size_t rule)
-{
-	struct edit *v;
-
-	if (value.p == NULL) {
-		e->st->failed = true;
-		return;
-	}
-	for (size_t i = 0; i < e->n; i++)
-		if (e->v[i].kind == kind && e->v[i].rule == (int)rule &&
-		    str_ieq(e->v[i].name, name) && str_eq(e->v[i].value, value))
-			return;		/* another recipient asked for the same */
-	if (e->n == e->cap) {
-		e->cap = e->cap * 2 + 8;
-		if ((v = arena_array(e->st->m->arena, e->cap, sizeof(*v))) == NULL) {
-			e->st->failed = true;
-			return;
-		}
-		if (e->n > 0)
-			memcpy(v, e->v, e->n * sizeof(*v));
-		e->v = v;
-	}
-	e->v[e->n++] = (struct edit){ kind, name, value, (int)rule };
-}
-
-static struct str
-bracketed(struct rules_state *st, struct str path)
-{
-	return str_printf(st->m->arena, "<" STR_FMT ">", STR_ARG(path));
-}
-
-static void
-edit_action(struct edits *e, struct reading *rd, size_t i, const struct action *a)
-{
-	struct rules_state *st = e->st;
-	struct str text = STR(""), path = STR_NONE;
-
-	if (a->text != NULL)
-		text = text_expand(st, rd, i, a->text, TEXT_HEADER);
-	if (a->path != NULL)
-		path = bracketed(st, a->path->text);
-	switch (a->id) {
-	case A_TAG_SUBJECT:
-		add_edit(e, EDIT_TAG_SUBJECT, STR("Subject"), text, i);
-		break;
-	case A_ADD_HEADER:
-		add_edit(e, EDIT_ADD_HEADER, a->header.text, text, i);
-		break;
-	case A_SET_HEADER:
-		add_edit(e, EDIT_SET_HEADER, a->header.text, text, i);
-		break;
-	case A_REMOVE_HEADER:
-		add_edit(e, EDIT_REMOVE_HEADER, a->header.text, text, i);
-		break;
-	case A_ADD_RCPT:
-		add_edit(e, EDIT_ADD_RCPT, STR(""), path, i);
-		break;
-	case A_REMOVE_RCPT:
-		add_edit(e, EDIT_REMOVE_RCPT, STR(""), a->path != NULL ? path : rd->r->path, i);
-		break;
-	case A_REDIRECT:
-		add_edit(e, EDIT_REMOVE_RCPT, STR(""), rd->r->path, i);
-		add_edit(e, EDIT_ADD_RCPT, STR(""), path, i);
-		break;
-	case A_SET_SENDER:
-		add_edit(e, EDIT_SET_SENDER, STR(""), path, i);
-		break;
-	default:
-		break;
-	}
-}
-
-/* In file order, for each recipient that is left and whose reading came there. */
-static void
-collect_edits(struct rules_state *st)
-{
-	const struct program *p = &st->rs->prog;
-	struct edits e = { .st = st };
-
-	for (size_t k = 0; k < p->traced.n; k++) {
-		size_t i = (size_t)p->traced.v[k];
-		const struct crule *cr = &p->rules[i];
-
-		if (!cr->edits)
-			continue;
-		for (const struct action *a = cr->rule->actions; a != NULL; a = a->next) {
-			if (a->would || (actions[a->id].flags & ACT_EDIT) == 0)
-				continue;
-			for (struct reading *rd = st->readings; rd != NULL; rd = rd->next)
-				if (rd->r->state == RCPT_OPEN && rd->v.verdict != V_DISCARD &&
-				    i < rd->end && eval_rule(st, rd, i) == O_TRUE)
-					edit_action(&e, rd, i, a);
-		}
-	}
-	for (struct reading *rd = st->readings; rd != NULL; rd = rd->next)
-		if (rd->r->state == RCPT_OPEN && rd->v.verdict == V_DISCARD)
-			add_edit(&e, EDIT_REMOVE_RCPT, STR(""), rd->r->path, (size_t)rd->v.rule);
-	st->plan.edits = e.v;
-	st->plan.nedits = e.n;
-}
-
 /* ---- All recipients together ---- */
 
 static int
@@ -432,7 +200,7 @@ advance_envelope(struct rules_state *st)
 	/* An accept waits for DATA, as a discard does: the log wants the recipients. */
 	if (v == V_REJECT || v == V_TEMPFAIL) {
 		say(st, rd);
-		collect_notes(st, rd);
+		plan_notes(st, rd);
 	}
 }
 
@@ -502,7 +270,7 @@ advance_rcpt(struct rules_state *st)
 	    (rd->v.verdict == V_REJECT || rd->v.verdict == V_TEMPFAIL)) {
 		rd->r->state = RCPT_REFUSED;
 		say(st, rd);
-		collect_notes(st, rd);
+		plan_notes(st, rd);
 		return;
 	}
 	if (!may_split(st)) {
@@ -511,6 +279,56 @@ advance_rcpt(struct rules_state *st)
 	}
 	if ((differs = must_split(st, rd)) != NULL)
 		split(st, rd, differs);
+}
+
+static bool
+log_texts_known(struct rules_state *st, struct reading *rd, size_t i)
+{
+	for (const struct action *a = st->rs->prog.rules[i].rule->actions; a != NULL; a = a->next)
+		if (a->text != NULL && !text_known(st, rd, i, a->text))
+			return false;
+	return true;
+}
+
+/*
+ * Is all that the log will say of this reading known, too?  Shadow rules, log
+ * texts and scores delay no reply, but what they look at goes on being sent.
+ */
+static bool
+is_settled(struct rules_state *st, struct reading *rd)
+{
+	const struct program *p = &st->rs->prog;
+
+	for (size_t k = 0; k < p->traced.n && (size_t)p->traced.v[k] < rd->end; k++) {
+		outcome o = eval_rule(st, rd, (size_t)p->traced.v[k]);
+
+		if (!o_decided(o) || (o == O_TRUE && !log_texts_known(st, rd, (size_t)p->traced.v[k])))
+			return false;
+	}
+	for (size_t k = 0; k < p->scorers.n && (size_t)p->scorers.v[k] < rd->end; k++)
+		if (!o_decided(eval_rule(st, rd, (size_t)p->scorers.v[k])))
+			return false;
+	return true;
+}
+
+static bool
+all_settled(struct rules_state *st)
+{
+	for (struct reading *rd = st->readings; rd != NULL; rd = rd->next)
+		if (rd->r->state == RCPT_OPEN && !is_settled(st, rd))
+			return false;
+	return true;
+}
+
+/* Do all pass without a change and without a line in the log? */
+static bool
+all_plain(struct rules_state *st)
+{
+	for (struct reading *rd = st->readings; rd != NULL; rd = rd->next)
+		if (rd->r->state == RCPT_OPEN &&
+		    (rd->v.verdict != V_ACCEPT || leaves_traces(st, rd)))
+			return false;
+	return true;
 }
 
 static void
@@ -527,20 +345,17 @@ advance_message(struct rules_state *st)
 	}
 	if (rd == NULL)
 		return;
-	st->plan.decided = true;
+	st->plan.decided = all_settled(st);
 	if (!may_say(st))
 		return;
+	/* To hold it is for the end to say, and so is to pass it, if anything else is to be done. */
 	if (!last && (rd->v.verdict == V_QUARANTINE ||
-	    (rd->v.verdict == V_ACCEPT && (st->plan.nedits > 0 || leaves_traces(st, rd)))))
+	    (rd->v.verdict == V_ACCEPT && (!st->plan.decided || !all_plain(st)))))
 		return;
-	if (!last && rd->v.verdict == V_ACCEPT)
-		for (struct reading *o = st->readings; o != NULL; o = o->next)
-			if (o->r->state == RCPT_OPEN && (o->v.verdict != V_ACCEPT || leaves_traces(st, o)))
-				return;
 	say(st, rd);
-	collect_notes(st, NULL);
+	plan_notes(st, NULL);
 	if (last && (rd->v.verdict == V_ACCEPT || rd->v.verdict == V_QUARANTINE))
-		collect_edits(st);
+		plan_edits(st);
 }
 
 const struct plan *

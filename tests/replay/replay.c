@@ -19,7 +19,10 @@
  *	header Subject: x
  *	body text
  *	end				=> reject 554 by x
- *	change add X-Tag: yes		(after end: each change, in order)
+ *	change append X-Tag: yes	(after end: each change, in order)
+ *	changes				(and no more)
+ *	note would shadow		(what the log is given, by which rule)
+ *	score 5
  *
  * More steps: name (verified, before connect), auth, macro NAME VALUE, rset, nosmtp,
  * close (another connection follows), later SECONDS (before mail); the store is empty
@@ -126,6 +129,26 @@ expect_change(struct player *p, const char *want)
 	strbuf_free(&b);
 }
 
+/* "would RULE", "log RULE", "error RULE": what the log was given, and not as not asked. */
+static void
+expect_note(struct player *p, const char *want)
+{
+	static const char *const words[] = {
+		[NOTE_LOG] = "log", [NOTE_WOULD] = "would", [NOTE_ERROR] = "error"
+	};
+	char note[256];
+
+	for (size_t i = 0; p->last != NULL && i < p->last->nnotes; i++) {
+		const struct note *n = &p->last->notes[i];
+
+		snprintf(note, sizeof(note), "%s " STR_FMT "%s", words[n->kind],
+		    STR_ARG(rule_name(p, n->rule)), n->not_asked ? " not-asked" : "");
+		if (strcmp(note, want) == 0)
+			return;
+	}
+	fail(p, want, "no such note");
+}
+
 static void
 end(struct player *p, const char *want)
 {
@@ -191,7 +214,12 @@ step(struct player *p, const char *verb, char *arg, const char *want)
 		end(p, want);
 	else if (strcmp(verb, "change") == 0)
 		expect_change(p, arg);
-	else if (strcmp(verb, "changes") == 0) {
+	else if (strcmp(verb, "note") == 0)
+		expect_note(p, arg);
+	else if (strcmp(verb, "score") == 0) {
+		if (p->last == NULL || p->last->score != atoi(arg))
+			fail(p, arg, "another score");
+	} else if (strcmp(verb, "changes") == 0) {
 		if (p->next_change != p->nchanges)
 			fail(p, "no further change", "more");
 	} else if (strcmp(verb, "rset") == 0)
