@@ -8,6 +8,9 @@
  *
  * Where the kernel forbids memory that is writable and executable, there is no
  * JIT, and PCRE2's interpreter does the same, some times slower.
+ *
+ * Of thousands of patterns a message needs few (prefilter.c), so machine code
+ * is made for a pattern when it is first matched, not when it is read.
  */
 #include "regex.h"
 
@@ -15,11 +18,13 @@
 #include <pcre2.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "arena.h"
+#include "literal_of.h"
 
 /* The largest pattern, in octets; generated ones included. */
 #define PATTERN_MAX	65536
@@ -51,12 +56,17 @@
 #define STEPS_INTERPRETER (1ull << 29)
 #define STEPS_MIN	1000
 
+enum mode { MODE_NEW, MODE_JIT, MODE_INTERPRETER };
+
 struct regex {
 	pcre2_code	*code;
+	struct str	 pattern;
+	uint32_t	 options;
+	_Atomic enum mode mode;		/* NEW: not matched yet; `code` may be another afterwards */
+	struct literals	 literals;
 	int		 groups;
 	uint32_t	 match_limit;
 	bool		 text;		/* for UTF-8 */
-	bool		 jit;
 	bool		 whole;		/* one starting point, or \G: no windows */
 	int		 needs;		/* octet without which nothing matches, or -1 */
 };
@@ -134,9 +144,11 @@ flag_of(char c)
 }
 
 static void
-code_free(void *code)
+code_free(void *arg)
 {
-	pcre2_code_free(code);
+	struct regex *re = arg;
+
+	pcre2_code_free(re->code);
 }
 
 static pcre2_code *
@@ -152,6 +164,7 @@ compile(struct str pattern, uint32_t options, size_t *offset, struct strbuf *why
 		return NULL;
 	}
 	(void)pcre2_set_max_pattern_length(context, PATTERN_MAX);
+	(void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);	/* literal_of.c relies on it */
 	code = pcre2_compile((PCRE2_SPTR)(pattern.p != NULL ? pattern.p : ""),
 	    pattern.n, options, &error, offset, context);
 	pcre2_compile_context_free(context);
@@ -185,6 +198,55 @@ make_jit(pcre2_code *code)
 	    pcre2_pattern_info(code, PCRE2_INFO_JITSIZE, &n) == 0 && n > 0;
 }
 
+static pthread_once_t	jit_once = PTHREAD_ONCE_INIT;
+static bool		have_jit;
+static pthread_mutex_t	jit_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+try_jit(void)
+{
+	struct strbuf why = { 0 };
+	size_t offset;
+	pcre2_code *code = compile(STR("a"), 0, &offset, &why);
+
+	have_jit = code != NULL && make_jit(code);
+	pcre2_code_free(code);
+	strbuf_free(&why);
+}
+
+/*
+ * Before the first match: machine code, or what the interpreter needs, which
+ * would check the whole subject at each call of code for invalid UTF-8.
+ */
+static enum mode
+make_ready(struct regex *re)
+{
+	enum mode mode;
+
+	(void)pthread_mutex_lock(&jit_lock);
+	mode = atomic_load_explicit(&re->mode, memory_order_relaxed);
+	if (mode == MODE_NEW) {
+		mode = make_jit(re->code) ? MODE_JIT : MODE_INTERPRETER;
+		if (mode == MODE_INTERPRETER && (re->options & PCRE2_MATCH_INVALID_UTF) != 0) {
+			struct strbuf why = { 0 };
+			size_t offset;
+			pcre2_code *code = compile(re->pattern,
+			    re->options & ~PCRE2_MATCH_INVALID_UTF, &offset, &why);
+
+			strbuf_free(&why);
+			if (code == NULL)
+				mode = MODE_NEW;	/* no memory, this time */
+			else {
+				pcre2_code_free(re->code);
+				re->code = code;
+			}
+		}
+		atomic_store_explicit(&re->mode, mode, memory_order_release);
+	}
+	(void)pthread_mutex_unlock(&jit_lock);
+	return mode;
+}
+
 static int
 parse_flags(struct str flags, uint32_t *options, size_t *offset, struct strbuf *why)
 {
@@ -209,34 +271,34 @@ regex_compile(struct arena *a, struct str pattern, struct str flags,
 	uint32_t options = PCRE2_USE_OFFSET_LIMIT | (bytes ?
 	    PCRE2_NEVER_UTF | PCRE2_NEVER_UCP :
 	    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C);
-	uint32_t invalid = bytes ? 0 : PCRE2_MATCH_INVALID_UTF;
 	struct regex *re;
 	pcre2_code *code;
-	bool jit;
 
 	if (parse_flags(flags, &options, offset, why) != 0) {
 		*offset += pattern.n + 1;	/* past the slash */
 		return NULL;
 	}
-	if ((code = compile(pattern, options | invalid, offset, why)) == NULL)
+	if (!bytes && pthread_once(&jit_once, try_jit) == 0 && have_jit)
+		options |= PCRE2_MATCH_INVALID_UTF;
+	if ((code = compile(pattern, options, offset, why)) == NULL)
 		return NULL;
-	if (!(jit = make_jit(code)) && !bytes) {
-		/* The interpreter would check the whole subject at each call. */
+	if ((re = arena_new_object(a, struct regex)) == NULL) {
 		pcre2_code_free(code);
-		if ((code = compile(pattern, options, offset, why)) == NULL)
-			return NULL;
-	}
-	/* A failure of arena_defer() has freed the code. */
-	if (arena_defer(a, code_free, code) != 0 ||
-	    (re = arena_new_object(a, struct regex)) == NULL) {
 		strbuf_puts(why, "out of memory");
 		return NULL;
 	}
 	re->code = code;
+	/* A failure of arena_defer() has freed the code. */
+	if (arena_defer(a, code_free, re) != 0 ||
+	    (re->pattern = str_dup(a, pattern)).p == NULL ||
+	    literal_of(a, pattern, flags, bytes, &re->literals) != 0) {
+		strbuf_puts(why, "out of memory");
+		return NULL;
+	}
+	re->options = options;
 	re->groups = (int)info(code, PCRE2_INFO_CAPTURECOUNT);
 	re->match_limit = match_limit;
 	re->text = !bytes;
-	re->jit = jit;
 	re->whole = (info(code, PCRE2_INFO_ALLOPTIONS) & PCRE2_ANCHORED) != 0 ||
 	    str_find(pattern, STR("\\G")) >= 0;
 	re->needs = -1;
@@ -250,6 +312,12 @@ int
 regex_groups(const struct regex *re)
 {
 	return re->groups;
+}
+
+const struct literals *
+regex_literals(const struct regex *re)
+{
+	return &re->literals;
 }
 
 /* ---- Matching ---- */
@@ -346,10 +414,12 @@ search_windows(const struct regex *re, struct str subject, size_t least,
 
 /* pcre2_match() over all of the subject. */
 static int
-search(const struct regex *re, struct str subject, uint32_t options, struct scratch *s)
+search(const struct regex *re, enum mode mode, struct str subject, uint32_t options,
+    struct scratch *s)
 {
-	size_t window = (re->jit ? WORK_JIT : WORK_INTERPRETER) / (subject.n + 1) + 1;
-	uint64_t steps = (re->jit ? STEPS_JIT : STEPS_INTERPRETER) / (subject.n + 1);
+	bool jit = mode == MODE_JIT;
+	size_t window = (jit ? WORK_JIT : WORK_INTERPRETER) / (subject.n + 1) + 1;
+	uint64_t steps = (jit ? STEPS_JIT : STEPS_INTERPRETER) / (subject.n + 1);
 
 	if (steps < STEPS_MIN)
 		steps = STEPS_MIN;
@@ -383,9 +453,25 @@ search_repaired(const struct regex *re, struct str subject, struct scratch *s)
 			memcpy(copy + i, subject.p + i, len);
 		len = len > 0 ? len : 1;
 	}
-	n = search(re, (struct str){ copy, subject.n }, PCRE2_NO_UTF_CHECK, s);
+	n = search(re, MODE_INTERPRETER, (struct str){ copy, subject.n }, PCRE2_NO_UTF_CHECK, s);
 	free(copy);
 	return n;
+}
+
+static int
+search_as_is(const struct regex *re, struct str subject, struct scratch *s)
+{
+	enum mode mode = atomic_load_explicit(&re->mode, memory_order_acquire);
+
+	if (mode == MODE_NEW)
+		mode = make_ready((struct regex *)(uintptr_t)re);
+	if (mode == MODE_NEW)
+		return PCRE2_ERROR_NOMEMORY;
+	if (mode == MODE_JIT || !re->text)
+		return search(re, mode, subject, 0, s);
+	if (utf8_valid(subject))
+		return search(re, mode, subject, PCRE2_NO_UTF_CHECK, s);
+	return search_repaired(re, subject, s);
 }
 
 enum regex_result
@@ -400,16 +486,12 @@ regex_match(const struct regex *re, struct str subject, struct captures *caps)
 		subject = STR("");
 	if ((s = scratch_of_thread()) == NULL)
 		return REGEX_LIMIT;
-	if (re->jit || !re->text)
-		n = search(re, subject, 0, s);
-	else if (utf8_valid(subject))
-		n = search(re, subject, PCRE2_NO_UTF_CHECK, s);
-	else
-		n = search_repaired(re, subject, s);
+	n = search_as_is(re, subject, s);
 	if (n == PCRE2_ERROR_NOMATCH)
 		return REGEX_NO;
-	if (n < 0)
-		return REGEX_LIMIT;
+	if (n < 0)	/* without its literals it would not have been tried */
+		return re->literals.n == 0 || literals_in(&re->literals, subject) ?
+		    REGEX_LIMIT : REGEX_NO;
 	if (caps != NULL)
 		take_captures(s, n, subject, caps);
 	return REGEX_YES;
