@@ -89,6 +89,10 @@ random_compare(char *out, size_t n, int rule)
 		"header[\"X-A\"] is x", "header[\"X-A\"] not in words", "header.count[\"X-B\"] >= 1",
 		"raw.header[\"Subject\"] ends with x", "from.domain is s1.example",
 		"raw.body contains \"b\"", "raw.body matches /z+/", "size > 40",
+		"body contains \"b\"", "body not matches /z+/", "attachment.count > 0",
+		"attachment.name is a.zip", "any attachment has ( name is a.zip and size < 100 )",
+		"every attachment has ( size < 1000 )", "any url has ( domain is s1.example and host is h.s1.example )",
+		"url.domain is not s1.example", "mime.defect is base64", "archive.name is set", "archive.encrypted",
 		"dkim is pass", "dkim is not fail", "dkim.domain is s1.example",
 		"any dkim.signature has ( result is fail and domain is s2.example )",
 		"arc is pass", "arc is not fail", "arc.sealer is s1.example",
@@ -293,6 +297,7 @@ print_case(const struct testcase *c, FILE *f)
 /* ---- The mail of a case ---- */
 
 struct world {
+	struct content	 content;
 	const struct testcase *c;
 	struct { char key[300]; uint64_t n; } counted[64];
 	size_t	ncounted;
@@ -326,6 +331,31 @@ static const struct dkim_answer *
 fake_dkim(struct mail *m)
 {
 	return there(m, 2) ? &((struct world *)m->ctx)->dkim : NULL;
+}
+
+/* By its body a message holds nothing, a text, two files, or links. */
+static const struct content *
+fake_content(struct mail *m)
+{
+	static const struct str texts[] = { { "b", 1 }, { "zzz", 3 } };
+	static const struct value names[] = { { .s = { "a.zip", 5 } }, { .s = { "b.exe", 5 } } };
+	static const struct attachment files[] = {
+		{ names, 1, { "application/zip", 15 }, { NULL, 0 }, 5000, true },
+		{ names, 2, { "a/b", 3 }, { NULL, 0 }, 50, false },
+	};
+	static const struct url urls[] = {
+		{ { "http://s1.example/", 18 }, { "s1.example", 10 }, { "s1.example", 10 } },
+		{ { "http://h.s1.example/", 20 }, { "h.s1.example", 12 }, { "s1.example", 10 } },
+	};
+	struct world *w = m->ctx;
+	int body = w->c->body;
+
+	w->content = (struct content){ .texts = texts, .ntexts = (size_t)body % 3,
+	    .attachments = files, .nattachments = body == 2 ? 2 : body == 3 ? 1 : 0,
+	    .urls = urls, .nurls = body > 0 ? 1 + (size_t)body % 2 : 0,
+	    .archive_names = texts, .narchive_names = body == 3, .encrypted = body == 3,
+	    .defects = body == 1 ? DEFECT_BIT(DEFECT_BASE64) : 0, .cut = w->c->body_cut };
+	return &w->content;
 }
 
 static const struct arc_answer *
@@ -416,7 +446,8 @@ fake_greylist(struct mail *m, const struct greylist_query *q, bool *delay)
 }
 
 static const struct mail_ops fake_ops = { fake_spf, fake_dkim, fake_decode, fake_mailboxes,
-    .arc = fake_arc, .dmarc = fake_dmarc, .iprev = fake_iprev, .rate = fake_rate, .greylist = fake_greylist };
+    .arc = fake_arc, .dmarc = fake_dmarc, .iprev = fake_iprev, .rate = fake_rate, .greylist = fake_greylist,
+    .content = fake_content };
 
 static void
 make_world(struct world *w, const struct testcase *c)
@@ -683,7 +714,10 @@ static enum naive
 naive_things(struct reader *rd, const struct cond *c, int rule)
 {
 	bool rcpt = c->kind == COND_CMP || c->thing == THING_RCPT;
-	size_t n = rcpt ? rd->m->nrcpts : rd->m->ops->dkim(rd->m)->n;
+	const struct content *content = rd->m->ops->content(rd->m);
+	size_t n = rcpt ? rd->m->nrcpts : c->thing == THING_ATTACHMENT ? content->nattachments :
+	    c->thing == THING_URL ? content->nurls : rd->m->ops->dkim(rd->m)->n;
+	bool cut = !rcpt && c->thing != THING_SIGNATURE && content->cut;
 	bool any = c->quant == Q_ANY, none = true;
 	enum naive v = any ? N_FALSE : N_TRUE, one;
 	struct recipient *saved = rd->m->rcpt;
@@ -703,6 +737,8 @@ naive_things(struct reader *rd, const struct cond *c, int rule)
 		v = any ? naive_or(v, one) : naive_and(v, one);
 	}
 	rd->m->rcpt = saved;
+	if (cut && v == (any ? N_FALSE : N_TRUE))
+		return naive_error(rd, ERR_LIMIT);
 	return none ? N_FALSE : v;
 }
 
