@@ -176,6 +176,11 @@ resolve_key_part(struct names *n, struct part *p)
 		diag_error(n->d, p->at, "a key has no captures, since no pattern has matched");
 		return false;
 	}
+	if (p->kind == PART_TABLE) {
+		diag_error(n->d, p->at, "the texts of lists can't stand in a key: name what comes "
+		    "with the mail");
+		return false;
+	}
 	if (p->kind != PART_FACT)
 		return true;
 	resolve_fact(n, &p->fact, THING_NONE);

@@ -154,6 +154,11 @@ read_expansion(struct parser *p, struct span at, struct str s,
 		if (!unescape(p, at, bracket + 2, s.n - f->name.n - 4, &f->key))
 			return false;
 	}
+	if (str_eq(f->name, STR("table"))) {
+		diag_error(p->d, f->at, "the text that a list gives is written "
+		    "${table.NAME}, like ${table.bad-senders}");
+		return false;
+	}
 	if (!lex_is_fact(f->name)) {
 		diag_error(p->d, f->at, "between ${ and } stands the name of "
 		    "a fact, like ${sender}");

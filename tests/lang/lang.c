@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "filter/table_db.h"
 #include "rules/arena.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
@@ -232,7 +233,7 @@ run_file(const char *file, bool accept)
 		die("memory");
 	(void)snprintf(name, sizeof(name), "%.*s",
 	    (int)(strlen(file) - strlen(".rules")), file);
-	rs = rules_load(file, d);
+	rs = rules_load_with(file, &table_db_ops, d);
 	judge(name, rs, d, accept);
 	rules_release(rs);
 	diag_free(d);
