@@ -50,8 +50,8 @@ struct generation *generation_new(struct engines *e, struct ruleset *rs,
 /* Who is told when the store fails, and when it works again. */
 void engines_say(struct engines *e, void (*say)(const char *line));
 /*
- * Opens the store, if the rules ask for it; without this each session has an
- * empty one of its own.  As the user that will go on using it.  0, or -1 with the reason in `why`.
+ * Opens the store, if the rules ask for it; without this its facts are
+ * unset.  As the user that will go on using it.  0, or -1 with the reason in `why`.
  */
 int generation_open_store(struct engines *e, struct generation *g, struct strbuf *why);
 

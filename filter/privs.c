@@ -9,6 +9,7 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -58,6 +59,28 @@ become(const struct passwd *pw, struct str user, struct strbuf *why)
 		return EX_OSERR;
 	}
 	return 0;
+}
+
+void
+privs_make_directory(struct str file, struct str user)
+{
+	char path[4096], name[256];
+	const struct passwd *pw;
+	char *slash;
+
+	if (file.n >= sizeof(path) || user.n == 0 || user.n >= sizeof(name))
+		return;
+	memcpy(path, file.p, file.n);
+	path[file.n] = '\0';
+	if ((slash = strrchr(path, '/')) == NULL || slash == path)
+		return;
+	*slash = '\0';
+	memcpy(name, user.p, user.n);
+	name[user.n] = '\0';
+	if ((pw = getpwnam(name)) == NULL || mkdir(path, 0700) == -1)
+		return;
+	if (chown(path, pw->pw_uid, pw->pw_gid) == -1)
+		(void)rmdir(path);
 }
 
 int

@@ -10,6 +10,12 @@
 void privs_raise_limits(void);
 
 /*
+ * Makes the directory that the file will be in, for the user that we become (empty:
+ * does nothing), if it isn't there.  Where that can't be, whoever opens the file will say so.
+ */
+void privs_make_directory(struct str file, struct str user);
+
+/*
  * Changes the root, and becomes the user with its groups, for good; either
  * may be empty.  Returns 0, or a sysexits(3) code with the reason in `why`.
  */

@@ -155,8 +155,9 @@ give_socket(struct listener *l, struct str spec, mode_t mode, struct strbuf *why
 
 /* Socket, libmilter, limits, privileges: in this order. */
 static int
-prepare(struct daemon *d, const struct settings *s, struct strbuf *why)
+prepare(struct daemon *d, const struct ruleset *rs, struct strbuf *why)
 {
+	const struct settings *s = rules_settings(rs);
 	int code;
 
 	privs_raise_limits();
@@ -172,6 +173,10 @@ prepare(struct daemon *d, const struct settings *s, struct strbuf *why)
 		return code;
 	log_open(s->log_to);
 	notify_open();
+	/* Behind a new root the operator makes it. */
+	if ((rules_needs(rs)->facts & F_STORED) != 0 && s->chroot.n == 0 &&
+	    str_istarts(s->store, STR("lmdb:")))
+		privs_make_directory((struct str){ s->store.p + 5, s->store.n - 5 }, s->user);
 	tzset();		/* its file may be out of reach soon */
 	if ((code = privs_drop(s->user, s->chroot, why)) != 0) {
 		log_open(LOG_TO_STDERR);
@@ -315,7 +320,7 @@ run_daemon(const char *path, const char *zone)
 		engines_free(d.engines);
 		return code;
 	}
-	code = prepare(&d, rules_settings(g->ruleset), &why);
+	code = prepare(&d, g->ruleset, &why);
 	engines_say(d.engines, log_store);
 	if (code == 0 && generation_open_store(d.engines, g, &why) == -1)
 		code = EX_CANTCREAT;

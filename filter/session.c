@@ -14,7 +14,6 @@
 #include "authres.h"
 #include "message.h"
 #include "rules/arena.h"
-#include "store.h"
 
 /* ---- Life ---- */
 
@@ -70,7 +69,6 @@ session_free(struct session *s)
 	spf_end(s->spf[SPF_HELO].job);
 	iprev_end(s->iprev);
 	mail_free(&s->mail);
-	store_close(s->own_store);
 	rules_release(s->rs);
 	free(s);
 }

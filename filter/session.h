@@ -31,7 +31,7 @@ struct services {
 	struct spf_engine	*spf;
 	struct dkim_engine	*dkim;
 	struct magic_engine	*magic;		/* NULL: attachment.magic is unset */
-	struct store		*store;		/* NULL: each session has an empty one of its own */
+	struct store		*store;		/* NULL: nothing is remembered, rate and greylist are unset */
 	const struct dmarc_engine *dmarc;	/* as the ruleset's settings say */
 	struct str		 hostname;	/* for authserv-id and SPF's r macro */
 	time_t			 now;		/* 0: the real clock */

@@ -37,7 +37,6 @@ struct session {
 	const struct dmarc_answer *dmarc_done;
 	struct arc_check *arc;
 	const struct arc_answer *arc_done;
-	struct store	*own_store;		/* without one of the services; NULL until asked */
 	msec		 waited, wait_from;
 
 	bool		 authres_on, authres_auto, authres_auth;

@@ -3,8 +3,8 @@
  * `greylist`.
  *
  * Here it is said who counts as the same: which octets make the key under
- * which somebody is remembered.  Without a store of its services (judge, tests) a session
- * has an empty one of its own, so that nothing is counted that wasn't mail.
+ * which somebody is remembered.  judge and the tests in a rules file have no store: what
+ * isn't mail is neither counted nor delayed.
  */
 #include "session_int.h"
 
@@ -13,38 +13,25 @@
 #include "rules/fold.h"
 #include "store.h"
 
-#define OWN_LIMIT	10000	/* entries of a store that lasts as long as a session */
-
-static struct store *
-store_of(struct session *s)
-{
-	struct strbuf why = { 0 };
-
-	if (s->sv->store != NULL)
-		return s->sv->store;
-	if (s->own_store == NULL)
-		s->own_store = store_open(STR("memory"), OWN_LIMIT, NULL, &why);
-	strbuf_free(&why);
-	return s->own_store;
-}
-
 static enum fact_status
-run(struct session *s, struct store_op *op)
+run(const struct session *s, struct store_op *op)
 {
-	struct store *store = store_of(s);
 	msec deadline = clock_msec() + rules_settings(s->rs)->store_timeout * 1000;
 
 	op->now = s->mail.time;
-	return store != NULL && store_run(store, op, deadline) == 0 ? FACT_KNOWN : FACT_ERROR;
+	return store_run(s->sv->store, op, deadline) == 0 ? FACT_KNOWN : FACT_ERROR;
 }
 
 enum fact_status
 session_ask_rate(struct mail *m, const struct rate_query *q, uint64_t *count)
 {
+	const struct session *s = m->ctx;
 	struct store_op op = { .what = STORE_OP_RATE, .rate = { .window = q->window } };
 
+	if (s->sv->store == NULL)
+		return FACT_UNSET;
 	if (store_make_key(STORE_RATE, q->key, &op.keys[0]) == -1 ||
-	    run(m->ctx, &op) != FACT_KNOWN)
+	    run(s, &op) != FACT_KNOWN)
 		return FACT_ERROR;
 	*count = op.rate.count;
 	return FACT_KNOWN;
@@ -82,7 +69,7 @@ print_part(struct str s, struct strbuf *b)
 enum fact_status
 session_ask_greylist(struct mail *m, const struct greylist_query *q, bool *delay)
 {
-	struct session *s = m->ctx;
+	const struct session *s = m->ctx;
 	const struct settings *set = rules_settings(s->rs);
 	struct store_op op = { .what = STORE_OP_GREYLIST, .greylist = {
 		.delay = set->greylist_delay, .retry = set->greylist_retry,
@@ -92,6 +79,8 @@ session_ask_greylist(struct mail *m, const struct greylist_query *q, bool *delay
 	struct strbuf b = { 0 };
 	int made;
 
+	if (s->sv->store == NULL)
+		return FACT_UNSET;
 	print_client(s, q, &b);
 	made = store_make_key(STORE_CLIENT, strbuf_slice(&b), &op.keys[1]);
 	print_part(m->sender.text, &b);
