@@ -25,7 +25,10 @@ HARDEN	= -fstack-protector-strong -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 HARDEN_LD = -pie -Wl,-z,relro,-z,now
 SANITIZE =
 
-PKGS_RULES  = libpcre2-8 libidn2
+# Optional: many patterns at the cost of few; "make HS=" builds without.
+HS	   := $(shell pkg-config --exists libhs 2>/dev/null && echo libhs)
+HS_CFLAGS  := $(if $(HS),-DHAVE_HS $(shell pkg-config --cflags $(HS)))
+PKGS_RULES  = libpcre2-8 libidn2 $(HS)
 PKGS	    = $(PKGS_RULES) libpsl libmagic zlib libunbound opendkim libcdb lmdb hiredis libcrypto milter
 LIBS_RULES := $(shell pkg-config --libs $(PKGS_RULES) 2>/dev/null)
 LIBS	   := -lspf2 $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
@@ -34,7 +37,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 MISSING    := $(shell for p in $(PKGS); do pkg-config --libs $$p >/dev/null 2>&1 || echo $$p; done)
 
 OUR_CPPFLAGS = -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
-	-DSYSCONFDIR='"$(sysconfdir)"' -I. $(PKG_CFLAGS)
+	-DSYSCONFDIR='"$(sysconfdir)"' -I. $(HS_CFLAGS) $(PKG_CFLAGS)
 OUR_CFLAGS   = -std=c11 $(WARN) $(HARDEN) $(SANITIZE)
 OUR_LDFLAGS  = $(HARDEN_LD) $(SANITIZE)
 
@@ -195,9 +198,12 @@ bench: deps-check
 bench-tables: $(BUILD)/tests/bench/bench_tables
 	@$<
 
+# For the shell, with the quotes that are in it.
+quoted = '$(subst ','\'',$(1))'
+
 lint: deps-check
 	@$(MAKE) --no-print-directory $(MAN)
-	@CPPFLAGS="$(OUR_CPPFLAGS)" CFLAGS="-std=c11 $(WARN)" MAN="$(MAN)" tests/lint
+	@CPPFLAGS=$(call quoted,$(OUR_CPPFLAGS)) CFLAGS="-std=c11 $(WARN)" MAN="$(MAN)" JOBS=$(JOBS) tests/lint
 
 # ---- Installing it ----
 

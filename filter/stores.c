@@ -63,7 +63,8 @@ open_one(struct stores *st, struct str url, int64_t limit, struct strbuf *why)
 	else if ((o->store = store_open(url, limit, st->say, why)) != NULL) {
 		o->url = name;
 		o->next = st->first;
-		return st->first = o;
+		st->first = o;
+		return o;
 	}
 	free(o);
 	free(name);

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* mdoc takes a leading dot or quote for a request, and \ for an escape. */
+/* mdoc takes a leading dot or quote for a request, and \ for an escape; a sentence begins a line. */
 static void
 text(const char *s)
 {
 	for (const char *p = s; *p != '\0'; p++) {
-		if (*p == '\\')
+		if (*p == ' ' && p > s && p[-1] == '.' && p[1] >= 'A' && p[1] <= 'Z')
+			putchar('\n');
+		else if (*p == '\\')
 			fputs("\\e", stdout);
 		else if (*p == '-')
 			fputs("\\-", stdout);

@@ -463,7 +463,7 @@ out:
 static int
 outcomes_of_parts(const struct cond *c, size_t n, bool inside)
 {
-	const struct cond **parts = calloc(n, 2 * sizeof(*parts)), **some = parts + n;
+	const struct cond **parts = calloc(n, 2 * sizeof(*parts)), **some;
 	size_t *group = calloc(n, sizeof(*group)), i = 0, m;
 	/* Of and: true if all groups can be, false if one can. */
 	int all = c->kind == COND_AND ? CAN_BE_TRUE : CAN_BE_FALSE, one = CAN_BOTH & ~all;
@@ -473,6 +473,7 @@ outcomes_of_parts(const struct cond *c, size_t n, bool inside)
 		can = CAN_BOTH;
 		goto out;
 	}
+	some = parts + n;
 	for (const struct cond *k = c->child; k != NULL; k = k->next)
 		parts[i++] = k;
 	if (!group_parts(parts, n, inside, group)) {

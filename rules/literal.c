@@ -107,7 +107,7 @@ parse_word(enum type_id id, struct str text, struct value *v, struct strbuf *why
 	struct str known[WORDS_MAX], near;
 	size_t n = 0;
 
-	for (; words[n] != NULL && n < WORDS_MAX; n++) {
+	for (; n < WORDS_MAX && words[n] != NULL; n++) {
 		known[n] = str_of(words[n]);
 		if (str_ieq(text, known[n])) {
 			v->n = (int64_t)n;

@@ -202,6 +202,7 @@ read_verdict(struct parser *p, struct expect *e)
 	if (i == n)
 		return read_edit(p, e);
 	parse_take(p, &tok);
+	/* cppcheck-suppress arrayIndexOutOfBounds ; i == n has returned */
 	e->verdict = verdicts[i].verdict;
 	tok = parse_peek(p);
 	if (tok.kind != TOK_WORD || tok.text.p[0] < '0' || tok.text.p[0] > '9')
