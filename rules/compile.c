@@ -186,6 +186,8 @@ compile_leaf(struct compiler *c, struct node *n)
 		n->slot = -1;	/* the answer is kept with the recipient */
 	else
 		n->slot = slot_of(c, cond, n->per_rcpt);
+	if (scans_add(c->rs->prog.scans, cond, &n->group, &n->index) != 0)
+		c->failed = true;
 }
 
 static void
@@ -472,8 +474,9 @@ compile(struct ruleset *rs)
 	size_t i = 0;
 
 	prog->rules = arena_array(rs->arena, rs->ast->nrules + 1, sizeof(*prog->rules));
+	prog->scans = scans_new(rs->arena);
 	c.buckets = calloc(c.nbuckets, sizeof(struct seen *));
-	if (prog->rules == NULL || c.buckets == NULL)
+	if (prog->rules == NULL || prog->scans == NULL || c.buckets == NULL)
 		c.failed = true;
 	for (const struct rule *r = rs->ast->rules; r != NULL && !c.failed; r = r->next) {
 		compile_rule(&c, i, r);
@@ -481,8 +484,10 @@ compile(struct ruleset *rs)
 	}
 	if (!c.failed && list_rules(rs) == -1)
 		c.failed = true;
-	if (!c.failed)
+	if (!c.failed) {
 		find_replies(rs);
+		scans_finish(prog->scans);
+	}
 	for (size_t b = 0; c.buckets != NULL && b < c.nbuckets; b++)
 		for (struct seen *s = c.buckets[b], *next; s != NULL; s = next) {
 			next = s->next;

@@ -321,8 +321,10 @@ compare_score(struct rules_state *st, struct reading *rd, const struct cond *c, 
 static outcome eval_inside(struct rules_state *st, const struct cond *c);
 
 static outcome
-eval_leaf(struct rules_state *st, struct reading *rd, const struct cond *c, size_t rule)
+eval_leaf(struct rules_state *st, struct reading *rd, const struct node *n, size_t rule)
 {
+	const struct cond *c = n->cond;
+	bool truncated;
 	outcome o;
 
 	if (c->fact.fact->flags & F_OWN) {
@@ -332,6 +334,9 @@ eval_leaf(struct rules_state *st, struct reading *rd, const struct cond *c, size
 			o = compare_score(st, rd, c, rule);
 	} else if (c->quant != Q_NONE && c->fact.fact->scope == P_RCPT)
 		o = compare_recipients(st, c);
+	else if (scans_rule_out(st, n, &truncated))
+		/* As compare_answer() has it where no value matches. */
+		o = truncated && c->quant != Q_EVERY ? o_error(st, ERR_LIMIT) : O_FALSE;
 	else {
 		struct answer a;
 		enum fact_status s = eval_fact(st, &c->fact, &a);
@@ -456,7 +461,7 @@ eval_node(struct rules_state *st, struct reading *rd, const struct node *n, size
 		if (n->per_rcpt && rd->r == NULL)
 			return O_PENDING;
 		st->m->rcpt = rd->r;
-		o = eval_leaf(st, rd, n->cond, rule);
+		o = eval_leaf(st, rd, n, rule);
 		st->m->rcpt = saved;
 		break;
 	default:

@@ -10,6 +10,7 @@
 #include "ast.h"
 #include "mail.h"
 #include "rules.h"
+#include "scans.h"
 
 struct captures;
 struct table_view;
@@ -60,6 +61,8 @@ struct node {
 	enum stage	may_true, may_false;	/* the first stage at which it may be so */
 	size_t		nkids;
 	struct node   **kids;
+	const struct scan_group *group;	/* of a CMP with a pattern: those on the same fact; or NULL */
+	size_t		index;		/* in the group */
 };
 
 /* A rule, as the evaluator wants it. */
@@ -119,6 +122,7 @@ struct program {
 	const struct fact_ref **rates;	/* the expressions with `rate`, each once, in file order */
 	size_t		 nrates;
 	bool		 greylists;	/* some rule does */
+	struct scans	*scans;
 };
 
 struct ruleset {
@@ -159,6 +163,7 @@ struct rules_state {
 	int64_t		 nsplit;
 	struct plan	 plan;
 	struct stored	*stored;	/* what the store said about the message */
+	struct scanned	*scanned;	/* by the groups' numbers */
 	bool		 supposing;	/* outcomes are tried, and not kept */
 	struct guard_state *guards;
 	int		*hits;		/* rules that guards led to, in file order */

@@ -33,9 +33,10 @@ rules_start(const struct ruleset *rs, struct mail *m)
 	st->shared = arena_alloc(m->arena, p->nshared + 1);
 	st->rules = arena_alloc(m->arena, p->nrules + 1);
 	st->known_at = arena_alloc(m->arena, p->nrules + 1);
+	st->scanned = arena_array(m->arena, scans_count(p->scans) + 1, sizeof(*st->scanned));
 	st->guards = arena_array(m->arena, p->nguards + 1, sizeof(*st->guards));
 	if (st->shared == NULL || st->rules == NULL || st->known_at == NULL ||
-	    st->guards == NULL || (all = reading_new(st, NULL)) == NULL)
+	    st->scanned == NULL || st->guards == NULL || (all = reading_new(st, NULL)) == NULL)
 		return NULL;
 	st->all = *all;
 	st->tail = &st->readings;

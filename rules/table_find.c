@@ -4,17 +4,20 @@
  * A list is asked for each message and may hold millions of entries, so none
  * of its questions costs more for a longer list: networks are a
  * trie, and a domain is looked up by hashing it once from its end, asking at
- * each dot.  Only patterns are tried one by one.
+ * each dot.  Patterns are tried one by one, but only those that can match
+ * (prefilter.c).
  *
  * Databases have only keys as they stand, so they are asked for each form that
  * an entry could have, as Postfix does.
  */
 #include "tables_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "cidr.h"
 #include "fold.h"
+#include "prefilter.h"
 #include "regex.h"
 
 /* ---- Hashes ---- */
@@ -319,16 +322,22 @@ table_text(const struct table *t, const struct value *v, bool raw, struct strbuf
 
 /* ---- Patterns ---- */
 
-/* The first pattern that holds, in *found; those that an if rules out aren't tried. */
+#define SET_WORDS	16	/* candidates on the stack */
+
+/* The first candidate (set NULL: all are) that holds, in *found; those that an if rules out aren't tried. */
 static enum table_result
-match(const struct table *t, struct str subject, struct captures *caps,
-    const struct pattern **found)
+match_candidates(const struct table *t, const uint64_t *set, struct str subject,
+    struct captures *caps, const struct pattern **found)
 {
 	enum table_result result = TABLE_NO;
 
-	for (const struct pattern *p = t->patterns; p != NULL; p = p->next) {
+	for (size_t i = 0; i < t->norder; i++) {
+		const struct pattern *p;
 		enum regex_result r;
 
+		if (set != NULL && (i = prefilter_next(set, i, t->norder)) == t->norder)
+			break;
+		p = t->order[i];
 		if (p->re == NULL)
 			continue;
 		r = regex_match(p->re, subject, p->negated || p->kind == PCRE_IF ? NULL : caps);
@@ -343,8 +352,26 @@ match(const struct table *t, struct str subject, struct captures *caps,
 			return TABLE_YES;
 		}
 		if (p->kind == PCRE_IF)
-			p = p->endif;
+			i = p->endif->index;
 	}
+	return result;
+}
+
+static enum table_result
+match(const struct table *t, struct str subject, struct captures *caps,
+    const struct pattern **found)
+{
+	uint64_t few[SET_WORDS] = { 0 }, *set = NULL;
+	enum table_result result;
+
+	if (t->prefilter != NULL)
+		set = prefilter_words(t->prefilter) <= SET_WORDS ? few :
+		    calloc(prefilter_words(t->prefilter), sizeof(*set));
+	if (set != NULL)
+		prefilter_scan(t->prefilter, subject, set);
+	result = match_candidates(t, set, subject, caps, found);
+	if (set != few)
+		free(set);
 	return result;
 }
 

@@ -10,12 +10,14 @@
  */
 #include "tables.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "arena.h"
 #include "cidr.h"
 #include "diag.h"
 #include "listfile.h"
+#include "prefilter.h"
 #include "regex.h"
 #include "source.h"
 #include "tables_int.h"
@@ -97,6 +99,7 @@ append(struct builder *b, struct pattern *p)
 {
 	*b->t->last = p;
 	b->t->last = &p->next;
+	p->index = b->t->norder++;
 	b->t->npatterns += p->kind == PCRE_MATCH;
 }
 
@@ -395,6 +398,27 @@ add_entry(struct builder *b, const struct entry *e)
 	    add_database(b, e);
 }
 
+/* An if must be come to whatever its pattern says, and so must what holds where it doesn't match. */
+static int
+order_patterns(struct table *t, struct arena *a)
+{
+	const struct regex **v;
+
+	t->order = arena_array(a, t->norder, sizeof(*t->order));
+	v = calloc(t->norder, sizeof(*v));
+	if (t->order == NULL || v == NULL) {
+		free((void *)(uintptr_t)v);
+		return -1;
+	}
+	for (const struct pattern *p = t->patterns; p != NULL; p = p->next) {
+		t->order[p->index] = p;
+		v[p->index] = p->negated || p->kind != PCRE_MATCH ? NULL : p->re;
+	}
+	t->prefilter = prefilter_new(a, v, t->norder);
+	free((void *)(uintptr_t)v);
+	return 0;
+}
+
 struct table *
 table_build(const struct list *list, const struct table_how *how, struct arena *a,
     struct diag *d)
@@ -420,5 +444,7 @@ table_build(const struct list *list, const struct table_how *how, struct arena *
 	for (const struct entry *e = list->entries; e != NULL; e = e->next)
 		if (add_entry(&b, e) != 0)
 			return NULL;
+	if (t->norder > 0 && order_patterns(t, a) != 0)
+		return NULL;
 	return t;
 }

@@ -9,7 +9,10 @@
 #include "pcretable.h"
 #include "tables.h"
 
+struct prefilter;
+
 struct pattern {
+	size_t		index;		/* in table.order */
 	enum pcre_kind	kind;		/* an if, too, is a pattern; lines in place are PCRE_MATCH */
 	bool		negated;
 	const struct regex *re;		/* NULL: of an endif */
@@ -29,7 +32,10 @@ struct table {
 	struct cidr_set	*nets;
 	struct keyset	*keys;
 	struct pattern	*patterns, **last;
-	size_t		 npatterns;
+	size_t		 npatterns;	/* but ifs and endifs */
+	const struct pattern **order;	/* all of them */
+	size_t		 norder;
+	struct prefilter *prefilter;	/* NULL: each is a candidate */
 	struct database	*dbs, **last_db;
 };
 
