@@ -107,6 +107,35 @@ goes_on_by_itself(void **state)
 	job_free(NULL);
 }
 
+/* The answer comes after the step has asked and before it has ended. */
+static bool
+overtaken_step(struct job *j, void *arg)
+{
+	struct dns_query *q;
+
+	++*(int *)arg;
+	if (job_ask(j, STR("gate3.pt.example"), DNS_A) != NULL)
+		return true;
+	atomic_store(&server.open, true);
+	q = resolver_ask(resolver, STR("gate3.pt.example"), DNS_A);
+	dns_query_wait(q, SOON);
+	dns_query_free(q);
+	return false;
+}
+
+static void
+is_overtaken(void **state)
+{
+	int steps = 0;
+	struct job *j = job_new(resolver, overtaken_step, &steps);
+
+	(void)state;
+	job_start(j);
+	wait_done(j);
+	assert_int_equal(steps, 2);
+	job_free(j);
+}
+
 static void *
 open_gate(void *arg)
 {
@@ -333,6 +362,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(goes_on_by_itself),
+		TEST(is_overtaken),
 		TEST(is_waited_for),
 		TEST(ends_at_the_deadline),
 		TEST(what_cannot_be_asked),
