@@ -206,7 +206,7 @@ table_text_of(struct rules_state *st, struct reading *rd, const struct cond *c,
 	if (c->kind == COND_CMP) {
 		if (c->list != list)
 			return FACT_UNSET;
-		if (c->fact.scope == P_RCPT && c->quant != Q_NONE)
+		if (c->quant != Q_NONE && c->fact.fact->scope == P_RCPT)
 			return text_of_recipients(st, c, out);
 		return c->fact.scope == P_RCPT && rd->r == NULL ? FACT_PENDING :
 		    text_of_values(st, c, out);
@@ -260,7 +260,7 @@ asks_per_rcpt(const struct cond *c, const struct list *list)
 	if (c == NULL || c->kind == COND_HAS)
 		return false;
 	if (c->kind == COND_CMP)
-		return c->list == list && c->fact.scope == P_RCPT && c->quant == Q_NONE;
+		return c->list == list && c->fact.scope == P_RCPT;
 	for (const struct cond *k = c->child; k != NULL; k = k->next)
 		if (asks_per_rcpt(k, list))
 			return true;

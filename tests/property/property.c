@@ -83,7 +83,8 @@ random_compare(char *out, size_t n, int rule)
 		"client.iprev is pass", "client.iprev is not fail", "client.confirmed-name is set",
 		"client.confirmed-name is s1.example",
 		"rcpt.local is bob", "rcpt.domain is r.example", "rcpt.detail is set",
-		"rcpt in people", "any rcpt.local is bob", "every rcpt.domain is r.example",
+		"rcpt in people", "sender in people", "any rcpt in people", "rcpt in away", "any rcpt in away",
+		"not sender in away", "any rcpt.local is bob", "every rcpt.domain is r.example",
 		"any rcpt has ( local is bob and domain is q.example )", "rcpt.count > 1",
 		"subject contains \"x\"", "subject is set", "subject matches /(h.*) x/",
 		"header[\"X-A\"] is x", "header[\"X-A\"] not in words", "header.count[\"X-B\"] >= 1",
@@ -114,7 +115,7 @@ random_compare(char *out, size_t n, int rule)
 	static const char *const early_leaves[] = {
 		"greylist", "greylist", "greylist", "client.ip in 192.0.2.0/24", "helo is a.example",
 		"sender is <>", "spf is fail", "spf.helo is pass", "auth.user is set", "rcpt.local is bob",
-		"rcpt.domain is r.example", "rcpt in people", "time.hour < 12",
+		"rcpt.domain is r.example", "rcpt in people", "rcpt in away", "time.hour < 12",
 	};
 	static const char *const few[] = {
 		"rcpt.local is bob", "rcpt.domain is r.example", "subject contains \"x\"",
@@ -162,8 +163,9 @@ random_cond(char *out, size_t n, int rule, int depth)
 	}
 }
 
+/* What the lists of a condition say may stand in its rule's texts. */
 static const char *
-random_text(void)
+random_text(const char *cond)
 {
 	static const char *const texts[] = {
 		"no", "no ${rcpt}", "no ${subject}", "score ${score}", "spf ${spf}", "${helo} ${sender}",
@@ -173,6 +175,10 @@ random_text(void)
 
 	if (dense && rnd(2) == 0)
 		return "score ${score}";
+	if (strstr(cond, "in people") != NULL && rnd(2) == 0)
+		return "people ${table.people}";
+	if (strstr(cond, "in away") != NULL && rnd(2) == 0)
+		return "away ${table.away}";
 	return i == 6 ? "100% no" : texts[i];
 }
 
@@ -203,16 +209,16 @@ random_rule(char *out, size_t n, int rule)
 		break;
 	case 1:
 	case 2:
-		snprintf(acts + len, sizeof(acts) - len, "\n    then reject \"%s\"", random_text());
+		snprintf(acts + len, sizeof(acts) - len, "\n    then reject \"%s\"", random_text(cond));
 		break;
 	case 3:
-		snprintf(acts + len, sizeof(acts) - len, "\n    then tempfail 450 4.7.0 \"a\" \"%s\"", random_text());
+		snprintf(acts + len, sizeof(acts) - len, "\n    then tempfail 450 4.7.0 \"a\" \"%s\"", random_text(cond));
 		break;
 	case 4:
 		snprintf(acts + len, sizeof(acts) - len, "\n    then discard");
 		break;
 	case 5:
-		snprintf(acts + len, sizeof(acts) - len, "\n    then quarantine \"%s\"", random_text());
+		snprintf(acts + len, sizeof(acts) - len, "\n    then quarantine \"%s\"", random_text(cond));
 		break;
 	case 6:
 		snprintf(acts + len, sizeof(acts) - len, "\n    then would reject \"no\"");
@@ -228,10 +234,11 @@ random_case(struct testcase *c)
 {
 	memset(c, 0, sizeof(*c));
 	snprintf(c->settings, sizeof(c->settings),
-	    "set mixed-recipients %s\nset earliest-reply %s\nset on-error limit %s\nset on-error store %s\nset split-limit %u\n"
-	    "addresses people = carol@r.example @q.example\nstrings words = x \"hello x there\"\n",
+	    "set mixed-recipients %s\nset earliest-reply %s\nset on-error limit %s\nset on-error store %s\nset on-error lookup %s\nset split-limit %u\n"
+	    "addresses people = carol@r.example cdb \"people\"\naddresses away = lmdb \"away\" y@s1.example\nstrings words = x \"hello x there\"\n",
 	    (const char *[]){ "split", "strictest", "exempt-wins" }[rnd(3)],
 	    (const char *[]){ "connect", "mail", "rcpt" }[rnd(3)],
+	    (const char *[]){ "tempfail", "accept", "skip" }[rnd(3)],
 	    (const char *[]){ "tempfail", "accept", "skip" }[rnd(3)],
 	    (const char *[]){ "tempfail", "accept", "skip" }[rnd(3)], rnd(4));
 	c->nrules = 1 + (int)rnd(MAX_RULES);
@@ -656,9 +663,14 @@ naive_values(struct reader *rd, const struct cond *c)
 		return N_TRUE;
 	v = a.truncated ? naive_error(rd, ERR_LIMIT) : N_FALSE;
 	lists = tables_view(rd->rs->ast->tables);
-	for (size_t i = 0; i < a.n; i++)
-		if (eval_compare(lists, c, &a.v[i], NULL) > 0)
+	for (size_t i = 0; i < a.n; i++) {
+		int r = eval_compare(lists, c, &a.v[i], NULL);
+
+		if (r > 0)
 			v = N_TRUE;
+		else if (r == COMPARE_FAILED && v == N_FALSE)
+			v = naive_error(rd, ERR_LOOKUP);
+	}
 	table_view_release(lists);
 	return v;
 }
@@ -1001,6 +1013,42 @@ compare_whole(struct staged *s, const struct testcase *c, const struct ruleset *
 }
 
 /* NULL: all the same; *valid false: the file didn't load. */
+/* Two databases, one of which can't say anything of whoever begins with c. */
+static void *
+table_open(enum table_db kind, const char *path, struct strbuf *why)
+{
+	static char people, away;
+
+	(void)path;
+	(void)why;
+	return kind == TABLE_CDB ? &people : &away;
+}
+
+static int
+table_get(void *db, struct str key, struct str *text)
+{
+	(void)db;
+	if (key.n > 0 && key.p[0] == 'c')
+		return -1;
+	*text = str_istarts(key, STR("@")) ? STR("the domain") : STR("the address");
+	return str_eq(key, STR("@q.example")) || str_eq(key, STR("bob@r.example"));
+}
+
+static size_t
+table_keys(void *db)
+{
+	(void)db;
+	return 2;
+}
+
+static void
+table_close(void *db)
+{
+	(void)db;
+}
+
+static const struct table_ops tables = { table_open, table_get, table_keys, table_close };
+
 static const char *
 run_case(const struct testcase *c, bool *valid)
 {
@@ -1013,7 +1061,7 @@ run_case(const struct testcase *c, bool *valid)
 	strbuf_puts(&text, c->settings);
 	for (int i = 0; i < c->nrules; i++)
 		strbuf_puts(&text, c->rules[i]);
-	rs = rules_load_text(STR("random"), strbuf_slice(&text), ".", d);
+	rs = rules_load_text_with(STR("random"), strbuf_slice(&text), ".", &tables, d);
 	strbuf_free(&text);
 	*valid = rs != NULL;
 	if (rs == NULL && getenv("PROPERTY_SHOW") != NULL)
