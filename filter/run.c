@@ -193,7 +193,6 @@ start_milter(struct daemon *d, struct strbuf *why)
 {
 	int error;
 
-	pool_init();
 	if ((error = pthread_create(&d->milter, NULL, milter_thread, NULL)) != 0) {
 		strbuf_printf(why, "cannot start a thread: %s", strerror(error));
 		return EX_OSERR;
@@ -314,6 +313,7 @@ run_daemon(const char *path, const char *zone)
 		return say(EX_USAGE, &why);
 	}
 	block_signals();
+	pool_init();		/* before there are other threads */
 	if ((d.engines = engines_new(zone, 0, &why)) == NULL)
 		return say(zone != NULL ? EX_NOINPUT : EX_UNAVAILABLE, &why);
 	if ((code = load_first(d.path, d.engines, &g)) != 0) {
