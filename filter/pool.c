@@ -19,16 +19,18 @@
  *
  * sigwait() stands here for the same reason: libmilter waits in a thread for
  * SIGHUP, SIGTERM and SIGINT, and takes all of them for "stop".  Its thread
- * gets none; run.c takes the signals.  And read(), since libmilter trusts
- * what it reads: macrolist.c says where it must not.
+ * gets none; run.c takes the signals.  And read(), poll() and close(), since
+ * libmilter reads in small pieces, and trusts what it reads: ahead.c and
+ * macrolist.c mend that.
  */
-#undef _FORTIFY_SOURCE		/* read() is defined here: no inline of it */
+#undef _FORTIFY_SOURCE		/* read() and poll() are defined here: no inlines of them */
 
 #include "filter/pool.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -37,12 +39,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "filter/ahead.h"
 #include "filter/macrolist.h"
 
 typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 typedef int timedwait_fn(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 typedef int signal_fn(pthread_cond_t *);
 typedef ssize_t read_fn(int, void *, size_t);
+typedef int poll_fn(struct pollfd *, nfds_t, int);
+typedef int close_fn(int);
 
 /* An idle worker; lives on its stack while it waits. */
 struct idler {
@@ -71,6 +76,8 @@ extern create_fn __interceptor_pthread_create __attribute__((weak));
 extern timedwait_fn __interceptor_pthread_cond_timedwait __attribute__((weak));
 extern signal_fn __interceptor_pthread_cond_signal __attribute__((weak));
 extern read_fn __interceptor_read __attribute__((weak));
+extern poll_fn __interceptor_poll __attribute__((weak));
+extern close_fn __interceptor_close __attribute__((weak));
 
 /*
  * The function that ours hides.  glibc has conditions in two versions, of
@@ -124,6 +131,18 @@ static read_fn *
 real_read(void)
 {
 	REAL(read_fn, read);
+}
+
+static poll_fn *
+real_poll(void)
+{
+	REAL(poll_fn, poll);
+}
+
+static close_fn *
+real_close(void)
+{
+	REAL(close_fn, close);
 }
 
 static bool
@@ -333,9 +352,37 @@ ssize_t
 read(int fd, void *buf, size_t n)
 {
 	static _Thread_local struct packet_reader reader;
-	ssize_t got = real_read()(fd, buf, n);
+	ssize_t got;
 
-	if (got > 0 && is_libmilter((uintptr_t)__builtin_return_address(0)))
+	if (!is_libmilter((uintptr_t)__builtin_return_address(0)))
+		return real_read()(fd, buf, n);
+	if ((got = ahead_read(fd, buf, n)) > 0)
 		packet_follow(&reader, fd, buf, n, (size_t)got);
 	return got;
+}
+
+/* By another name here, since glibc's declaration says that it only writes to fds. */
+int pool_poll(struct pollfd *fds, nfds_t n, int timeout) __asm__("poll");
+
+int
+pool_poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	int ready = 0;
+
+	if (!is_libmilter((uintptr_t)__builtin_return_address(0)) ||
+	    !ahead_any(fds, n))
+		return real_poll()(fds, n, timeout);
+	if (n == 1)
+		fds[0].revents = 0;
+	else if ((ready = real_poll()(fds, n, 0)) == -1)
+		return -1;
+	return ahead_add(fds, n, ready);
+}
+
+int
+close(int fd)
+{
+	if (is_libmilter((uintptr_t)__builtin_return_address(0)))
+		ahead_forget(fd);
+	return real_close()(fd);
 }

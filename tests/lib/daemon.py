@@ -76,7 +76,8 @@ class Daemon:
         threading.Thread(target=self._collect, daemon=True).start()
         threading.Thread(target=self._listen, daemon=True).start()
         if not self.wait_notice("READY=1", 0, timeout):
-            status = self.process.poll()
+            # Its log ends a moment before it does.
+            status = self.wait() if self.ended else None
             self.kill()
             raise NotReady("%s\n%s" % ("no READY=1 in %g s" % timeout if status is None else
                                        "exit status %d" % status, self.text()))
