@@ -30,7 +30,6 @@
 
 struct database {
 	struct cdb	 cdb;
-	int		 fd;
 	size_t		 nkeys;
 };
 
@@ -201,7 +200,6 @@ db_close(void *arg)
 	struct database *db = arg;
 
 	cdb_free(&db->cdb);
-	close(db->fd);
 	free(db);
 }
 
@@ -226,7 +224,6 @@ db_open(enum table_db kind, const char *path, struct strbuf *why)
 		close(fd);
 		return NULL;
 	}
-	db->fd = fd;
 	if (cdb_init(&db->cdb, fd) != 0) {
 		strbuf_puts(why, errno == EPROTO ? "it is no whole CDB file (it has no beginning)" :
 		    strerror(errno));
@@ -234,6 +231,7 @@ db_open(enum table_db kind, const char *path, struct strbuf *why)
 		close(fd);
 		return NULL;
 	}
+	close(fd);		/* the mapping stays */
 	if (check_cdb(&db->cdb, (size_t)st.st_size, &db->nkeys, why) == 0)
 		return db;
 	db_close(db);

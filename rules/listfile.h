@@ -9,9 +9,6 @@
 #include "diag.h"
 #include "str.h"
 
-/* The largest list file. */
-#define LISTFILE_MAX	(1u << 30)
-
 /* An entry and its place; flags and pattern where the file holds patterns. */
 struct listfile_entry {
 	struct span	at;

@@ -225,16 +225,38 @@ def under_load(e, scratch):
         e.same(d.stop(), 0, "under load: ends well", d.crashed(), d.text()[-1000:])
 
 
+class SharedTap(Tap):
+    """Results from several threads: the cases wait for the daemon's clock, so they wait together."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.RLock()
+
+    def ok(self, *args):
+        with self.lock:
+            return super().ok(*args)
+
+    def skip(self, *args):
+        with self.lock:
+            super().skip(*args)
+
+
 CASES = [plain, cdb, by_postmap, pcre, under_load]
 
 
 def main():
     if not os.access(binary(), os.X_OK):
         skip_all("no %s" % binary())
-    tap = Tap()
-    for case in CASES:
+    tap = SharedTap()
+
+    def run(case):
         with Scratch("lists") as scratch:
             tap.case(case.__name__, case, tap, scratch)
+    threads = [threading.Thread(target=run, args=(case,)) for case in CASES]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
     return tap.done()
 
 
