@@ -189,7 +189,7 @@ plain_host(struct str s, char *out)
 		}
 		if (c == '\t' || c == '\r' || c == '\n')
 			continue;
-		if ((unsigned char)c <= ' ' || c == 0x7f || strchr("<>\"%/\\^|`{}@", c) != NULL ||
+		if ((unsigned char)c <= ' ' || c == 0x7f || strchr("<>\"%/\\^|`{}@#?:[]", c) != NULL ||
 		    n == HOST_MAX)
 			return 0;
 		out[n++] = c;
@@ -245,7 +245,7 @@ url_host(struct arena *a, struct str url)
 		return literal_host(a, s);
 	if ((end = memchr(s.p, ':', s.n)) != NULL)
 		s.n = (size_t)(end - s.p);
-	if ((n = plain_host(s, host)) == 0)
+	if ((n = plain_host(s, host)) == 0 || !utf8_valid((struct str){ host, n }))
 		return STR_NONE;
 	while (n > 0 && host[n - 1] == '.')
 		host[--n] = '\0';

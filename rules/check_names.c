@@ -143,6 +143,12 @@ unknown_fact(struct names *n, const struct fact_ref *ref, enum thing inside)
 	const struct fact *outside;
 	struct str *names;
 
+	for (int t = 0; inside == THING_NONE && t < THING_COUNT; t++)
+		if (str_eq(ref->name, str_of(things[t].name))) {
+			diag_error(n->d, at, "'%s' has parts: name one of them, or write "
+			    "'any %s has ( ... )'", things[t].name, things[t].name);
+			return;
+		}
 	if (inside != THING_NONE && (outside = fact_find(ref->name)) != NULL) {
 		if (outside->thing == inside)
 			diag_error(n->d, at, "inside has ( ... ) parts go by their last name: "

@@ -78,9 +78,12 @@ fact_find_in(enum thing t, struct str name)
 {
 	struct str thing = str_of(thing_name(t));
 
+	/* The thing itself, where it is a fact: any url has ( url contains "x" ... ) */
 	for (size_t i = 0; t != THING_NONE && i < nfacts; i++) {
 		struct str full = str_of(facts[i].name);
 
+		if (facts[i].thing == t && str_eq(full, thing) && str_eq(name, full))
+			return &facts[i];
 		if (facts[i].thing == t && full.n == thing.n + 1 + name.n &&
 		    full.p[thing.n] == '.' &&
 		    str_eq(name, str_of(full.p + thing.n + 1)))

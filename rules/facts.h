@@ -137,7 +137,7 @@ enum stage macro_stage(struct str name, enum scope *scope);
 
 /* The fact of that name, or NULL. */
 const struct fact *fact_find(struct str name);
-/* The part `thing`.`name`, for names inside has ( ... ), or NULL. */
+/* The part `thing`.`name`, or the thing itself where it is a fact, for names inside has ( ... ); or NULL. */
 const struct fact *fact_find_in(enum thing t, struct str name);
 
 #endif

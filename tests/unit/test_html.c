@@ -162,6 +162,8 @@ where_they_lead(void **state)
 		{ "http://0x7f000001/", "127.0.0.1", "127.0.0.1" },
 		{ "http://0300.1/", "192.0.0.1", "192.0.0.1" },
 		{ "http://[2001:DB8::1]:8080/", "2001:db8::1", "2001:db8::1" },
+		{ "http://a%3fb/", NULL, NULL },
+		{ "http://a%ff/", NULL, NULL },
 		{ "http://[]/", NULL, NULL },
 		{ "http://[evil.example]/", NULL, NULL },
 		{ "http://localhost/", "localhost", "localhost" },
