@@ -207,7 +207,7 @@ lint: deps-check
 
 # ---- Installing it ----
 
-DOCS = README.md NEWS.md ARCHITECTURE.md HACKING.md LICENSE rules.example
+DOCS = README.md NEWS.md CONFORMANCE.md ARCHITECTURE.md HACKING.md LICENSE rules.example
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 \

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """All standard suites in $SUITES: a line a suite, then each case that isn't right.
 
-usage: suites.py [--tap]
+usage: suites.py [--tap | --markdown]
 
 Each suite has a runner beside this file, NAME.py, and a tool that puts its
 cases to the code that judges mail.  A runner prints "SUITE: 203 of 203" and, for each case
 that is not right, what was expected and what came out; it exits 1 if one of
 these isn't listed in it as expected, with the reason.  With --tap, a test a suite, for
-make check; a folder that is absent is a skip that says so.
+make check; a folder that is absent is a skip that says so.  --markdown prints
+the table of CONFORMANCE.md.
 """
 import os
 import re
@@ -41,7 +42,10 @@ def run(name):
 
 def main():
     tap = "--tap" in sys.argv[1:] or "HARNESS_ACTIVE" in os.environ
+    markdown = "--markdown" in sys.argv[1:]
     n, bad = 0, False
+    if markdown:
+        print("| suite | right | of |\n| --- | --- | --- |")
     for name, folder in RUNNERS:
         if not os.path.exists(os.path.join(HERE, name + ".py")):
             continue
@@ -55,9 +59,12 @@ def main():
             counts, good = [(name, 0, 0)], False
         for suite, right, all_ in counts:
             n += 1
+            if markdown:
+                print(f"| {suite} | {right} | {all_} |")
+                continue
             line = f"{suite}: {right} of {all_}"
             print(f"{'ok' if good else 'not ok'} {n} - {line}" if tap else line)
-        for line in rest:
+        for line in [] if markdown else rest:
             print(f"# {line.lstrip('# ')}" if tap else f"  {line.lstrip('# ')}")
         bad |= not good
         sys.stdout.flush()
