@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check_sure.h"
 #include "diag.h"
 #include "print.h"
 
@@ -100,9 +101,7 @@ add_sample(struct worlds *w, struct var *v, const struct value *value)
 	enum type_id t = v->fact->type;
 	struct value *more;
 
-	/* Counts and sizes are not negative; scores and ages may be. */
-	if (is_number(t) && t != T_DURATION && value->n < 0 &&
-	    (v->fact->flags & F_OWN) == 0)
+	if (is_number(t) && !fact_may_be(v->fact, value->n))
 		return;
 	for (size_t i = 0; i < v->nsamples; i++)
 		if (type_test(t, OP_IS, &v->samples[i], value))
@@ -330,11 +329,11 @@ try_cond(const struct worlds *w, const struct cond *c, int *next)
 
 /* ---- All worlds ---- */
 
-/* `score` and `matched` are never unset. */
+/* Cell 0, unset, is left out where there always is a value. */
 static size_t
 first_cell(const struct var *v)
 {
-	return v->fact != NULL && (v->fact->flags & F_OWN) != 0 ? 1 : 0;
+	return v->fact != NULL && !v->many && fact_is_sure(v->fact) ? 1 : 0;
 }
 
 static bool

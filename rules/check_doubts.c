@@ -1,11 +1,12 @@
 /*
  * check_doubts.c - conditions that mean something, but perhaps not what was
  * meant: a lookup that failed taken for a bad result, two comparisons that may
- * be true of two different things, patterns that can take for ever, macros
- * that no MTA sends by itself, settings without effect.
+ * be true of two different things, patterns that can take for ever, values
+ * that no mail has, macros that no MTA sends by itself, settings without effect.
  */
 #include "check_reach.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "check_walk.h"
@@ -189,6 +190,73 @@ check_pattern(struct diag *d, const struct regex_lit *re)
 	    "and the outer repetition in many ways");
 }
 
+/* ---- Values ---- */
+
+/* *viagra*, as shells and other filters write it; what has many stars is decorated. */
+static bool
+is_wildcard(struct str s)
+{
+	bool begin = s.n > 1 && s.p[0] == '*' && s.p[1] != '*';
+	bool end = s.n > 1 && s.p[s.n - 1] == '*' && s.p[s.n - 2] != '*';
+
+	return begin || end;
+}
+
+static bool
+check_wildcard(struct diag *d, struct span at, struct str s, bool is)
+{
+	struct str core = s;
+
+	if (!is_wildcard(s))
+		return false;
+	while (core.n > 0 && core.p[0] == '*') {
+		core.p++;
+		core.n--;
+	}
+	while (core.n > 0 && core.p[core.n - 1] == '*')
+		core.n--;
+	if (is)
+		diag_warning(d, at, "* is no wildcard: write 'contains \"" STR_FMT "\"', or "
+		    "'matches' and a pattern", STR_ARG(core));
+	else
+		diag_warning(d, at, "* is no wildcard: a list of patterns has /" STR_FMT "/i",
+		    STR_ARG(core));
+	return true;
+}
+
+/* Bob alone is an address without a domain, which hardly any mail has. */
+static void
+check_domainless(struct diag *d, const struct fact *f, const struct operand *o)
+{
+	char part[64];
+
+	if (f->type != T_ADDRESS || o->value.mb.domain.n > 0 || o->value.mb.local.n == 0 ||
+	    str_ieq(o->value.mb.local, STR("postmaster")) ||
+	    str_find(o->value.mb.local, STR("@")) >= 0)
+		return;
+	snprintf(part, sizeof(part), "%s.local", f->name);
+	if (fact_find(str_of(part)) != NULL)
+		diag_warning(d, o->at, "'" STR_FMT "' has no domain: for that local part of any "
+		    "write '%s is " STR_FMT "'", STR_ARG(o->text), part,
+		    (int)o->at.n, o->at.src->text.p + o->at.off);
+	else
+		diag_warning(d, o->at, "'" STR_FMT "' has no domain: write the whole address",
+		    STR_ARG(o->text));
+}
+
+static void
+check_values(struct diag *d, const struct cond *c)
+{
+	if (c->op != OP_IS && c->op != OP_IN_SET)
+		return;
+	for (const struct operand *o = c->operands; o != NULL; o = o->next) {
+		if ((type_of(c->fact.fact->type)->ops & OP_BIT(OP_CONTAINS)) != 0 &&
+		    !check_wildcard(d, o->at, o->text, true) && c->fact.fact->type == T_ADDRESS)
+			check_wildcard(d, o->at, o->value.mb.local, true);
+		check_domainless(d, c->fact.fact, o);
+	}
+}
+
 /* ---- Facts ---- */
 
 static bool
@@ -230,6 +298,8 @@ check_use(void *arg, const struct fact_use *u)
 		    STR_ARG(u->ref->key));
 	if (u->cond != NULL && u->cond->op == OP_MATCHES)
 		check_pattern(d, &u->cond->regex);
+	if (u->cond != NULL && u->ref->fact != NULL)
+		check_values(d, u->cond);
 }
 
 /* ---- Settings ---- */
@@ -286,6 +356,8 @@ check_doubts(struct ast *ast, struct diag *d, bool whole)
 		for (const struct entry *e = l->entries; e != NULL; e = e->next)
 			if (e->kind == ENTRY_REGEX)
 				check_pattern(d, &e->regex);
+			else if (entry_kind_name(e->kind) == NULL && l->type == LIST_STRINGS)
+				check_wildcard(d, e->at, e->text, false);
 	if (whole)
 		check_settings(ast, d);
 }

@@ -233,6 +233,41 @@ has_blank(struct str s)
 	return false;
 }
 
+/* RFC 1035, 2.3.4, and 2.3.1 with the underscore that some have; [192.0.2.1] is taken for a name. */
+static bool
+is_host(struct str s)
+{
+	if (s.n > 253)
+		return false;
+	if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
+		return true;
+	for (size_t i = 0, start = 0; i <= s.n; i++) {
+		if (i < s.n && s.p[i] != '.') {
+			if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_", s.p[i]) == NULL ||
+			    s.p[i] == '\0')
+				return false;
+			continue;
+		}
+		if (i == start || i - start > 63 || s.p[start] == '-' || s.p[i - 1] == '-')
+			return false;
+		start = i + 1;
+	}
+	return true;
+}
+
+/* An entry that no name can match says something else than was meant; normal is in lower case, .x for all below x. */
+static int
+check_host(enum op op, struct str text, struct str normal, struct strbuf *why)
+{
+	if (normal.n > 1 && normal.p[0] == '.')
+		normal = (struct str){ normal.p + 1, normal.n - 1 };
+	if (!is_entry(op) || is_host(normal))
+		return 0;
+	strbuf_printf(why, "'" STR_FMT "' can't be a domain name: between its dots stand letters, "
+	    "digits and -, which neither begins nor ends a part", STR_ARG(text));
+	return -1;
+}
+
 static int
 parse_domain(enum op op, struct arena *a, struct str text, struct value *v,
     struct strbuf *why)
@@ -271,7 +306,7 @@ parse_domain(enum op op, struct arena *a, struct str text, struct value *v,
 			    "in which domain names are compared", STR_ARG(text));
 			return -1;
 		}
-	return 0;
+	return check_host(op, text, v->s, why);
 }
 
 static int
@@ -307,7 +342,8 @@ parse_address(enum op op, struct arena *a, struct str text, struct value *v,
 			return no_memory(why);
 		return has_blank(s) || memchr(s.p + 1, '@', s.n - 1) != NULL ||
 		    str_eq(v->mb.domain, STR(".")) ?
-		    wrong_address(text, ", or @example.org", why) : 0;
+		    wrong_address(text, ", or @example.org", why) :
+		    check_host(op, text, v->mb.domain, why);
 	}
 	v->mb = mailbox_parse(a, s);
 	if (v->mb.text.p == NULL || v->mb.local.p == NULL || v->mb.domain.p == NULL)
@@ -318,7 +354,8 @@ parse_address(enum op op, struct arena *a, struct str text, struct value *v,
 		return wrong_address(text, is_entry(op) ?
 		    "; for all of a domain @example.org" : ", or <>", why);
 	return has_blank(v->mb.domain) || memchr(v->mb.text.p, '\0', v->mb.text.n) != NULL ?
-	    wrong_address(text, "", why) : 0;
+	    wrong_address(text, "", why) :
+	    v->mb.domain.n > 0 ? check_host(op, text, v->mb.domain, why) : 0;
 }
 
 int

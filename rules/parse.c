@@ -85,6 +85,15 @@ parse_span(const struct parser *p, struct span from)
 	return from;
 }
 
+bool
+parse_single_quotes(struct parser *p, const struct token *tok)
+{
+	if (tok->kind != TOK_WORD || tok->text.p[0] != '\'')
+		return false;
+	diag_error(p->d, tok->at, "the quotes of a text are double: \"...\"");
+	return true;
+}
+
 struct str
 parse_shown(struct str s)
 {
@@ -303,6 +312,11 @@ unknown_statement(struct parser *p, struct token tok)
 	}
 	diag_error(p->d, tok.at, "unknown statement '" STR_FMT "'; did you "
 	    "mean '" STR_FMT "'?", STR_ARG(s), STR_ARG(near));
+	/* Whether its file is there is another question. */
+	if (str_eq(near, STR("include"))) {
+		p->ast->incomplete = true;
+		return;
+	}
 	tok.text = near;
 	(void)read_as(p, tok);
 }
@@ -312,6 +326,8 @@ read_statement(struct parser *p)
 {
 	struct token tok = parse_peek(p);
 
+	if (p->braces && tok_is(&tok, "}"))
+		return;
 	if (!read_as(p, tok))
 		unknown_statement(p, tok);
 }
@@ -351,6 +367,18 @@ parse_source(struct parser *p, const struct parse_file *file)
 	p->lx = lx;
 }
 
+/*
+ * Loading a file without anything in it would let all mail pass: it has only
+ * become so half-way through being saved.
+ */
+static void
+check_not_empty(const struct source *src, struct diag *d)
+{
+	if (lex_statement(src->text, 0) == src->text.n && diag_errors(d) == 0)
+		diag_error(d, (struct span){ src, 0, 0 }, "no statement in this file; was it "
+		    "saved whole?");
+}
+
 static struct ast *
 parse(struct source *src, const struct stat *st, struct arena *a,
     struct diag *d)
@@ -372,9 +400,10 @@ parse(struct source *src, const struct stat *st, struct arena *a,
 	p.rule_end = &p.ast->rules;
 	p.broken_end = &p.ast->broken;
 	p.test_end = &p.ast->tests;
-	if (source_check(src, d))
+	if (src->text.n == 0 || source_check(src, d)) {
 		parse_source(&p, &file);
-	else
+		check_not_empty(src, d);
+	} else
 		p.ast->incomplete = true;
 	return p.ast;
 }

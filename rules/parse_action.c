@@ -178,6 +178,8 @@ read_enhanced(struct parser *p, struct action *act)
 static void
 no_text(struct parser *p, const struct token *tok, const char *what)
 {
+	if (parse_single_quotes(p, tok))
+		return;
 	if (tok->kind == TOK_WORD && !parse_is_keyword(tok->text))
 		diag_error(p->d, tok->at, "%s needs quotes around it", what);
 	else

@@ -95,6 +95,8 @@ parse_operand(struct parser *p, struct operand *o)
 	struct token tok = parse_peek(p);
 
 	o->at = tok.at;
+	if (parse_single_quotes(p, &tok))
+		return false;
 	switch (tok.kind) {
 	case TOK_WORD:
 		parse_take(p, &tok);
@@ -206,6 +208,8 @@ read_in(struct parser *p, struct cond *c)
 		c->op = OP_IN_NET;
 		return read_one(p, c);
 	}
+	if (parse_single_quotes(p, &tok))
+		return false;
 	if (tok.kind == TOK_STRING ||
 	    (tok.kind == TOK_WORD && !lex_is_name(tok.text))) {
 		diag_error(p->d, tok.at, "after 'in' stands the name of a "

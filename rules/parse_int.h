@@ -37,6 +37,7 @@ struct parser {
 	struct lexer	 lx;
 	const struct parse_file *file;
 	int		 depth;
+	bool		 braces;	/* around a rule, and told: what closes them is no news */
 	/* Where the next of each kind is hung. */
 	struct source  **src_end;
 	struct set     **set_end;
@@ -64,6 +65,8 @@ void parse_missing(struct parser *p, const struct token *tok, const char *what);
 struct str parse_near(struct parser *p, const struct token *tok, const char *const *words);
 /* "; did you mean 'x'?" or "", in a buffer of the arena. */
 const char *parse_hint(struct parser *p, struct str word, const char *const *words);
+/* Says so where a word is a text in single quotes. */
+bool parse_single_quotes(struct parser *p, const struct token *tok);
 /* For messages: not longer than is good to read. */
 struct str parse_shown(struct str s);
 

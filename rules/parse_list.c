@@ -148,6 +148,13 @@ read_entry(struct parser *p, const struct list *list, struct entry *e)
 
 	parse_take(p, &tok);
 	e->at = tok.at;
+	if (parse_single_quotes(p, &tok)) {
+		/* 'two words': one mistake. */
+		while (tok.kind == TOK_WORD && tok.text.p[tok.text.n - 1] != '\'' &&
+		    (tok = parse_peek(p)).kind == TOK_WORD && !tok.first)
+			parse_take(p, &tok);
+		return false;
+	}
 	if (is_postfix_name(p, &tok))
 		return false;
 	if (kind != ENTRY_WORD) {

@@ -53,6 +53,10 @@ at_action(struct parser *p, const char *what, const struct action *after)
 		tok = parse_peek(p);
 		if (tok.kind == TOK_END)
 			return false;
+		if (p->braces && (tok_is(&tok, "{") || tok_is(&tok, "}"))) {
+			parse_take(p, &tok);
+			continue;
+		}
 		if (tok_is(&tok, "then")) {
 			parse_take(p, &tok);
 			return true;
@@ -121,6 +125,19 @@ at_condition(struct parser *p)
 	return true;
 }
 
+/* The brace that other languages want around the rest. */
+static void
+skip_brace(struct parser *p)
+{
+	struct token tok = parse_peek(p);
+
+	if (!tok_is(&tok, "{"))
+		return;
+	diag_error(p->d, tok.at, "a rule has no braces: what belongs to it is indented");
+	p->braces = true;
+	parse_take(p, &tok);
+}
+
 bool
 parse_rule(struct parser *p, struct token start)
 {
@@ -137,6 +154,7 @@ parse_rule(struct parser *p, struct token start)
 
 		parse_resync(p, next, false);
 	}
+	skip_brace(p);
 	if (at_condition(p) && (rule->cond = parse_cond(p)) == NULL)
 		parse_resync(p, then_word, false);
 	read_actions(p, rule);

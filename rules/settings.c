@@ -81,6 +81,12 @@ read_number(struct reader *r, enum setting_kind kind, struct str text,
 		return read_octal(text, n, why);
 	if (type_parse(number_type(kind), OP_IS, r->a, text, &v, why) == -1)
 		return -1;
+	/* Seconds to one reader, minutes to the next. */
+	if (kind == K_DURATION && v.n != 0 && text.p[text.n - 1] <= '9') {
+		strbuf_printf(why, "a duration has a unit, s, m, h or d: write " STR_FMT "s",
+		    STR_ARG(text));
+		return -1;
+	}
 	*n = v.n;
 	return 0;
 }
@@ -161,9 +167,9 @@ read_on_error(struct reader *r, const struct setting *row,
 	int class = ERR_CLASSES, word;
 
 	if (policy != values &&
-	    (class = settings_word(CLASSES, values->text, &why)) == -1)
+	    (class = settings_word(row->name, CLASSES, values->text, &why)) == -1)
 		wrong(r, values, &why);
-	else if ((word = settings_word(row->takes, policy->text, &why)) == -1)
+	else if ((word = settings_word(row->name, row->takes, policy->text, &why)) == -1)
 		wrong(r, policy, &why);
 	else if (r->seen_class[class] != NULL) {
 		diag_error(r->d, set->at, "'on-error' is set twice%s" STR_FMT,
@@ -183,6 +189,20 @@ most_values(enum setting_kind kind)
 	return kind == K_STRINGS ? SIZE_MAX : kind == K_ON_ERROR ? 2 : 1;
 }
 
+/* `set listen unix /run/x` */
+static bool
+is_socket_in_words(const struct setting *row, const struct operand *values)
+{
+	static const char *const kinds[] = { "unix", "local", "inet", "inet6", "fd" };
+
+	if (strcmp(row->takes, "socket") != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (str_eq(values->text, str_of(kinds[i])))
+			return true;
+	return false;
+}
+
 /* Reads the values of a statement, or of a default: then set is NULL. */
 static void
 read_values(struct reader *r, const struct setting *row,
@@ -194,6 +214,11 @@ read_values(struct reader *r, const struct setting *row,
 
 	for (size_t n = most_values(row->kind); o != NULL && n > 0; n--)
 		o = o->next;
+	if (o != NULL && is_socket_in_words(row, values)) {
+		diag_error(r->d, o->at, "a socket is one word: write " STR_FMT ":" STR_FMT,
+		    STR_ARG(values->text), STR_ARG(o->text));
+		return;
+	}
 	if (o != NULL) {
 		diag_error(r->d, o->at, row->kind == K_ON_ERROR ?
 		    "'%s' takes at most a class and what to do" :
@@ -202,7 +227,7 @@ read_values(struct reader *r, const struct setting *row,
 	}
 	switch (row->kind) {
 	case K_WORD:
-		word = settings_word(row->takes, values->text, &why);
+		word = settings_word(row->name, row->takes, values->text, &why);
 		if (word == -1)
 			wrong(r, values, &why);
 		else
@@ -238,12 +263,12 @@ default_on_error(struct on_errors *to, const struct setting *row)
 		struct str s = { p, strcspn(p, " ") };
 
 		p += s.n + strspn(p + s.n, " ");
-		word = settings_word(row->takes, s, &why);
+		word = settings_word(row->name, row->takes, s, &why);
 		for (int i = 0; word >= 0 && i < ERR_CLASSES; i++)
 			if (class == -1 || class == i)
 				to->of[i] = (enum on_error)word;
 		if (word == -1)
-			class = settings_word(CLASSES, s, &why);
+			class = settings_word(row->name, CLASSES, s, &why);
 	}
 	strbuf_free(&why);
 }
@@ -353,7 +378,7 @@ settings_fixed_changes(const struct settings *old, const struct settings *new,
 
 		if (row->reload || same(row, old, new))
 			continue;
-		strbuf_printf(out, "%s%s", n > 0 ? " " : "", row->name);
+		strbuf_printf(out, "%s%s", n > 0 ? ", " : "", row->name);
 		n++;
 	}
 	return n;

@@ -40,7 +40,7 @@ only(struct str s, const char *others)
 }
 
 int
-settings_word(const char *takes, struct str s, struct strbuf *why)
+settings_word(const char *setting, const char *takes, struct str s, struct strbuf *why)
 {
 	struct str words[WORDS_MAX], near;
 	const char *p = takes;
@@ -55,13 +55,13 @@ settings_word(const char *takes, struct str s, struct strbuf *why)
 		p += len + strspn(p + len, " ");
 	}
 	near = diag_nearest(s, words, n);
-	strbuf_printf(why, "'" STR_FMT "' is no value of it", STR_ARG(s));
+	strbuf_printf(why, "'%s' can't be '" STR_FMT "'", setting, STR_ARG(s));
 	if (near.p != NULL) {
 		strbuf_printf(why, "; did you mean '" STR_FMT "'?",
 		    STR_ARG(near));
 		return -1;
 	}
-	strbuf_puts(why, ", which is");
+	strbuf_puts(why, "; it is");
 	for (size_t i = 0; i < n; i++)
 		strbuf_printf(why, "%s " STR_FMT, i == 0 ? "" :
 		    i + 1 < n ? "," : " or", STR_ARG(words[i]));
@@ -236,7 +236,7 @@ form_methods(const struct operand *first, const struct operand *value,
 	struct str s = value->text;
 	const struct operand *o;
 
-	if (settings_word("auto off spf dkim dmarc arc iprev auth", s, why) == -1)
+	if (settings_word("authentication-results", "auto off spf dkim dmarc arc iprev auth", s, why) == -1)
 		return -1;
 	if ((str_eq(s, STR("auto")) || str_eq(s, STR("off"))) &&
 	    (first != value || value->next != NULL)) {

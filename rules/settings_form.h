@@ -19,6 +19,6 @@ int settings_form(const char *form, const struct operand *first,
     struct strbuf *why);
 
 /* Index of s in the words of `takes`, or -1 with the nearest one in why. */
-int settings_word(const char *takes, struct str s, struct strbuf *why);
+int settings_word(const char *setting, const char *takes, struct str s, struct strbuf *why);
 
 #endif

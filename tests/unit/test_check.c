@@ -48,7 +48,16 @@ static const struct {
 	{ "rcpt.count > 3 and rcpt.count < 5", 0 },
 	{ "date.age < 0", 0 },
 	{ "date.age < -1d and date.age > 0", -1 },
-	{ "size < 1K or size >= 1024", 0 },				/* unset */
+	{ "size < 1K or size >= 1024", 1 },				/* never unset */
+	{ "attachment.size < 1K or attachment.size >= 1024", 0 },
+	{ "sender.size < 1K or sender.size >= 1024", 0 },		/* unset */
+	{ "size >= 0", 1 },
+	{ "rcpt is set", 1 },
+	{ "any rcpt is set", 0 },
+	{ "time.hour > 24", -1 },
+	{ "time.hour < 23", 0 },
+	{ "client.port > 65535", -1 },
+	{ "header.count[\"X\"] is set", 1 },
 	{ "size < 1K and size >= 1024", -1 },
 	{ "size is not set or size < 1K or size >= 1024", 1 },
 	{ "helo is a.example and helo is b.example", -1 },

@@ -210,7 +210,7 @@ test_what_a_reload_cannot_change(void **state)
 	assert_int_equal(read_settings("set user nobody\nset listen inet:1\n"
 	    "set socket-mode 0600\n", &b), 0);
 	assert_int_equal(settings_fixed_changes(&a, &b, &names), 3);
-	assert_string_equal(names.p, "listen socket-mode user");
+	assert_string_equal(names.p, "listen, socket-mode, user");
 	strbuf_free(&names);
 }
 

@@ -202,6 +202,8 @@ static const struct {
 	{ T_DOMAIN, OP_IS, ".example.org", "no domain name begins with a dot; for any name below it write: in { .example.org }" },
 	{ T_DOMAIN, OP_IN_SET, "*.example.org", "'*.example.org' is not a domain name; for any name below it write: in { .example.org }" },
 	{ T_DOMAIN, OP_IN_SET, "a@example.org", "'a@example.org' is an address, not a domain name; write what follows the @" },
+	{ T_DOMAIN, OP_IN_LIST, "example..org", "'example..org' can't be a domain name: between its dots stand letters, digits and -, which neither begins nor ends a part" },
+	{ T_ADDRESS, OP_IN_LIST, "u@-foo-", "'u@-foo-' can't be a domain name: between its dots stand letters, digits and -, which neither begins nor ends a part" },
 	{ T_DOMAIN, OP_IS, "a b", "'a b' is not a domain name; write one like example.org" },
 	{ T_DOMAIN, OP_IS, "", "'' is not a domain name; write one like example.org" },
 	{ T_DOMAIN, OP_IS, "\xff.example", "'\xff.example' has no A-label form (xn--...), in which domain names are compared" },

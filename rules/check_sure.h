@@ -1,0 +1,14 @@
+/*
+ * check_sure.h - what is known of a fact before any message comes.
+ */
+#ifndef RULES_CHECK_SURE_H
+#define RULES_CHECK_SURE_H
+
+#include "facts.h"
+
+/* Has every message a value of it? */
+bool fact_is_sure(const struct fact *f);
+/* May a number, or the place of a word, be that one? */
+bool fact_may_be(const struct fact *f, int64_t n);
+
+#endif
