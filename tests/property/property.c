@@ -30,7 +30,7 @@
 
 struct testcase {
 	char		 settings[512];
-	char		 rules[MAX_RULES][512];
+	char		 rules[MAX_RULES][1024];
 	int		 nrules;
 	bool		 has_ip, by_smtp, auth, has_helo, helo_twice, rset_first;
 	int		 ip, helo, sender, hour;
