@@ -49,10 +49,12 @@ prefilter_next(const uint64_t *set, size_t i, size_t n)
 #ifdef HAVE_HS
 
 #include <hs.h>
+#include <malloc.h>
 #include <pthread.h>
 
 #define PATTERNS_MIN	4	/* fewer aren't worth a scan */
 #define LITERALS_MAX	1000000
+#define LITERALS_LARGE	500	/* from so many on, compiling takes memory worth giving back */
 
 /* Patterns that need a literal. */
 struct users {
@@ -245,6 +247,10 @@ make_database(struct build *b, struct prefilter *pf, struct arena *a)
 		(void)hs_free_compile_error(error);
 		return -1;
 	}
+#ifdef __GLIBC__
+	if (b->nliterals >= LITERALS_LARGE)
+		(void)malloc_trim(0);
+#endif
 	if (arena_defer(a, free_database, pf) != 0)
 		return -1;
 	return (pf->number = fit_model(pf->db)) != 0 ? 0 : -1;
