@@ -3,7 +3,7 @@
  *
  *	queue=4bXyZ1 client=mail.example.com[192.0.2.1] helo=mail.example.com
  *	sender=<a@example.com> verdict=reject code=550 rule=spf-fail stage=rcpt
- *	spf=fail rcpts=1 rcpt=<bob@example.org> time=12ms
+ *	time=12ms spf=fail rcpts=1 rcpt=<bob@example.org> reply="SPF: ..."
  *
  * What is always wanted comes first, what can grow long last; a field that
  * says nothing is left out.  Only results that a rule has asked for are told:
@@ -20,7 +20,8 @@
 
 #define SHOWN_RCPTS	20
 #define SHORT		120	/* octets of one value from outside */
-#define LONG		300	/* of recipients, shadow rules, texts */
+#define LONG		300	/* of recipients, edits, shadow rules, texts */
+#define REPLY		160	/* of what the client is told */
 
 static const struct rule *
 rule_at(const struct connection *c, int index)
@@ -103,6 +104,26 @@ put_verdict(struct log_line *l, const struct connection *c,
 		log_field(l, "on-error", STR("yes"), 0);
 }
 
+/* What the client is told, and why mail is held. */
+static void
+put_words(struct log_line *l, const struct connection *c, const struct plan *p)
+{
+	struct strbuf b = { 0 };
+
+	if (c->put_off || p->monitor)
+		return;
+	for (size_t i = 0; i < p->reply.nlines && b.n < REPLY; i++) {
+		if (i > 0)
+			strbuf_puts(&b, " / ");
+		strbuf_str(&b, p->reply.lines[i]);
+	}
+	if (b.n > 0)
+		log_field(l, "reply", strbuf_slice(&b), REPLY);
+	strbuf_free(&b);
+	if (p->verdict == V_QUARANTINE && p->reason.n > 0)
+		log_field(l, "reason", p->reason, REPLY);
+}
+
 /* The results that are known, and why lookups failed. */
 struct results {
 	struct log_line	*line;
@@ -165,8 +186,40 @@ put_results(struct log_line *l, const struct connection *c, struct mail *m,
 	if (r.failed.n > 0)
 		log_field(l, "dns", strbuf_slice(&r.failed), LONG);
 	strbuf_free(&r.failed);
-	if (p->has_score)
-		log_number(l, "score", p->score);
+}
+
+static void
+put_points(void *arg, const struct rule *rule, int64_t points)
+{
+	struct strbuf *b = arg;
+
+	if (b->n < LONG)
+		strbuf_printf(b, "%s" STR_FMT " %+lld", b->n > 0 ? ", " : "",
+		    STR_ARG(rule->name.text), (long long)points);
+}
+
+/* The score, and the rules that it comes from: of the recipient who has the most. */
+static void
+put_score(struct log_line *l, const struct connection *c, const struct mail *m,
+    const struct plan *p, const struct recipient *one)
+{
+	const struct rules_state *st = session_rules(c->session);
+	struct strbuf b = { 0 };
+
+	if (!p->has_score || st == NULL)
+		return;
+	log_number(l, "score", p->score);
+	for (size_t i = 0; i < m->nrcpts && one == NULL; i++) {
+		const struct rcpt_verdict *rv = m->rcpts[i]->state != RCPT_OPEN ? NULL :
+		    rules_rcpt_verdict(session_rules(c->session), m->rcpts[i]);
+
+		if (rv != NULL && rv->score == p->score)
+			one = m->rcpts[i];
+	}
+	rules_scored(st, one, put_points, &b);
+	if (b.n > 0)
+		log_field(l, "scored", strbuf_slice(&b), LONG);
+	strbuf_free(&b);
 }
 
 static void
@@ -253,6 +306,55 @@ put_notes(struct log_line *l, const struct connection *c, const struct plan *p)
 	}
 }
 
+/* Does the rule send its recipient's mail elsewhere (path NULL), or to path? */
+static bool
+redirects(const struct rule *r, const struct str *path)
+{
+	const struct action *a = r != NULL ? r->actions : NULL;
+
+	for (; a != NULL; a = a->next)
+		if (a->id == A_REDIRECT && !a->would && (path == NULL ||
+		    str_find(*path, a->path->text) == 1))
+			return true;
+	return false;
+}
+
+/* "tag subject by external, redirect <x@example.org> by vip" */
+static void
+list_edits(struct strbuf *b, const struct connection *c, const struct plan *p)
+{
+	const char *between = "";
+
+	for (size_t i = 0; i < p->nedits && b->n < LONG; i++) {
+		const struct edit *e = &p->edits[i];
+		const struct rule *r = rule_at(c, e->rule);
+		bool redirect = e->kind == EDIT_ADD_RCPT && redirects(r, &e->value);
+
+		if (e->kind == EDIT_REMOVE_RCPT && redirects(r, NULL))
+			continue;
+		strbuf_printf(b, "%s%s", between,
+		    redirect ? "redirect" : edit_name(e->kind));
+		if (e->kind >= EDIT_ADD_RCPT)
+			strbuf_printf(b, " " STR_FMT, STR_ARG(e->value));
+		else if (e->kind != EDIT_TAG_SUBJECT)
+			strbuf_printf(b, " " STR_FMT, STR_ARG(e->name));
+		if (r != NULL)
+			strbuf_printf(b, " by " STR_FMT, STR_ARG(r->name.text));
+		between = ", ";
+	}
+}
+
+static void
+put_edits(struct log_line *l, const struct connection *c, const struct plan *p)
+{
+	struct strbuf b = { 0 };
+
+	list_edits(&b, c, p);
+	if (b.n > 0)
+		log_field(l, "edits", strbuf_slice(&b), LONG);
+	strbuf_free(&b);
+}
+
 /* In mode monitor: what the file would have done. */
 static void
 put_monitor(struct log_line *l, const struct connection *c, const struct plan *p)
@@ -265,8 +367,10 @@ put_monitor(struct log_line *l, const struct connection *c, const struct plan *p
 		strbuf_printf(&b, " %d", p->reply.code);
 	if (r != NULL)
 		strbuf_printf(&b, " by " STR_FMT, STR_ARG(r->name.text));
-	if (p->nedits > 0)
-		strbuf_printf(&b, ", %zu edits", p->nedits);
+	if (p->nedits > 0) {
+		strbuf_puts(&b, ": ");
+		list_edits(&b, c, p);
+	}
 	log_field(l, "would", strbuf_slice(&b), LONG);
 	strbuf_free(&b);
 }
@@ -296,7 +400,13 @@ report(const struct connection *c, struct recipient *r)
 		log_field(&l, "trouble", str_of(c->trouble), 0);
 	if (p != NULL)
 		put_results(&l, c, m, p);
+	if (p != NULL)
+		put_score(&l, c, m, p, r);
 	put_rcpts(&l, m, r);
+	if (p != NULL)
+		put_words(&l, c, p);
+	if (p != NULL && !p->monitor && !c->put_off)
+		put_edits(&l, c, p);
 	if (p != NULL && r == NULL && p->stage == S_MESSAGE && !p->monitor)
 		put_others(&l, c, m, p);
 	if (p != NULL && p->monitor)

@@ -11,6 +11,19 @@
 
 #include "arena.h"
 
+const char *
+edit_name(enum edit_kind k)
+{
+	static const char *const names[] = {
+		[EDIT_TAG_SUBJECT] = "tag subject", [EDIT_ADD_HEADER] = "add header",
+		[EDIT_SET_HEADER] = "set header", [EDIT_REMOVE_HEADER] = "remove header",
+		[EDIT_ADD_RCPT] = "add rcpt", [EDIT_REMOVE_RCPT] = "remove rcpt",
+		[EDIT_SET_SENDER] = "set sender",
+	};
+
+	return names[k];
+}
+
 struct edits {
 	struct rules_state *st;
 	struct edit	*v;

@@ -91,6 +91,7 @@ enum edit_kind {
 	EDIT_ADD_RCPT, EDIT_REMOVE_RCPT,	/* value: the address with <> */
 	EDIT_SET_SENDER
 };
+const char *edit_name(enum edit_kind k);	/* "tag subject" */
 struct edit {
 	enum edit_kind	kind;
 	struct str	name;		/* of a header field */
@@ -164,6 +165,10 @@ struct rcpt_verdict {
 const struct rcpt_verdict *rules_rcpt_verdict(struct rules_state *st, struct recipient *r);
 
 /* ---- Explaining ---- */
+
+/* Tells of each rule that has given points to that recipient (NULL: to all), in file order, without asking anything anew. */
+void rules_scored(const struct rules_state *st, const struct recipient *r,
+    void (*fn)(void *arg, const struct rule *rule, int64_t points), void *arg);
 
 /*
  * The trace of a finished (or running) evaluation for one recipient (NULL:

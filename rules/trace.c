@@ -167,3 +167,19 @@ rules_trace(struct rules_state *st, struct recipient *r, size_t *n)
 	*n = p->nrules;
 	return t;
 }
+
+void
+rules_scored(const struct rules_state *st, const struct recipient *r,
+    void (*fn)(void *arg, const struct rule *rule, int64_t points), void *arg)
+{
+	const struct program *p = &st->rs->prog;
+	const struct reading *rd = r != NULL ? reading_of(st, r) : &st->all;
+
+	for (size_t k = 0; rd != NULL && k < p->scorers.n; k++) {
+		size_t i = (size_t)p->scorers.v[k];
+		const struct crule *cr = &p->rules[i];
+
+		if (i < rd->end && (cr->per_rcpt ? rd->rules : st->rules)[cr->slot] == O_TRUE)
+			fn(arg, cr->rule, cr->score);
+	}
+}
