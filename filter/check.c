@@ -10,6 +10,7 @@
 #include <sysexits.h>
 
 #include "filter/generation.h"
+#include "filter/readable.h"
 #include "filter/selftest.h"
 #include "filter/table_db.h"
 #include "rules/ast.h"
@@ -169,16 +170,18 @@ status_of(const struct options *o, struct diag *d)
 	return o->strict && diag_warnings(d) > 0 ? EX_DATAERR : EX_OK;
 }
 
-/* Loads the rules and runs their tests; NULL if they can't be loaded. */
+/* Loads the rules, runs their tests and looks whether the daemon can read them; NULL if they can't be loaded. */
 static struct ruleset *
 load(const char *path, struct engines *e, struct diag *d)
 {
 	struct services sv = engines_services(e);
 	struct ruleset *rs;
 
-	if ((rs = rules_load_with(path, &table_db_ops, d)) != NULL &&
-	    selftest_run(rs, &sv, d) == -1)
+	if ((rs = rules_load_with(path, &table_db_ops, d)) == NULL)
+		return NULL;
+	if (selftest_run(rs, &sv, d) == -1)
 		diag_error(d, (struct span){ 0 }, "out of memory");
+	readable_check(rs, d);
 	return rs;
 }
 

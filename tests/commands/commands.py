@@ -160,6 +160,46 @@ def checks(tap, f):
     tap.ok(all(d["line"] in (2, 3) and d["severity"] == "error" for d in data["diagnostics"]), "check --json: places", out)
 
 
+def readable(tap, f):
+    """What root can read and the daemon's user can't is told, each file where it is named."""
+    if os.geteuid() != 0:
+        tap.skip("check: what the daemon can read", "not root")
+        return
+    top = f.scratch.join("site")
+    for d in ("", "/open", "/closed"):
+        os.mkdir(top + d)
+        os.chmod(top + d, 0o700 if d == "/closed" else 0o755)
+    os.chmod(f.scratch.path, 0o755)
+    files = {"/rules": 'set user nobody\ninclude "open/more"\naddresses bad = file "closed/list" cdb "open/table"\n'
+             'rule r\n    if   sender in bad\n    then reject "no"\n'
+             'test "t"\n    message "open/m.eml"\n    zone "open/z"\n    sender <a@example.net>\n'
+             '    rcpt <b@example.org>\n    expect accept\n',
+             "/open/more": "rule x\n    if   helo is x.example\n    then accept\n",
+             "/closed/list": "bad@example.com\n", "/open/m.eml": MESSAGE % "x", "/open/z": ZONE,
+             "/open/table.cdb": None}
+    for name, text in files.items():
+        if text is None:
+            subprocess.run([sys.executable, "-c", CDB, top + name], check=True)
+        else:
+            with open(top + name, "w") as out:
+                out.write(text)
+        os.chmod(top + name, 0o600)
+    status, out, err = command("check", "-c", top + "/rules")
+    for name, place in (("/rules", "rules:1:1"), ("/open/more", "more:1:1"), ("/closed/list", "rules:3:17"),
+                        ("/open/table.cdb", "rules:3:36"), ("/open/m.eml", "rules:8:13"), ("/open/z", "rules:9:10")):
+        tap.ok(re.search(r"%s: error: the daemon cannot read %s\b.*nobody" % (re.escape(place), re.escape(top + name)), err),
+               "check: the daemon can't read %s" % name, err)
+    tap.ok("may not enter %s/closed" % top in err, "check: nor enter a directory", err)
+    tap.same(status, 78, "check: so that ExecReload fails")
+    for name in files:
+        os.chmod(top + name, 0o644)
+    os.chmod(top + "/closed", 0o711)
+    tap.same(command("check", "-c", top + "/rules")[0], 0, "check: mended")
+
+
+# an empty table of Postfix's: the header alone
+CDB = "import struct, sys; open(sys.argv[1], 'wb').write(struct.pack('<II', 2048, 0) * 256)"
+
 # options, the message, and what the line about it says
 VERDICTS = [
     ((), "plain", "accept since no rule says otherwise"),
@@ -298,7 +338,7 @@ def main():
     tap = Tap()
     with Scratch("commands") as scratch:
         f = Files(scratch)
-        for case in (statuses, checks, judges, judges_json, lookups, dns, tables, colour):
+        for case in (statuses, checks, readable, judges, judges_json, lookups, dns, tables, colour):
             tap.case(case.__name__, case, tap, f)
     return tap.done()
 

@@ -56,6 +56,7 @@ def main():
             with tempfile.NamedTemporaryFile("w", suffix=".rules", encoding="utf-8") as f:
                 f.write(text)
                 f.flush()
+                os.chmod(f.name, 0o644)     # for the user that the rules name
                 strict = ["--strict"] if name == "rules.example" else []
                 p = subprocess.run([POSTERN, "check", "-c", f.name] + strict,
                                    capture_output=True, text=True)
