@@ -2,9 +2,10 @@
  * arena.c - regions of memory with one end of life.
  *
  * A message makes thousands of small strings that all die together, so they
- * are cut from blocks and freed by the block.  The first block is kept over a
- * reset: most messages then need no malloc(3) at all.  A request larger than
- * a block gets a block of its own, which goes at the next reset.
+ * are cut from blocks and freed by the block.  An empty arena has none: most
+ * connections are idle, and there may be thousands; so the first one is small,
+ * too, and each further one twice as large, up to BLOCK_MAX.  A request larger
+ * than a block gets a block of its own.
  *
  * Limits are the callers' business: they ask arena_size().
  */
@@ -15,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_DEFAULT	4096
+#define BLOCK_DEFAULT	1024
+#define BLOCK_MAX	16384
 
 struct block {
 	struct block	*next;		/* the one before it in time */
@@ -30,10 +32,10 @@ struct deferred {
 };
 
 struct arena {
-	struct block	*head;		/* where the next object is cut from */
-	struct block	*first;
+	struct block	*head;		/* where the next object is cut from; NULL: none yet */
 	struct deferred	*deferred;
-	size_t		 block;		/* smallest size of a block */
+	size_t		 first;		/* size of the first block */
+	size_t		 block;		/* of the next */
 	size_t		 handed_out;
 	int		 failed;
 };
@@ -59,12 +61,7 @@ arena_new(size_t block)
 
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return NULL;
-	a->block = block > 0 ? block : BLOCK_DEFAULT;
-	if ((a->first = block_new(a->block)) == NULL) {
-		free(a);
-		return NULL;
-	}
-	a->head = a->first;
+	a->first = a->block = block > 0 ? block : BLOCK_DEFAULT;
 	return a;
 }
 
@@ -77,17 +74,20 @@ block_for(struct arena *a, size_t n)
 {
 	struct block *b;
 
-	if (a->head->cap - a->head->used >= n)
+	if (a->head != NULL && a->head->cap - a->head->used >= n)
 		return a->head;
 	if ((b = block_new(n > a->block ? n : a->block)) == NULL)
 		return NULL;
-	if (n > a->block / 2 && a->head->cap - a->head->used > a->block / 4) {
+	if (n > a->block / 2 && a->head != NULL &&
+	    a->head->cap - a->head->used > a->head->cap / 4) {
 		b->next = a->head->next;
 		a->head->next = b;
 	} else {
 		b->next = a->head;
 		a->head = b;
 	}
+	if (a->block < BLOCK_MAX)
+		a->block *= 2;
 	return b;
 }
 
@@ -168,12 +168,10 @@ arena_reset(struct arena *a)
 	}
 	for (b = a->head; b != NULL; b = next) {
 		next = b->next;
-		if (b != a->first)
-			free(b);
+		free(b);
 	}
-	a->first->next = NULL;
-	a->first->used = 0;
-	a->head = a->first;
+	a->head = NULL;
+	a->block = a->first;
 	a->handed_out = 0;
 	a->failed = 0;
 }
@@ -184,6 +182,5 @@ arena_free(struct arena *a)
 	if (a == NULL)
 		return;
 	arena_reset(a);
-	free(a->first);
 	free(a);
 }

@@ -12,7 +12,7 @@
 
 struct arena;
 
-/* An empty arena that grows by blocks of at least `block` octets (0: 4,096), or NULL. */
+/* An empty arena that grows by blocks, the first of `block` octets (0: 1,024), later ones larger; or NULL. */
 struct arena *arena_new(size_t block);
 
 /* Zeroed memory aligned for any type, or NULL; then arena_failed() stays true until reset. */
@@ -33,7 +33,7 @@ int arena_defer(struct arena *a, void (*fn)(void *), void *arg);
 /* Octets handed out, for limits and statistics. */
 size_t arena_size(const struct arena *a);
 
-/* Runs the deferred calls and empties the arena, keeping its first block. */
+/* Runs the deferred calls and empties the arena, which then holds no memory. */
 void arena_reset(struct arena *a);
 
 /* The same, and gives everything back.  NULL is allowed. */

@@ -192,7 +192,7 @@ def lines(scratch, messages):
         Line("5 rules", "2 KB", m.dispatch(5)), Line("10,000 rules, 5 touched", "2 KB", m.dispatch(10000))]
     yield "connections", "measure", lambda: [
         Line("SPF+DKIM+DMARC+A-R, %d conn." % n, "20 KB", m.ALL, connections=n) for n in (8, 64)]
-    yield "idle", "idle", lambda: [Line("1,000 idle connections", "2 KB", m.ALL, also=("opendkim", "opendmarc", "rspamd"))]
+    yield "idle", "idle", lambda: [Line("1,000 idle connections", "2 KB", m.ALL, dns=True, also=("opendkim", "opendmarc", "rspamd"))]
     yield "cold", "cold", lambda: [Line("cold caches, 6,000 domains", "2 KB", m.SPF, connections=8, dns=True,
                                         also=("opendmarc", "rspamd"))]
 
