@@ -55,7 +55,7 @@ test_defaults(void **state)
 	struct settings s;
 
 	(void)state;
-	assert_int_equal(read_settings("# none\n", &s), 0);
+	assert_int_equal(read_settings("rule r\n    then accept\n", &s), 0);
 	assert_string_equal(s.listen.p, "unix:/run/postern/postern.sock");
 	assert_int_equal(s.socket_mode, 0660);
 	assert_int_equal(s.user.n, 0);
