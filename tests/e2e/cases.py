@@ -5,6 +5,7 @@ Each case is a function of the environment; where the servers differ, the case
 says so.
 """
 
+import base64
 import hashlib
 import os
 import re
@@ -206,6 +207,13 @@ def refused_at_end(e):
     e.ok(e.not_delivered(subject, sunk), "end: not delivered")
     result = e.send(body="This holds the forbidden phrase, in the body.\r\n")[0]
     e.same((result.code, result.data.text), (550, "5.7.1 Text refused"), "end: refused for its body")
+    # Larger than body-limit: decoded as it passes.
+    for size, code in ((3 << 20, 550), (1 << 20, 250)):
+        octets = base64.encodebytes(bytes(size)).decode().replace("\n", "\r\n")
+        result = e.send(body=octets, headers=[("MIME-Version", "1.0"),
+                        ("Content-Type", 'application/octet-stream; name="setup.exe"'),
+                        ("Content-Transfer-Encoding", "base64")])[0]
+        e.same(result.code, code, "end: an attachment of %d octets" % size)
     result, subject, log, sunk = e.send("defer me")
     e.same((result.code, result.data.text), (451, "4.7.1 Not now"), "end: put off")
     e.logged("end put off", log, verdict="tempfail", code="451", rule="subject-later")
