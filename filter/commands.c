@@ -99,11 +99,25 @@ command_usage(const char *name, const char *fmt, ...)
 int
 command_bad_option(const char *name, int c, char **argv)
 {
+	const char *option = argv[optind - 1];
+
 	if (c == ':')
-		return command_usage(name, "%s needs a value", argv[optind - 1]);
-	if (optopt != 0 && optopt < 256)
-		return command_usage(name, "unknown option -%c", optopt);
-	return command_usage(name, "unknown or ambiguous option %s, or a value that it doesn't take", argv[optind - 1]);
+		return command_usage(name, "%s needs a value", option);
+	/* Of a long option that is known optopt is its number: it was given a value. */
+	if (strncmp(option, "--", 2) == 0)
+		return optopt != 0 ?
+		    command_usage(name, "option %.*s takes no value", (int)strcspn(option, "="), option) :
+		    command_usage(name, "unknown option %s", option);
+	return command_usage(name, "unknown option -%c", optopt);
+}
+
+int
+command_zone_status(const char *zone)
+{
+	struct stat st;
+
+	return access(zone, R_OK) == 0 && stat(zone, &st) == 0 && !S_ISDIR(st.st_mode) ?
+	    EX_DATAERR : EX_NOINPUT;
 }
 
 bool
@@ -157,6 +171,11 @@ command_readable(const char *path)
 		error = EISDIR;
 	if (error == 0)
 		return EX_OK;
+	if (error == EISDIR) {
+		fprintf(stderr, "postern: %s: it is a directory (name the rules file in it, like %s%srules)\n",
+		    path, path, path[strlen(path) - 1] == '/' ? "" : "/");
+		return EX_NOINPUT;
+	}
 	fprintf(stderr, "postern: %s: cannot read: %s (%s)\n", path,
 	    strerror(error), error == EACCES ?
 	    "postern must be able to read it and enter its directories" :

@@ -37,6 +37,9 @@ int command_bad_option(const char *name, int c, char **argv);
 /* Can a rules file be read?  EX_OK, or says why not: EX_NOINPUT. */
 int command_readable(const char *path);
 
+/* The status to end with where a zone file could not be taken: EX_DATAERR, or EX_NOINPUT. */
+int command_zone_status(const char *zone);
+
 /* Colour is for people: a terminal, and no $NO_COLOR. */
 bool command_colour(FILE *out);
 

@@ -366,7 +366,7 @@ command_dns(int argc, char **argv)
 		seconds = o.timeout;
 	if ((r = open_resolver(&o, rs, &why)) == NULL) {
 		fprintf(stderr, "postern: " STR_FMT "\n", STR_ARG(strbuf_slice(&why)));
-		code = o.zone != NULL ? EX_NOINPUT : EX_UNAVAILABLE;
+		code = o.zone != NULL ? command_zone_status(o.zone) : EX_UNAVAILABLE;
 	} else
 		code = ask(&o, r, seconds * 1000);
 	resolver_free(r);

@@ -87,6 +87,42 @@ add_macro(struct options *o, const char *arg)
 	return -1;
 }
 
+/* Could it stand in MAIL or RCPT?  Blanks only in a local part in quotes. */
+static bool
+is_path(struct str s, bool may_be_empty)
+{
+	bool quoted = false;
+
+	if (s.n >= 2 && s.p[0] == '<' && s.p[s.n - 1] == '>')
+		s = (struct str){ s.p + 1, s.n - 2 };
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (quoted && c == '\\' && i + 1 < s.n)
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (c < ' ' || c == 0x7f || (!quoted && (c == ' ' || c == '<' || c == '>')))
+			return false;
+	}
+	return s.n > 0 || may_be_empty;
+}
+
+/* On one line, whatever is in it. */
+static int
+no_path(const char *option, const char *arg)
+{
+	struct strbuf shown = { 0 };
+	int code;
+
+	for (size_t i = 0; arg[i] != '\0' && i < 200; i++)
+		strbuf_putc(&shown, (unsigned char)arg[i] < ' ' || arg[i] == 0x7f ? '?' : arg[i]);
+	code = command_usage("judge", "%s '" STR_FMT "' is no address like user@example.org",
+	    option, STR_ARG(strbuf_slice(&shown)));
+	strbuf_free(&shown);
+	return code;
+}
+
 /* One option of the dialogue; -1: go on, otherwise the status to end with. */
 static int
 take(struct options *o, int c, const char *arg)
@@ -106,10 +142,14 @@ take(struct options *o, int c, const char *arg)
 		sc->helo = str_of(arg);
 		break;
 	case OPT_SENDER:
+		if (!is_path(str_of(arg), true))
+			return no_path("--sender", arg);
 		sc->sender = str_of(arg);
 		sc->has_sender = true;
 		break;
 	case OPT_RCPT:
+		if (!is_path(str_of(arg), false))
+			return no_path("--rcpt", arg);
 		o->rcpts[sc->rcpts.n++] = str_of(arg);
 		break;
 	case OPT_AUTH:
@@ -241,7 +281,7 @@ load(const struct options *o, struct engines **e, int *code)
 
 	if ((*code = command_readable(o->path)) != EX_OK)
 		return NULL;
-	*code = o->zone != NULL ? EX_NOINPUT : EX_UNAVAILABLE;
+	*code = o->zone != NULL ? command_zone_status(o->zone) : EX_UNAVAILABLE;
 	if ((d = diag_new()) == NULL)
 		strbuf_puts(&why, "out of memory");
 	else if ((*e = engines_new(o->zone, 0, &why)) != NULL) {

@@ -56,6 +56,9 @@ clear_path(const struct sockaddr_un *un, struct str spec, struct strbuf *why)
 	if (lstat(un->sun_path, &st) == -1)
 		return errno == ENOENT || errno == ENOTDIR ? 0 :
 		    fail(why, EX_CANTCREAT, spec, strerror(errno), NULL);
+	if (S_ISDIR(st.st_mode))
+		return fail(why, EX_CANTCREAT, spec, "that is a directory",
+		    "name a file in it, like postern.sock");
 	if (!S_ISSOCK(st.st_mode))
 		return fail(why, EX_CANTCREAT, spec,
 		    "a file that is no socket is there",

@@ -97,7 +97,7 @@ privs_drop(struct str user, struct str chroot_dir, struct strbuf *why)
 		name[user.n] = '\0';
 		if ((pw = getpwnam(name)) == NULL) {
 			strbuf_printf(why, "`set user %s`: there is no such user (create it, or leave the setting out)", name);
-			return EX_NOUSER;
+			return EX_CONFIG;
 		}
 	}
 	if (chroot_dir.n > 0) {

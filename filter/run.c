@@ -28,6 +28,7 @@
 
 #include <libmilter/mfapi.h>
 
+#include "filter/commands.h"
 #include "filter/generation.h"
 #include "filter/listen.h"
 #include "filter/load.h"
@@ -198,10 +199,10 @@ start_milter(struct daemon *d, struct strbuf *why)
 		return EX_OSERR;
 	}
 	if (pool_wait_found(1000)) {
-		log_printf(LOG_LEVEL_INFO, "libmilter's worker pool was found: no message waits for another's lookups");
+		log_printf(LOG_LEVEL_INFO, "messages wait for the DNS beside each other: none keeps another waiting");
 		return 0;
 	}
-	log_printf(LOG_LEVEL_WARNING, "libmilter's worker pool was not found: a connection to ourselves is made before each wait");
+	log_printf(LOG_LEVEL_WARNING, "this libmilter works in a way that is not known here: whenever a message waits for the DNS, postern connects to its own socket for a moment, so that the others go on");
 	relief_at = &d->listener;
 	milter_set_relief(relieve);
 	return 0;
@@ -315,7 +316,7 @@ run_daemon(const char *path, const char *zone)
 	block_signals();
 	pool_init();		/* before there are other threads */
 	if ((d.engines = engines_new(zone, 0, &why)) == NULL)
-		return say(zone != NULL ? EX_NOINPUT : EX_UNAVAILABLE, &why);
+		return say(zone != NULL ? command_zone_status(zone) : EX_UNAVAILABLE, &why);
 	if ((code = load_first(d.path, d.engines, &g)) != 0) {
 		engines_free(d.engines);
 		return code;

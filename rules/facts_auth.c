@@ -57,6 +57,22 @@ fact_get_spf_domain(struct mail *m, const struct fact_arg *arg, struct answer *o
 	    answer_filled(out, a->domain) : s;
 }
 
+/* Few domains explain themselves: "550 SPF: " with nothing behind it would help nobody. */
+static struct str
+default_explanation(struct mail *m, const struct spf_answer *a)
+{
+	struct strbuf ip = { 0 };
+	struct str s;
+
+	if (a->result != SPF_R_FAIL || !m->has_ip)
+		return STR("");
+	ipaddr_print(&m->ip, &ip);
+	s = str_printf(m->arena, STR_FMT " is not allowed to send mail for " STR_FMT,
+	    STR_ARG(strbuf_slice(&ip)), STR_ARG(a->domain));
+	strbuf_free(&ip);
+	return s;
+}
+
 enum fact_status
 fact_get_spf_explanation(struct mail *m, const struct fact_arg *arg, struct answer *out)
 {
@@ -64,8 +80,9 @@ fact_get_spf_explanation(struct mail *m, const struct fact_arg *arg, struct answ
 	enum fact_status s;
 
 	(void)arg;
-	return (a = ask_spf(m, SPF_MAILFROM, &s)) != NULL ?
-	    answer_filled(out, a->explanation) : s;
+	if ((a = ask_spf(m, SPF_MAILFROM, &s)) == NULL)
+		return s;
+	return answer_filled(out, a->explanation.n > 0 ? a->explanation : default_explanation(m, a));
 }
 
 enum fact_status

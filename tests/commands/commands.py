@@ -93,6 +93,7 @@ def statuses(tap, f):
     bad = f.scratch.write("bad", RULES + "rule x\n    if   spf is fial\n    then accept\n")
     failing = f.scratch.write("failing", RULES + 'test "t"\n    sender <bad@example.com>\n'
                               "    rcpt <b@example.org>\n    expect accept\n")
+    badzone = f.scratch.write("badzone", "a b c\n")
     cases = [
         (0, ("check", "-c", f.rules), "good"),
         (0, ("check", "-c", warn), "warning"),
@@ -100,8 +101,11 @@ def statuses(tap, f):
         (78, ("check", "-c", bad), "did you mean 'fail'"),
         (78, ("check", "-c", failing), 'test "t" failed'),
         (66, ("check", "-c", f.scratch.join("nowhere")), "No such file"),
-        (66, ("check", "-c", f.scratch.path), "directory"),
-        (64, ("check", "--nonsense"), "check --help"),
+        (66, ("check", "-c", f.scratch.path), "it is a directory (name the rules file in it"),
+        (78, ("check", "-c", f.scratch.write("nothing", "# all in comments\n")), "no statement in this file"),
+        (64, ("check", "--nonsense"), "unknown option --nonsense (see `postern check --help`)"),
+        (64, ("check", "--json=1"), "option --json takes no value"),
+        (64, ("check", "-x"), "unknown option -x"),
         (64, ("check", f.rules), "-c"),
         (64, ("judge", "-c", f.rules), "message file"),
         (64, ("judge", "-c", f.rules, "--client", "1.2.3", f.plain), "1.2.3 is no IP address"),
@@ -110,6 +114,12 @@ def statuses(tap, f):
         (64, ("judge", "-c"), "needs a value"),
         (66, ("judge", "-c", f.rules, "--zone", f.zone, f.scratch.join("nowhere")), "nowhere"),
         (66, ("judge", "-c", f.rules, "--zone", f.scratch.join("nozone"), f.plain), "nozone"),
+        (65, ("judge", "-c", f.rules, "--zone", badzone, f.plain), "badzone: line 1"),
+        (65, ("dns", "--zone", badzone, "mx.example", "A"), "badzone: line 1"),
+        (64, ("judge", "-c", f.rules, "--rcpt", "", f.plain), "--rcpt '' is no address"),
+        (64, ("judge", "-c", f.rules, "--rcpt", "<>", f.plain), "--rcpt '<>' is no address"),
+        (64, ("judge", "-c", f.rules, "--sender", "a b@example.com", f.plain), "--sender 'a b@example.com' is no address"),
+        (64, ("judge", "-c", f.rules, "--sender", "a@example.com\tb", f.plain), "is no address"),
         (66, ("judge", "-c", f.scratch.join("norules"), f.plain), "norules"),
         (78, ("judge", "-c", bad, f.plain), "did you mean 'fail'"),
         (64, ("facts", "x"), "unexpected"),

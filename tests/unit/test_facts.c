@@ -122,6 +122,8 @@ static const struct {
 static int decoded, parsed;
 static bool pending, failing;
 
+static struct spf_answer plain_spf;	/* domain p NULL: another one */
+
 static const struct spf_answer *
 fake_spf(struct mail *m, enum spf_identity id)
 {
@@ -130,7 +132,7 @@ fake_spf(struct mail *m, enum spf_identity id)
 	    { "-all", 4 }, { "Go away", 7 }, { NULL, 0 } };
 
 	(void)m;
-	return pending ? NULL : id == SPF_HELO ? &helo : &from;
+	return pending ? NULL : id == SPF_HELO ? &helo : plain_spf.domain.p != NULL ? &plain_spf : &from;
 }
 
 static const struct dkim_answer *
@@ -487,6 +489,20 @@ pending_lookups(void **state)
 	assert_string_equal(ask_name("dkim.domain", ""), "good.example");
 }
 
+/* A domain that says nothing: who may not send for whom. */
+static void
+default_explanation(void **state)
+{
+	(void)state;
+	plain_spf = (struct spf_answer){ .result = SPF_R_FAIL, .domain = STR("example.com") };
+	assert_string_equal(ask_name("spf.explanation", ""),
+	    "192.0.2.1 is not allowed to send mail for example.com");
+	plain_spf.result = SPF_R_SOFTFAIL;
+	assert_string_equal(ask_name("spf.explanation", ""), "unset");
+	plain_spf.domain = STR_NONE;
+	assert_string_equal(ask_name("spf.explanation", ""), "Go away");
+}
+
 /* Ours where the MTA has none; a lookup that failed is an error, not "no name". */
 static void
 confirmed_name(void **state)
@@ -673,6 +689,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(remembers_lists, make_full, drop),
 		cmocka_unit_test_setup_teardown(bare_message, make_bare, drop),
 		cmocka_unit_test_setup_teardown(pending_lookups, make_full, drop),
+		cmocka_unit_test_setup_teardown(default_explanation, make_full, drop),
 cmocka_unit_test_setup_teardown(confirmed_name, make_full, drop),
 		cmocka_unit_test_setup_teardown(failing_decoders, make_full, drop),
 		cmocka_unit_test_setup_teardown(cut_headers, make_full, drop),

@@ -121,14 +121,17 @@ def refused_starts(e, scratch):
     case("an unknown command", 64, args=("serve",), word="serve")
     case("no such zone file", 66, args=("run", "-c", scratch.write("r", good), "--zone", scratch.join("nozone")),
          word="nozone")
+    case("a zone file that is none", 65, args=("run", "-c", scratch.write("r", good), "--zone",
+                                               scratch.write("badzone", "a b c\n")), word="badzone")
+    case("a directory for a socket", 73, good.replace(sock, scratch.path), word="directory (name a file in it")
     case("a socket in no directory", 73, good.replace(sock, scratch.join("no/such/dir/s")), word="director")
     case("a socket's path too long", 78, good.replace(sock, "/tmp/" + "x" * 120), lines=0, word="107")
     case("an address of another host", (69, 73), good.replace("unix:" + sock, "inet:%d@192.0.2.1" % free_port()),
          word="192.0.2.1")
     case("a port that is none", 78, good.replace("unix:" + sock, "inet:99999@127.0.0.1"), lines=0)
-    case("a group that isn't there", (67, 78), "set socket-group nosuchgroup\n" + good, word="nosuchgroup")
+    case("a group that isn't there", 78, "set socket-group nosuchgroup\n" + good, word="nosuchgroup")
     if os.geteuid() == 0:
-        case("a user that isn't there", (67, 78), "set user nosuchuser\n" + good, word="nosuchuser")
+        case("a user that isn't there", 78, "set user nosuchuser\n" + good, word="nosuchuser")
 
 
 def privileges(e, scratch):
