@@ -690,7 +690,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(bare_message, make_bare, drop),
 		cmocka_unit_test_setup_teardown(pending_lookups, make_full, drop),
 		cmocka_unit_test_setup_teardown(default_explanation, make_full, drop),
-cmocka_unit_test_setup_teardown(confirmed_name, make_full, drop),
+		cmocka_unit_test_setup_teardown(confirmed_name, make_full, drop),
 		cmocka_unit_test_setup_teardown(failing_decoders, make_full, drop),
 		cmocka_unit_test_setup_teardown(cut_headers, make_full, drop),
 		cmocka_unit_test_setup_teardown(one_signature, make_full, drop),
