@@ -107,11 +107,11 @@ deps-check:
 	@[ -n "$(NO_DEPS)" ] || tests/e2e/fetch-sendmail $(BUILD)/sendmail
 
 run: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) -j $(JOBS) --no-print-directory all
 	@contrib/run $(BUILD)/postern rules.example
 
 demo: deps-check
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) -j $(JOBS) --no-print-directory all
 	@POSTERN=$(BUILD)/postern contrib/demo/demo.py
 
 # ---- Checking it ----
@@ -128,7 +128,7 @@ TESTS_WIRE = $(wildcard tests/wire/*.py)
 TESTS_E2E  = tests/e2e/postfix.py tests/e2e/sendmail.py
 
 check: deps-check
-	@$(MAKE) --no-print-directory check-built
+	@$(MAKE) -j $(JOBS) --no-print-directory check-built
 
 check-built: all $(UNIT) $(TOOLS) $(SEEDS) check-layers
 	@$(PROVE) $(TESTS_E2E) $(TESTS_WIRE) $(TESTS_SUITES) $(TESTS_FAST) tests/fuzz/seeds.sh
@@ -145,11 +145,11 @@ check-e2e: all
 # The same under the sanitizers: all but the MTAs.
 check-asan: deps-check
 	@ASAN_OPTIONS=detect_leaks=1 \
-	 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan NO_DEPS=1 \
+	 $(MAKE) -j $(JOBS) --no-print-directory BUILD=$(BUILD)/asan NO_DEPS=1 \
 	    SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer' CFLAGS='-O1 -g' sanitized
 
 check-tsan: deps-check
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan NO_DEPS=1 \
+	@$(MAKE) -j $(JOBS) --no-print-directory BUILD=$(BUILD)/tsan NO_DEPS=1 \
 	    SANITIZE=-fsanitize=thread CFLAGS='-O1 -g' sanitized
 
 sanitized: all $(UNIT) $(TOOLS)
