@@ -20,6 +20,7 @@
 
 #include "filter/mime_magic.h"
 #include "filter/stores.h"
+#include "filter/geo.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
 
@@ -42,6 +43,7 @@ struct shared_resolver {
 struct counted {
 	struct generation g;
 	struct dmarc_engine *dmarc;
+	struct geo	*geo;
 	atomic_int	 refs;
 };
 
@@ -170,7 +172,8 @@ generation_new(struct engines *e, struct ruleset *rs,
 	c->g.ruleset = rs;
 	c->dmarc = dmarc_engine_new((enum dmarc_spec)rules_settings(rs)->dmarc,
 	    rules_settings(rs)->public_suffix_list, why);
-	if (c->dmarc == NULL) {
+	if (c->dmarc == NULL || geo_open(rules_settings(rs), rules_needs(rs)->facts,
+	    &c->geo, why) == -1) {
 		generation_release(&c->g);
 		return NULL;
 	}
@@ -178,6 +181,7 @@ generation_new(struct engines *e, struct ruleset *rs,
 	c->g.services = engines_services(e);
 	c->g.services.resolver = c->g.resolver->resolver;
 	c->g.services.dmarc = c->dmarc;
+	c->g.services.geo = c->geo;
 	return &c->g;
 }
 
@@ -214,6 +218,7 @@ generation_release(struct generation *g)
 	if (g == NULL || atomic_fetch_sub(&((struct counted *)g)->refs, 1) > 1)
 		return;
 	dmarc_engine_free(((struct counted *)g)->dmarc);
+	geo_free(((struct counted *)g)->geo);
 	stores_put(g->stores, g->services.store);
 	rules_release(g->ruleset);
 	r = g->resolver;

@@ -22,7 +22,7 @@
 #include "rules/diag.h"
 
 struct options {
-	const char	*path, *zone;
+	const char	*path, *zone, *time;
 	bool		 verbose, json, from_headers;
 	struct script	 script;	/* what holds for all files */
 	struct str	*rcpts;
@@ -54,12 +54,12 @@ static const struct option long_options[] = {
 
 /* "2026-11-22 10:00", or Unix time. */
 static int
-read_time(const char *s, time_t *out)
+read_time(const char *s, const struct tz *tz, time_t *out)
 {
 	char *end;
 	long long n;
 
-	if (check_time(str_of(s), out) == 0)
+	if (check_time(str_of(s), tz, out) == 0)
 		return 0;
 	errno = 0;
 	n = strtoll(s, &end, 10);
@@ -158,7 +158,9 @@ take(struct options *o, int c, const char *arg)
 	case OPT_MACRO:
 		return add_macro(o, arg);
 	case OPT_TIME:
-		if (read_time(arg, &sc->now) == -1)
+		/* Which zone it is in, the rules will say. */
+		o->time = arg;
+		if (read_time(arg, NULL, &sc->now) == -1)
 			return command_usage("judge", "--time %s is no time like \"2026-11-22 10:00\"", arg);
 		break;
 	}
@@ -252,6 +254,8 @@ judge_file(const struct options *o, const char *file, struct generation *g,
 	}
 	if (o->from_headers)
 		take_origin(&sc, a, &f);
+	if (o->time != NULL)
+		(void)read_time(o->time, rules_time_zone(g->ruleset), &sc.now);
 	if (o->verbose)
 		resolver_trace(g->services.resolver);
 	if (script_run(&sc, g->ruleset, &g->services, &out) == -1) {

@@ -157,6 +157,32 @@ put_dkim(struct results *r, const struct dkim_answer *dkim)
 	put_result(r, "dkim", T_DKIM, (int)best, reason);
 }
 
+/* dnsbl=bl.example.org:127.0.0.2, and what failed or is to be mended. */
+static void
+put_lists(struct results *r, const struct connection *c)
+{
+	static const char *const keys[] = { [DNSBL_CLIENT] = "dnsbl", [DNSBL_SENDER] = "rhsbl" };
+
+	for (int kind = 0; kind < 2; kind++) {
+		struct strbuf b = { 0 };
+
+		for (const struct dnsbl *l = session_dnsbls(c->session); l != NULL; l = l->next) {
+			if ((int)l->kind != kind || !l->done)
+				continue;
+			for (size_t i = 0; i < l->answer.n; i++) {
+				strbuf_printf(&b, "%s" STR_FMT ":", b.n > 0 ? "," : "", STR_ARG(l->zone));
+				ipaddr_print(&l->answer.codes[i].ip, &b);
+			}
+			if (l->answer.reason.n > 0)
+				strbuf_printf(&r->failed, "%s%s: " STR_FMT, r->failed.n > 0 ? "; " : "",
+				    keys[kind], STR_ARG(l->answer.reason));
+		}
+		if (b.n > 0)
+			log_field(r->line, keys[kind], strbuf_slice(&b), LONG);
+		strbuf_free(&b);
+	}
+}
+
 static void
 put_results(struct log_line *l, const struct connection *c, struct mail *m,
     const struct plan *p)
@@ -183,6 +209,7 @@ put_results(struct log_line *l, const struct connection *c, struct mail *m,
 		put_result(&r, "dmarc", T_DMARC, (int)dmarc->result, dmarc->reason);
 	if ((late & F_ARC) != 0 && (arc = m->ops->arc(m)) != NULL)
 		put_result(&r, "arc", T_ARC, (int)arc->result, arc->reason);
+	put_lists(&r, c);
 	if (r.failed.n > 0)
 		log_field(l, "dns", strbuf_slice(&r.failed), LONG);
 	strbuf_free(&r.failed);

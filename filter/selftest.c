@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "geo.h"
 #include "rules/arena.h"
 #include "rules/ast.h"
 #include "rules/check.h"
@@ -95,7 +96,7 @@ take_item(struct run *r, const struct item *i)
 		sc->auth = i->value.text;
 		break;
 	case ITEM_TIME:
-		if (check_time(i->value.text, &when) == 0)
+		if (check_time(i->value.text, rules_time_zone(r->rs), &when) == 0)
 			sc->now = when;
 		break;
 	case ITEM_SENDER:
@@ -111,7 +112,7 @@ take_item(struct run *r, const struct item *i)
 		break;
 	case ITEM_GIVEN:
 		((struct given *)(uintptr_t)sc->given)[sc->ngiven++] = (struct given){
-		    i->fact.fact, i->fact.key, i->value.value };
+		    i->fact.fact, i->fact.key, i->value.value, item_is_unset(i) };
 		break;
 	case ITEM_BODY:
 		sc->body = i->value.text;
@@ -360,6 +361,17 @@ is_given(const struct run *r, const char *fact)
 	return false;
 }
 
+/* dnsbl["bl.example.org"]; the rules may ask for its text only. */
+static const char *
+missing_list(const struct run *r, const struct outcome *o)
+{
+	const struct dnsbl *l = session_dnsbls(o->session);
+	struct str s = str_printf(r->a, "%s[\"" STR_FMT "\"]",
+	    l->kind == DNSBL_CLIENT ? "dnsbl" : "rhsbl", STR_ARG(l->zone));
+
+	return s.p != NULL ? str_cstr(r->a, s) : NULL;
+}
+
 static const char *
 missing_lookup(const struct run *r, const struct outcome *o)
 {
@@ -369,6 +381,8 @@ missing_lookup(const struct run *r, const struct outcome *o)
 		return NULL;
 	if (asked & F_IPREV)
 		return is_given(r, "client.iprev") ? "client.confirmed-name" : "client.iprev";
+	if (asked & F_DNSBL)
+		return missing_list(r, o);
 	return asked & F_DMARC ? "dmarc" : asked & F_ARC ? "arc" : asked & F_DKIM ? "dkim" : asked & F_SPF ? "spf" : "spf.helo";
 }
 
@@ -428,21 +442,38 @@ run_all(struct ruleset *rs, const struct services *sv, struct diag *d)
 	return failed;
 }
 
+/* Where that is set. */
+static struct span
+set_at(const struct ruleset *rs, const char *name)
+{
+	for (const struct set *s = rules_ast(rs)->sets; s != NULL; s = s->next)
+		if (str_eq(s->name.text, str_of(name)))
+			return s->at;
+	return (struct span){ 0 };
+}
+
 int
 selftest_run(struct ruleset *rs, const struct services *sv, struct diag *d)
 {
 	const struct settings *s = rules_settings(rs);
 	struct services own = *sv;
 	struct dmarc_engine *dmarc;
+	struct geo *geo = NULL;
 	struct strbuf why = { 0 };
 	int failed = 1;
 
-	if ((dmarc = dmarc_engine_new((enum dmarc_spec)s->dmarc, s->public_suffix_list, &why)) != NULL) {
-		own.dmarc = dmarc;
-		failed = run_all(rs, &own, d);
-	} else
+	dmarc = dmarc_engine_new((enum dmarc_spec)s->dmarc, s->public_suffix_list, &why);
+	if (dmarc == NULL)
 		diag_error(d, (struct span){ 0 }, STR_FMT, STR_ARG(strbuf_slice(&why)));
+	else if (geo_open(s, rules_needs(rs)->facts, &geo, &why) == -1)
+		diag_error(d, set_at(rs, "geo-database"), STR_FMT, STR_ARG(strbuf_slice(&why)));
+	else {
+		own.dmarc = dmarc;
+		own.geo = geo;
+		failed = run_all(rs, &own, d);
+	}
 	dmarc_engine_free(dmarc);
+	geo_free(geo);
 	strbuf_free(&why);
 	return failed;
 }

@@ -56,6 +56,7 @@ session_new(struct ruleset *rs, const struct services *sv)
 	s->rs = rules_retain(rs);
 	s->sv = sv;
 	s->facts = rules_needs(rs)->facts;
+	s->mail.tz = rules_time_zone(rs);
 	read_authres_setting(s);
 	return s;
 }
@@ -85,6 +86,7 @@ session_end_message(struct session *s)
 	s->dmarc_done = NULL;
 	s->mime = NULL;
 	s->content = NULL;
+	s->dnsbls = NULL;
 	s->arc = NULL;
 	s->arc_done = NULL;
 	s->st = NULL;

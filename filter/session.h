@@ -17,11 +17,13 @@
 
 #include "dkim.h"
 #include "dmarc.h"
+#include "dnsbl.h"
 #include "resolver.h"
 #include "rules/mail.h"
 #include "rules/rules.h"
 #include "spf.h"
 
+struct geo;
 struct session;
 struct store;
 
@@ -33,6 +35,7 @@ struct services {
 	struct magic_engine	*magic;		/* NULL: attachment.magic is unset */
 	struct store		*store;		/* NULL: nothing is remembered, rate and greylist are unset */
 	const struct dmarc_engine *dmarc;	/* as the ruleset's settings say */
+	const struct geo	*geo;		/* likewise; NULL: none */
 	struct str		 hostname;	/* for authserv-id and SPF's r macro */
 	time_t			 now;		/* 0: the real clock */
 };
@@ -82,9 +85,12 @@ struct change {
    recipients, inserts last.  n 0: none.  NULL without memory. */
 const struct change *session_changes(struct session *s, const struct plan *p, size_t *n);
 
-/* Which engines (F_SPF, F_SPFHELO, F_DKIM, F_DMARC, F_ARC, F_IPREV) the message was put to; DKIM only if there was a
+/* Which engines (F_SPF, F_SPFHELO, F_DKIM, F_DMARC, F_ARC, F_IPREV, F_DNSBL) the message was put to; DKIM only if there was a
    signature, ARC only if there was a chain. */
 unsigned session_lookups(const struct session *s);
+
+/* The lists in the DNS that the message was put to. */
+const struct dnsbl *session_dnsbls(const struct session *s);
 
 /* Ends the message, whatever ended it: verdict, RSET, abort, close.  Safe at any time. */
 void session_end_message(struct session *s);

@@ -237,6 +237,8 @@ const struct mail_ops session_ops = {
 	.content = body_content,
 	.arc = ask_arc,
 	.iprev = ask_iprev,
+	.dnsbl = session_ask_dnsbl,
+	.geo = session_ask_geo,
 	.rate = session_ask_rate,
 	.greylist = session_ask_greylist,
 };
@@ -295,5 +297,7 @@ session_lookups(const struct session *s)
 		asked |= F_DMARC;
 	if (s->arc_done != NULL && s->arc_done->result != ARC_R_NONE)
 		asked |= F_ARC;
+	if (s->dnsbls != NULL)
+		asked |= F_DNSBL;
 	return asked;
 }

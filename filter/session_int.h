@@ -5,6 +5,7 @@
 #define FILTER_SESSION_INT_H
 
 #include "arc.h"
+#include "geo.h"
 #include "iprev.h"
 #include "session.h"
 
@@ -37,6 +38,9 @@ struct session {
 	const struct dmarc_answer *dmarc_done;
 	struct arc_check *arc;
 	const struct arc_answer *arc_done;
+	struct dnsbl	*dnsbls;		/* that were asked; the message's */
+	struct geo_answer geo;			/* the connection's, if geo_done */
+	bool		 geo_done;
 	msec		 waited, wait_from;
 
 	bool		 authres_on, authres_auto, authres_auth;
@@ -56,6 +60,12 @@ const struct content *body_content(struct mail *m);
 
 enum fact_status session_ask_rate(struct mail *m, const struct rate_query *q, uint64_t *count);
 enum fact_status session_ask_greylist(struct mail *m, const struct greylist_query *q, bool *delay);
+
+/* ---- session_world.c ---- */
+
+const struct dnsbl_answer *session_ask_dnsbl(struct mail *m, enum dnsbl_kind kind,
+    struct str zone, bool texts);
+const struct geo_answer *session_ask_geo(struct mail *m);
 
 /* ---- session_ask.c ---- */
 

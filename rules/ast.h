@@ -181,6 +181,13 @@ struct item {
 	struct item    *next;
 };
 
+/* `given FACT unset`, without quotes. */
+static inline bool
+item_is_unset(const struct item *i)
+{
+	return i->kind == ITEM_GIVEN && i->value.kind == OPD_WORD && str_eq(i->value.text, STR("unset"));
+}
+
 enum expect_verdict {
 	EXPECT_ACCEPT, EXPECT_REJECT, EXPECT_TEMPFAIL, EXPECT_DISCARD,
 	EXPECT_QUARANTINE, EXPECT_SPLIT, EXPECT_EDIT

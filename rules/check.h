@@ -18,12 +18,13 @@ struct ast;
 struct diag;
 struct settings;
 struct table_ops;
+struct tz;
 
 /* Facts, lists, rules, things exist and are unique; later rules aren't named. */
 void check_names(struct ast *ast, struct arena *a, struct diag *d);
 /* Operators fit types; operands, regexes, codes, header names and paths are right; list files are read. */
-void check_types(struct ast *ast, const struct settings *s, const struct table_ops *ops,
-    struct arena *a, struct diag *d);
+void check_types(struct ast *ast, const struct settings *s, const struct tz *tz,
+    const struct table_ops *ops, struct arena *a, struct diag *d);
 /* The stage of each rule, and what holds it back. */
 void check_stages(struct ast *ast, struct diag *d);
 /* Which rules are judged per recipient; what must not be in those. */
@@ -33,8 +34,9 @@ void check_reachability(struct ast *ast, struct diag *d);
 
 /*
  * Reads the `time` of a test: "2026-11-22 10:00", seconds and a zone as in
- * RFC 3339 if wanted, local time without one.  0, or -1 if it is none.
+ * RFC 3339 if wanted; without one it is of tz, or the system's.  0, or -1 if
+ * it is none.
  */
-int check_time(struct str s, time_t *out);
+int check_time(struct str s, const struct tz *tz, time_t *out);
 
 #endif

@@ -59,6 +59,8 @@ check_key(struct typing *t, const struct fact_ref *ref)
 {
 	struct str key = ref->key;
 
+	if (!check_world(t, ref))
+		return false;
 	if ((ref->fact->flags & F_KEY) == 0)
 		return true;
 	if (ref->fact->flags & F_RATE)

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "check_walk.h"
 #include "diag.h"
+#include "tz.h"
 
 /* Reads exactly n digits. */
 static bool
@@ -59,7 +60,7 @@ read_zone(struct str *s, bool *local, int *minutes)
 }
 
 int
-check_time(struct str s, time_t *out)
+check_time(struct str s, const struct tz *tz, time_t *out)
 {
 	struct tm tm = { .tm_isdst = -1 }, back;
 	int year, month, minutes;
@@ -78,7 +79,7 @@ check_time(struct str s, time_t *out)
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month - 1;
 	back = tm;
-	*out = local ? mktime(&back) : timegm(&back) - minutes * 60;
+	*out = local ? tz_time(tz, &back) : timegm(&back) - minutes * 60;
 	/* The 31st of June would have become the 1st of July. */
 	return back.tm_mday == tm.tm_mday && back.tm_mon == tm.tm_mon ? 0 : -1;
 }
@@ -95,7 +96,7 @@ check_given(struct typing *t, struct item *i)
 	if (f->flags & F_OWN)
 		diag_error(t->d, i->fact.at, "'%s' comes from the rules and can't be given",
 		    f->name);
-	else
+	else if (!item_is_unset(i))
 		(void)check_operand(t, f, OP_IS, &i->value);
 }
 
@@ -113,7 +114,7 @@ check_item(struct typing *t, struct item *i)
 			    "write one like 192.0.2.1 or 2001:db8::1", STR_ARG(s));
 		break;
 	case ITEM_TIME:
-		if (check_time(s, &when) == -1)
+		if (check_time(s, t->tz, &when) == -1)
 			diag_error(t->d, i->value.at, "'" STR_FMT "' is not a time; write it "
 			    "like \"2026-11-22 10:00\" or 2026-11-22T10:00:00Z", STR_ARG(s));
 		break;

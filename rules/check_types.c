@@ -83,6 +83,8 @@ check_operand(struct typing *t, const struct fact *f, enum op op, struct operand
 	if (wrong)
 		diag_error(t->d, o->at, "%s", why.failed ? "out of memory" : why.p);
 	strbuf_free(&why);
+	if (!wrong && !check_world_operand(t, f, op, o))
+		wrong = -1;
 	return wrong;
 }
 
@@ -252,11 +254,13 @@ check_text_fact(void *arg, const struct fact_use *u)
 }
 
 void
-check_types(struct ast *ast, const struct settings *s, const struct table_ops *ops,
-    struct arena *a, struct diag *d)
+check_types(struct ast *ast, const struct settings *s, const struct tz *tz,
+    const struct table_ops *ops, struct arena *a, struct diag *d)
 {
-	struct typing t = { s, a, d };
+	struct typing t = { .s = s, .a = a, .d = d, .tz = tz };
 
+	for (const struct set *set = ast->sets; set != NULL; set = set->next)
+		t.geo |= str_eq(set->name.text, STR("geo-database"));
 	ast->tables = tables_new(ast, ops, (unsigned)s->match_limit, a, d);
 	if (ast->tables == NULL)
 		diag_error(d, (struct span){ 0 }, "out of memory");

@@ -15,6 +15,9 @@ struct typing {
 	const struct settings *s;
 	struct arena	*a;
 	struct diag	*d;
+	const struct tz	*tz;
+	bool		 geo;		/* databases are set, right or wrong */
+	bool		 geo_said;	/* that there is none */
 };
 
 /* Reads the operand as the fact's type, for that operator; 0, or -1 and a diagnostic. */
@@ -23,6 +26,10 @@ int check_operand(struct typing *t, const struct fact *f, enum op op, struct ope
 bool check_header_name(struct typing *t, struct span at, struct str name);
 /* Can the name in header["X"], macro["x"], sender.param["X"] be one?  Says so where not. */
 bool check_key(struct typing *t, const struct fact_ref *ref);
+/* What lists in the DNS and databases need: a zone that can be one, a database. */
+bool check_world(struct typing *t, const struct fact_ref *ref);
+/* Can that fact be what the operand says?  Says so where not. */
+bool check_world_operand(struct typing *t, const struct fact *f, enum op op, const struct operand *o);
 /* The same for what stands in rate[...]. */
 bool check_rate(struct typing *t, const struct fact_ref *ref);
 

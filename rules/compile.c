@@ -450,7 +450,7 @@ list_rules(struct ruleset *rs)
 		const struct crule *cr = &p->rules[i];
 
 		p->asked[i + 1] = p->asked[i] | (cr->flags &
-		    (F_SPF | F_SPFHELO | F_DKIM | F_DMARC | F_ARC | F_IPREV));
+		    (F_SPF | F_SPFHELO | F_DKIM | F_DMARC | F_ARC | F_IPREV | F_DNSBL));
 		if (cr->edits || cr->notes)
 			p->traced.v[p->traced.n++] = (int)i;
 		if (!cr->scores)

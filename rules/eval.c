@@ -65,7 +65,8 @@ o_error(const struct rules_state *st, enum error_class class)
 	return O_ERR_TEMPFAIL;
 }
 
-static bool
+/* FACT_PENDING: nothing is given. */
+static enum fact_status
 given_answer(const struct mail *m, const struct fact_ref *ref, struct answer *out)
 {
 	for (size_t i = 0; i < m->ngiven; i++) {
@@ -74,11 +75,11 @@ given_answer(const struct mail *m, const struct fact_ref *ref, struct answer *ou
 		if (g->fact == ref->fact && str_ieq(g->key, ref->key)) {
 			out->one = g->value;
 			out->v = &out->one;
-			out->n = 1;
-			return true;
+			out->n = g->unset ? 0 : 1;
+			return g->unset ? FACT_UNSET : FACT_KNOWN;
 		}
 	}
-	return false;
+	return FACT_PENDING;
 }
 
 enum fact_status
@@ -91,12 +92,12 @@ eval_fact(struct rules_state *st, const struct fact_ref *ref, struct answer *out
 	if (ref->stage > st->m->stage) {
 		/* The header is enough to begin these lookups; they then run beside the body. */
 		if ((ref->fact->flags & F_DMARC) != 0 && st->m->stage == S_HEADERS &&
-		    !given_answer(st->m, ref, out))
+		    given_answer(st->m, ref, out) == FACT_PENDING)
 			(void)ref->fact->get(st->m, &arg, out);
 		return FACT_PENDING;
 	}
-	if (given_answer(st->m, ref, out))
-		return FACT_KNOWN;
+	if ((s = given_answer(st->m, ref, out)) != FACT_PENDING)
+		return s;
 	if (ref->fact->flags & F_STORED)
 		return stored_answer(st, ref, out);
 	s = ref->fact->get(st->m, &arg, out);

@@ -130,6 +130,7 @@ struct ruleset {
 	struct arena	*arena;
 	struct ast	*ast;
 	struct settings	 settings;
+	struct tz	*tz;		/* NULL: the system's */
 	struct needs	 needs;
 	struct program	 prog;
 };

@@ -44,6 +44,9 @@ enum {
 	F_IPREV	= 1 << 12,	/* asks for the client's confirmed name */
 	F_DMARC	= 1 << 10,	/* asks for DMARC, which rests on SPF and DKIM */
 	F_ARC	= 1 << 11,	/* asks for ARC */
+	F_DNSBL	= 1 << 13,	/* key is a list in the DNS */
+	F_COUNTRY = 1 << 14,	/* asks databases about the client's address */
+	F_ASN	= 1 << 15,
 	F_CONTENT = 1 << 16,	/* needs the body decoded; what of it: */
 	F_TEXT	= 1 << 17,	/* text */
 	F_HTML	= 1 << 18,	/* the source of HTML */
@@ -60,6 +63,7 @@ enum {
 	F_GREYLIST = 1 << 25
 };
 
+#define F_GEO		(F_COUNTRY | F_ASN)
 #define F_STORED	(F_RATE | F_GREYLIST)
 #define F_ON_DMARC	(F_DMARC | F_SPF | F_DKIM | F_HEADERS)
 

@@ -6,8 +6,6 @@
  */
 #include "facts_get.h"
 
-#include <time.h>
-
 static enum fact_status
 from_macro(const struct mail *m, const char *name, struct answer *out)
 {
@@ -285,25 +283,4 @@ enum fact_status
 fact_get_macro(struct mail *m, const struct fact_arg *arg, struct answer *out)
 {
 	return answer_str(out, mail_find_macro(m, arg->key));
-}
-
-enum fact_status
-fact_get_time_hour(struct mail *m, const struct fact_arg *arg, struct answer *out)
-{
-	struct tm tm;
-
-	(void)arg;
-	return localtime_r(&m->time, &tm) != NULL ? answer_number(out, tm.tm_hour) :
-	    FACT_UNSET;
-}
-
-/* Monday is the first of T_WEEKDAY's words. */
-enum fact_status
-fact_get_time_weekday(struct mail *m, const struct fact_arg *arg, struct answer *out)
-{
-	struct tm tm;
-
-	(void)arg;
-	return localtime_r(&m->time, &tm) != NULL ?
-	    answer_number(out, (tm.tm_wday + 6) % 7) : FACT_UNSET;
 }

@@ -23,6 +23,7 @@
 
 struct arena;
 struct mail;
+struct tz;
 struct recipient;
 struct stored;
 
@@ -122,6 +123,25 @@ struct content {
 	bool		 cut, texts_cut, urls_cut, names_cut;
 };
 
+/* Whom a list in the DNS is asked about: the client's address, or the sender's domain. */
+enum dnsbl_kind { DNSBL_CLIENT, DNSBL_SENDER };
+
+/* What it said.  reason: of a failure, or of answers that were ignored. */
+struct dnsbl_answer {
+	const struct value *codes;	/* addresses of 127.0.0.0/8; n 0: not listed */
+	size_t		 n;
+	const struct str *texts;	/* if they were asked for */
+	size_t		 ntexts;
+	bool		 failed, texts_failed;
+	struct str	 reason;
+};
+
+/* Where an address is; what no database knows is left out. */
+struct geo_answer {
+	struct str	 country;	/* two capitals; p NULL: unknown */
+	int64_t		 asn;		/* 0: unknown */
+};
+
 /* Addresses of a header field, in their order. */
 struct mailbox_list {
 	const struct mailbox *v;
@@ -159,6 +179,10 @@ struct mail_ops {
 	const struct dmarc_answer *(*dmarc)(struct mail *m);
 	/* At S_MESSAGE, never pending; NULL means memory. */
 	const struct content *(*content)(struct mail *m);
+	/* The message has what is asked about.  What does not come in time has failed. */
+	const struct dnsbl_answer *(*dnsbl)(struct mail *m, enum dnsbl_kind kind, struct str zone, bool texts);
+	/* The client has an address.  Never pending nor NULL. */
+	const struct geo_answer *(*geo)(struct mail *m);
 	/*
 	 * The two that remember, each called once a message (or recipient) for
 	 * what is asked.  *count: how many came in the window, this one
@@ -205,6 +229,7 @@ struct given {
 	const struct fact *fact;
 	struct str	   key;
 	struct value	   value;
+	bool		   unset;	/* the fact is: there is no value */
 };
 
 struct mail {
@@ -232,6 +257,7 @@ struct mail {
 	struct param_list params;	/* of MAIL */
 	struct param_list macros;
 	time_t		 time;		/* of MAIL, or fixed by a test */
+	const struct tz	*tz;		/* of time.*; NULL: the system's */
 	struct recipient **rcpts;	/* all that were shown, refused and split ones too */
 	size_t		 nrcpts, rcpts_cap;
 	struct header	*headers;

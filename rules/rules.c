@@ -11,6 +11,7 @@
 #include "diag.h"
 #include "parse.h"
 #include "tables.h"
+#include "tz.h"
 
 static struct ruleset *
 ruleset_new(struct diag *d)
@@ -38,6 +39,18 @@ give_up(struct ruleset *rs, struct diag *d)
 	return NULL;
 }
 
+/* A name that can't be was told where it was read. */
+static void
+load_time_zone(struct ruleset *rs, struct diag *d)
+{
+	struct strbuf why = { 0 };
+
+	if (rs->settings.time_zone.n > 0 &&
+	    (rs->tz = tz_load(rs->arena, rs->settings.time_zone, &why)) == NULL)
+		diag_error(d, (struct span){ 0 }, STR_FMT, STR_ARG(strbuf_slice(&why)));
+	strbuf_free(&why);
+}
+
 /* From the tree to a ruleset; ends it if there was any error. */
 static struct ruleset *
 finish(struct ruleset *rs, const struct table_ops *ops, struct diag *d)
@@ -47,8 +60,9 @@ finish(struct ruleset *rs, const struct table_ops *ops, struct diag *d)
 	if (ast == NULL)
 		return give_up(rs, d);
 	settings_read(&rs->settings, ast, rs->arena, d);
+	load_time_zone(rs, d);
 	check_names(ast, rs->arena, d);
-	check_types(ast, &rs->settings, ops, rs->arena, d);
+	check_types(ast, &rs->settings, rs->tz, ops, rs->arena, d);
 	check_stages(ast, d);
 	check_recipients(ast, d);
 	check_reachability(ast, d);
@@ -118,6 +132,12 @@ const struct settings *
 rules_settings(const struct ruleset *rs)
 {
 	return &rs->settings;
+}
+
+const struct tz *
+rules_time_zone(const struct ruleset *rs)
+{
+	return rs->tz;
 }
 
 const struct ast *

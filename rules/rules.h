@@ -55,6 +55,8 @@ struct ruleset *rules_retain(struct ruleset *rs);
 void rules_release(struct ruleset *rs);
 
 const struct settings *rules_settings(const struct ruleset *rs);
+/* `set time-zone`, for struct mail; NULL: the system's. */
+const struct tz *rules_time_zone(const struct ruleset *rs);
 const struct ast *rules_ast(const struct ruleset *rs);
 
 /* What a ruleset can look at: the rest need not be sent, stored or asked. */
@@ -132,7 +134,7 @@ struct plan {
 	size_t		nnotes;
 	bool		has_score;	/* some rule scores */
 	int64_t		score;		/* the highest of the recipients' */
-	unsigned	asked;		/* F_SPF, F_SPFHELO, F_DKIM, F_DMARC, F_ARC, F_IPREV: named by rules that the reading came to */
+	unsigned	asked;		/* F_SPF, F_SPFHELO, F_DKIM, F_DMARC, F_ARC, F_IPREV, F_DNSBL: named by rules that the reading came to */
 };
 
 /*

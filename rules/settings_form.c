@@ -343,6 +343,10 @@ settings_form(const char *form, const struct operand *first,
 		return form_directory(s, why);
 	if (strcmp(form, "file") == 0)
 		return form_file(s, why);
+	if (strcmp(form, "mmdb") == 0)
+		return form_file(s, why) == 0 ? settings_form_mmdb(s, why) : -1;
+	if (strcmp(form, "zone") == 0)
+		return settings_form_zone(s, why);
 	if (strcmp(form, "token") == 0)
 		return form_token(s, why);
 	if (strcmp(form, "methods") == 0)

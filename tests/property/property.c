@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "rules/arena.h"
 #include "rules/ast.h"
@@ -29,7 +30,7 @@
 /* ---- A case ---- */
 
 struct testcase {
-	char		 settings[512];
+	char		 settings[1024];
 	char		 rules[MAX_RULES][1024];
 	int		 nrules;
 	bool		 has_ip, by_smtp, auth, has_helo, helo_twice, rset_first;
@@ -39,6 +40,7 @@ struct testcase {
 	int		 body;
 	int		 spf, spf_helo, nsigs, sigs[2];
 	int		 arc, dmarc, iprev;
+	int		 dnsbl, rhsbl, country;
 	unsigned	 patience;	/* bit n: the lookup n is not there before it is waited for */
 	bool		 headers_cut, body_cut;
 	int		 before;	/* messages that the store has counted under each key */
@@ -47,6 +49,7 @@ struct testcase {
 };
 
 static uint64_t rng;
+static char database[] = "/tmp/postern-property-XXXXXX";	/* the beginning of one is enough to name it */
 static bool dense;	/* few facts and many scores, so that they meet */
 static bool early;	/* all is known at RCPT, where greylist is asked */
 
@@ -101,6 +104,10 @@ random_compare(char *out, size_t n, int rule)
 		"dmarc is fail", "dmarc is not pass", "dmarc in { fail none permerror }",
 		"dmarc is temperror", "dmarc.policy is reject", "dmarc.domain is set",
 		"dmarc.testing", "any dmarc.aligned-by is spf", "dmarc.aligned-by is not dkim",
+		"dnsbl[\"bl.example\"] is set", "dnsbl[\"bl.example\"] is 127.0.0.2",
+		"not dnsbl[\"bl.example\"] in 127.0.0.4/30", "any dnsbl[\"bl.example\"] is 127.0.0.4",
+		"dnsbl.text[\"bl.example\"] contains \"l\"", "rhsbl[\"rh.example\"] is not set",
+		"geo.country is DE", "geo.country not in { US FR }", "geo.asn >= 64500",
 		"time.hour < 12", "macro[\"j\"] is set", "queue.id is set",
 	};
 	static const char *const rates[] = {
@@ -234,13 +241,15 @@ random_case(struct testcase *c)
 {
 	memset(c, 0, sizeof(*c));
 	snprintf(c->settings, sizeof(c->settings),
-	    "set mixed-recipients %s\nset earliest-reply %s\nset on-error limit %s\nset on-error store %s\nset on-error lookup %s\nset split-limit %u\n"
+	    "set mixed-recipients %s\nset earliest-reply %s\nset on-error limit %s\nset on-error store %s\nset on-error lookup %s\n"
+	    "set on-error dnsbl %s\nset geo-database %s\nset split-limit %u\n"
 	    "addresses people = carol@r.example cdb \"people\"\naddresses away = lmdb \"away\" y@s1.example\nstrings words = x \"hello x there\"\n",
 	    (const char *[]){ "split", "strictest", "exempt-wins" }[rnd(3)],
 	    (const char *[]){ "connect", "mail", "rcpt" }[rnd(3)],
 	    (const char *[]){ "tempfail", "accept", "skip" }[rnd(3)],
 	    (const char *[]){ "tempfail", "accept", "skip" }[rnd(3)],
-	    (const char *[]){ "tempfail", "accept", "skip" }[rnd(3)], rnd(4));
+	    (const char *[]){ "tempfail", "accept", "skip" }[rnd(3)],
+	    (const char *[]){ "tempfail", "accept", "skip" }[rnd(3)], database, rnd(4));
 	c->nrules = 1 + (int)rnd(MAX_RULES);
 	dense = rnd(2) == 0;
 	early = rnd(4) == 0;
@@ -273,7 +282,10 @@ random_case(struct testcase *c)
 	c->arc = (int)rnd(4);
 	c->dmarc = (int)rnd(5 * 4);
 	c->iprev = (int)rnd(4);
-	c->patience = rnd(64);
+	c->dnsbl = (int)rnd(4);
+	c->rhsbl = (int)rnd(4);
+	c->country = (int)rnd(3);
+	c->patience = rnd(256);
 	c->headers_cut = rnd(12) == 0;
 	c->body_cut = rnd(12) == 0;
 	c->before = (int)rnd(3);
@@ -298,6 +310,7 @@ print_case(const struct testcase *c, FILE *f)
 		fprintf(f, "\n# %s:%s", field_names[c->fields[i]], field_values[c->field_values[i]]);
 	fprintf(f, "\n# body %d spf %d helo %d sigs %d (%d %d) arc %d dmarc %d iprev %d patience %x cut %d %d\n", c->body, c->spf,
 	    c->spf_helo, c->nsigs, c->sigs[0], c->sigs[1], c->arc, c->dmarc, c->iprev, c->patience, c->headers_cut, c->body_cut);
+	fprintf(f, "# dnsbl %d rhsbl %d country %d\n", c->dnsbl, c->rhsbl, c->country);
 	fprintf(f, "# store %d before, delays %x%s\n", c->before, c->grey, c->store_fails ? ", fails" : "");
 }
 
@@ -315,7 +328,10 @@ struct world {
 	struct arc_answer arc;
 	struct dmarc_answer dmarc;
 	struct iprev_answer iprev;
-	bool	waited[6];
+	struct value codes[2];
+	struct dnsbl_answer lists[2];
+	struct geo_answer geo;
+	bool	waited[8];
 };
 
 static bool
@@ -452,9 +468,23 @@ fake_greylist(struct mail *m, const struct greylist_query *q, bool *delay)
 	return w->c->store_fails ? FACT_ERROR : FACT_KNOWN;
 }
 
+static const struct dnsbl_answer *
+fake_dnsbl(struct mail *m, enum dnsbl_kind kind, struct str zone, bool texts)
+{
+	(void)zone;
+	(void)texts;
+	return there(m, 6 + (int)kind) ? &((struct world *)m->ctx)->lists[kind] : NULL;
+}
+
+static const struct geo_answer *
+fake_geo(struct mail *m)
+{
+	return &((struct world *)m->ctx)->geo;
+}
+
 static const struct mail_ops fake_ops = { fake_spf, fake_dkim, fake_decode, fake_mailboxes,
-    .arc = fake_arc, .dmarc = fake_dmarc, .iprev = fake_iprev, .rate = fake_rate, .greylist = fake_greylist,
-    .content = fake_content };
+    .arc = fake_arc, .dmarc = fake_dmarc, .iprev = fake_iprev, .dnsbl = fake_dnsbl, .geo = fake_geo,
+    .rate = fake_rate, .greylist = fake_greylist, .content = fake_content };
 
 static void
 make_world(struct world *w, const struct testcase *c)
@@ -462,6 +492,7 @@ make_world(struct world *w, const struct testcase *c)
 	static const struct arc_stated stated[] = {
 		{ { "dmarc", 5 }, { "pass", 4 } }, { { "dkim", 4 }, { "fail", 4 } },
 	};
+	static const struct str listed = { "listed", 6 };
 
 	memset(w, 0, sizeof(*w));
 	w->c = c;
@@ -472,6 +503,16 @@ make_world(struct world *w, const struct testcase *c)
 		w->sigs[i].result = (enum dkim_result)c->sigs[i];
 		w->sigs[i].domain = i == 0 ? STR("s1.example") : STR("s2.example");
 	}
+	ipaddr_parse(STR("127.0.0.2"), &w->codes[0].ip);
+	ipaddr_parse(STR("127.0.0.4"), &w->codes[1].ip);
+	for (int i = 0; i < 2; i++) {
+		int what = i == DNSBL_CLIENT ? c->dnsbl : c->rhsbl;	/* not, one, two, failed */
+
+		w->lists[i] = (struct dnsbl_answer){ .codes = w->codes, .n = (size_t)(what % 3),
+		    .texts = &listed, .ntexts = what % 3 > 0, .failed = what == 3 };
+	}
+	if (c->country > 0)
+		w->geo = (struct geo_answer){ c->country == 1 ? STR("DE") : STR("US"), 64499 + c->country };
 	w->arc = (struct arc_answer){ .result = (enum arc_result)c->arc,
 	    .sealer = STR("s1.example"), .stated = stated, .nstated = 2 };
 	w->dmarc = (struct dmarc_answer){ .result = (enum dmarc_result)(c->dmarc % 5),
@@ -1147,7 +1188,10 @@ main(void)
 	struct testcase c;
 	const char *why;
 	bool valid;
+	int fd;
 
+	if ((fd = mkstemp(database)) == -1 || write(fd, "\xab\xcd\xefMaxMind.com", 14) != 14)
+		return 1;
 	for (long i = 0; ran < cases && i < cases * 20; i++) {
 		rng = (seed + (uint64_t)i) * 0x9e3779b97f4a7c15u + 1;
 		for (int k = 0; k < 8; k++)
@@ -1162,8 +1206,11 @@ main(void)
 		    (unsigned long long)(seed + (uint64_t)i));
 		print_case(&c, stdout);
 		puts("1..1");
+		unlink(database);
 		return 1;
 	}
+	unlink(database);
+	close(fd);
 	printf("ok 1 - staged is whole is naive: %ld random files and messages, seed %llu\n1..1\n", ran,
 	    (unsigned long long)seed);
 	return ran < cases;

@@ -212,7 +212,7 @@ test_times(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(times); i++) {
-		bool good = check_time(str_of(times[i].text), &t) == 0;
+		bool good = check_time(str_of(times[i].text), NULL, &t) == 0;
 
 		if (good != times[i].good || (good && t != times[i].t))
 			fail_msg("%s: %s, %lld", times[i].text, good ? "read" : "refused",

@@ -29,6 +29,12 @@ static const struct {
 	{ "client.iprev", "", "pass", "unset" },
 	{ "client.confirmed-name", "", "mail.example.org", "unset" },
 	{ "client.port", "", "2525", "unset" },
+	{ "dnsbl", "BL.example", "127.0.0.2|127.0.0.4", "unset" },
+	{ "dnsbl.text", "bl.example", "Listed, see|https://bl.example/", "unset" },
+	{ "rhsbl", "rh.example", "127.0.1.2", "unset" },
+	{ "rhsbl.text", "rh.example", "A bad domain", "unset" },
+	{ "geo.country", "", "DE", "unset" },
+	{ "geo.asn", "", "64496", "unset" },
 	{ "daemon.name", "", "smtpd", "unset" },
 	{ "daemon.ip", "", "2001:db8::25", "unset" },
 	{ "daemon.port", "", "25", "unset" },
@@ -261,9 +267,43 @@ fake_mailboxes(struct mail *m, struct str raw)
 	return failing ? NULL : l;
 }
 
+static bool list_fails, texts_fail;
+
+static const struct dnsbl_answer *
+fake_dnsbl(struct mail *m, enum dnsbl_kind kind, struct str zone, bool texts)
+{
+	static const struct str client[] = { { "Listed, see", 11 }, { "https://bl.example/", 19 } };
+	static const struct str sender[] = { { "A bad domain", 12 } };
+	static struct value codes[3];
+	static struct dnsbl_answer answer[2] = {
+		{ .codes = codes, .n = 2, .texts = client, .ntexts = 2 },
+		{ .codes = codes + 2, .n = 1, .texts = sender, .ntexts = 1 },
+	};
+
+	(void)m;
+	(void)texts;
+	if (zone.n > 0)
+		assert_true(str_ieq(zone, kind == DNSBL_CLIENT ? STR("bl.example") : STR("rh.example")));
+	assert_int_equal(ipaddr_parse(STR("127.0.0.2"), &codes[0].ip), 0);
+	assert_int_equal(ipaddr_parse(STR("127.0.0.4"), &codes[1].ip), 0);
+	assert_int_equal(ipaddr_parse(STR("127.0.1.2"), &codes[2].ip), 0);
+	answer[kind].failed = list_fails;
+	answer[kind].texts_failed = texts_fail;
+	return pending ? NULL : &answer[kind];
+}
+
+static const struct geo_answer *
+fake_geo(struct mail *m)
+{
+	static const struct geo_answer answer = { { "DE", 2 }, 64496 };
+
+	(void)m;
+	return &answer;
+}
+
 static const struct mail_ops ops = { .spf = fake_spf, .dkim = fake_dkim, .dmarc = fake_dmarc, .arc = fake_arc,
     .decode = fake_decode, .mailboxes = fake_mailboxes, .content = fake_content,
-    .iprev = fake_iprev };
+    .iprev = fake_iprev, .dnsbl = fake_dnsbl, .geo = fake_geo };
 
 /* ---- The two messages ---- */
 
@@ -539,6 +579,37 @@ failing_decoders(void **state)
 	assert_string_equal(ask_name("url.domain", ""), "error limit");
 }
 
+/* A list that fails is of its own class; without its text it is still a listing. */
+static void
+failing_lists(void **state)
+{
+	(void)state;
+	texts_fail = true;
+	assert_string_equal(ask_name("dnsbl", "bl.example"), "127.0.0.2|127.0.0.4");
+	assert_string_equal(ask_name("dnsbl.text", "bl.example"), "error dnsbl");
+	list_fails = true;
+	assert_string_equal(ask_name("dnsbl", "bl.example"), "error dnsbl");
+	assert_string_equal(ask_name("rhsbl", "rh.example"), "error dnsbl");
+	list_fails = texts_fail = false;
+}
+
+/* Who has no domain is in no list of domains. */
+static void
+senders_without_domain(void **state)
+{
+	static const char *const paths[] = { "<>", "<postmaster>", "<x@[192.0.2.1]>" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		mail_reset(&mail);
+		assert_int_equal(mail_sender(&mail, str_of(paths[i]), NULL, 0, NOW), 0);
+		assert_string_equal(ask_name("rhsbl", "rh.example"), "unset");
+	}
+	mail.has_ip = false;
+	assert_string_equal(ask_name("dnsbl", "bl.example"), "unset");
+	assert_string_equal(ask_name("geo.country", ""), "unset");
+}
+
 /* What was cut off may have held what isn't found. */
 static void
 cut_headers(void **state)
@@ -692,6 +763,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(default_explanation, make_full, drop),
 		cmocka_unit_test_setup_teardown(confirmed_name, make_full, drop),
 		cmocka_unit_test_setup_teardown(failing_decoders, make_full, drop),
+		cmocka_unit_test_setup_teardown(failing_lists, make_full, drop),
+		cmocka_unit_test_setup_teardown(senders_without_domain, make_full, drop),
 		cmocka_unit_test_setup_teardown(cut_headers, make_full, drop),
 		cmocka_unit_test_setup_teardown(one_signature, make_full, drop),
 		cmocka_unit_test_setup_teardown(many_values, make_full, drop),
