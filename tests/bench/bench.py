@@ -36,9 +36,10 @@ LOAD = os.path.join(build_dir(), "tests", "bench", "load")
 
 class Line:
     """One workload.  floor: the mode it is held against; goal: the ratio asked for; dns: answers come from a name
-    server and postern's cache, not from the zone."""
+    server and postern's cache, not from the zone; also: other filters that can do it; patterns: those of the rules."""
 
-    def __init__(self, name, message, rules, goal=None, floor="quiet", connections=1, dns=False, also=()):
+    def __init__(self, name, message, rules, goal=None, floor="quiet", connections=1, dns=False, also=(), patterns=()):
+        self.kind, self.patterns = "patterns" if patterns else name.split(",")[0], patterns
         self.name, self.message, self.rules, self.goal, self.floor = name, message, rules, goal, floor
         self.connections, self.dns, self.also = connections, dns, also
 
@@ -85,6 +86,14 @@ class Bench:
         self.material = material.Material(scratch)
         self.base = filters.build_of(os.environ["BASE"]) if os.environ.get("BASE") else None
         self.server = NameServer(self.material.records(), self.material.addresses())
+        # For filters that can't be told a port.
+        self.well_known = NameServer(self.material.records(), self.material.addresses(), "127.0.0.153", 53) \
+            if "opendmarc" in PEERS else None
+
+    def stop(self):
+        for server in (self.server, self.well_known):
+            if server:
+                server.stop()
 
     def started(self, line):
         """The filters of a line, the floor first."""
@@ -97,7 +106,7 @@ class Bench:
             yield filters.postern(self.scratch, rules, args, "base", self.base)
         for name in PEERS:
             if name in line.also:
-                yield peers.start(self.scratch, name, self.material, self.server.port)
+                yield peers.start(self.scratch, name, self, line)
 
     def measure(self, line):
         message = self.material.messages[line.message]
@@ -166,7 +175,7 @@ def pattern_lines(scratch, suites, message):
         # Those of the suites come first, so take a share of each kind.
         some = good[::len(good) // n][:n]
         rules = material.OFF + "".join(material.rule_of_pattern(i, *p) for i, p in enumerate(some))
-        yield Line("%s patterns" % format(n, ","), "20 KB", rules, goal, "", also=("rspamd",))
+        yield Line("%s patterns" % format(n, ","), "20 KB", rules, goal, "", also=("rspamd",), patterns=some)
     some = [p for p in good if p[0] in ("subject", body)]
     some = some[::len(some) // 1000][:1000]
     yield Line("1,000 patterns in lists", "20 KB", material.list_of_patterns(scratch, some, body), 2.0, "")
@@ -208,7 +217,7 @@ def main():
                     for line in make():
                         getattr(bench, how)(line)
         finally:
-            bench.server.stop()
+            bench.stop()
 
 
 if __name__ == "__main__":

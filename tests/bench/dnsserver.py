@@ -44,13 +44,13 @@ def strings(text):
 class NameServer:
     """records: (name, TXT); addresses: (name, A)."""
 
-    def __init__(self, records, addresses, port=0):
+    def __init__(self, records, addresses, address="127.0.0.1", port=0):
         zone = {(n.encode(), 16): strings(t) for n, t in records}
         zone.update({(n.encode(), 1): socket.inet_aton(a) for n, a in addresses})
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        sock.bind(("127.0.0.1", port))
-        self.port = sock.getsockname()[1]
+        sock.bind((address, port))
+        self.address, self.port = sock.getsockname()
         sys.stdout.flush()
         self.pid = os.fork()
         if self.pid == 0:
