@@ -7,6 +7,7 @@
 #include "filter/commands.h"
 
 #include <getopt.h>
+#include <stdlib.h>
 #include <sysexits.h>
 
 #include "filter/generation.h"
@@ -18,7 +19,7 @@
 
 struct options {
 	const char	*path;
-	bool		 verbose, strict, json;
+	bool		 verbose, strict, json, coverage;
 };
 
 /* -1: go on; otherwise the status to end with. */
@@ -30,6 +31,7 @@ read_options(int argc, char **argv, struct options *o)
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "strict", no_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "coverage", no_argument, NULL, 'C' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
@@ -48,6 +50,9 @@ read_options(int argc, char **argv, struct options *o)
 			break;
 		case 'j':
 			o->json = true;
+			break;
+		case 'C':
+			o->coverage = true;
 			break;
 		case 'h':
 			command_help("check", stdout);
@@ -114,8 +119,39 @@ json_rules(struct strbuf *b, const struct ruleset *rs)
 	strbuf_puts(b, "]");
 }
 
+/* A rule that no test makes true may say anything. */
+static void
+print_coverage(const struct ruleset *rs, const struct reached *reached)
+{
+	size_t n = 0;
+
+	for (const struct rule *r = rules_ast(rs)->rules; r != NULL; r = r->next) {
+		const struct reached *c = &reached[r->index];
+
+		n += c->yes > 0;
+		if (c->yes == 0)
+			printf("rule " STR_FMT ": %s\n", STR_ARG(r->name.text), c->no > 0 ?
+			    "true in no test" : "no test comes to it");
+	}
+	printf("%zu of %zu rules are true in some test.\n\n", n, rules_ast(rs)->nrules);
+}
+
+static void
+json_coverage(struct strbuf *b, const struct ruleset *rs, const struct reached *reached)
+{
+	strbuf_puts(b, ",\"coverage\":[");
+	for (const struct rule *r = rules_ast(rs)->rules; r != NULL; r = r->next) {
+		strbuf_puts(b, "{\"rule\":");
+		strbuf_json(b, r->name.text);
+		strbuf_printf(b, ",\"true\":%u,\"otherwise\":%u%s", reached[r->index].yes,
+		    reached[r->index].no, r->next != NULL ? "}," : "}");
+	}
+	strbuf_puts(b, "]");
+}
+
 static int
-print_json(const struct options *o, const struct ruleset *rs, struct diag *d)
+print_json(const struct options *o, const struct ruleset *rs, const struct reached *reached,
+    struct diag *d)
 {
 	struct strbuf b = { 0 };
 
@@ -128,6 +164,8 @@ print_json(const struct options *o, const struct ruleset *rs, struct diag *d)
 		strbuf_printf(&b, ",\"lists\":%zu,\"tests\":%zu",
 		    rules_ast(rs)->nlists, rules_ast(rs)->ntests);
 		json_rules(&b, rs);
+		if (reached != NULL)
+			json_coverage(&b, rs, reached);
 	}
 	strbuf_puts(&b, "}\n");
 	if (b.failed)
@@ -144,11 +182,14 @@ plural(size_t n)
 }
 
 static void
-print_text(const struct options *o, const struct ruleset *rs, struct diag *d)
+print_text(const struct options *o, const struct ruleset *rs, const struct reached *reached,
+    struct diag *d)
 {
 	diag_print(d, stderr, command_colour(stderr));
 	if (rs != NULL && o->verbose)
 		print_table(rs);
+	if (rs != NULL && reached != NULL)
+		print_coverage(rs, reached);
 	if (diag_errors(d) > 0)
 		printf("%s: %d mistake%s, %d warning%s\n", o->path,
 		    diag_errors(d), plural((size_t)diag_errors(d)),
@@ -170,16 +211,21 @@ status_of(const struct options *o, struct diag *d)
 	return o->strict && diag_warnings(d) > 0 ? EX_DATAERR : EX_OK;
 }
 
-/* Loads the rules, runs their tests and looks whether the daemon can read them; NULL if they can't be loaded. */
+/*
+ * Loads the rules, runs their tests and looks whether the daemon can read them; NULL if
+ * they can't be loaded.  *reached, filled in for coverage, is the caller's to free(3).
+ */
 static struct ruleset *
-load(const char *path, struct engines *e, struct diag *d)
+load(const struct options *o, struct engines *e, struct reached **reached, struct diag *d)
 {
 	struct services sv = engines_services(e);
 	struct ruleset *rs;
 
-	if ((rs = rules_load_with(path, &table_db_ops, d)) == NULL)
+	if ((rs = rules_load_with(o->path, &table_db_ops, d)) == NULL)
 		return NULL;
-	if (selftest_run(rs, &sv, d) == -1)
+	if (o->coverage)
+		*reached = calloc(rules_ast(rs)->nrules + 1, sizeof(**reached));
+	if ((o->coverage && *reached == NULL) || selftest_run(rs, &sv, *reached, d) == -1)
 		diag_error(d, (struct span){ 0 }, "out of memory");
 	readable_check(rs, d);
 	return rs;
@@ -190,6 +236,7 @@ command_check(int argc, char **argv)
 {
 	struct options o = { .path = DEFAULT_RULES };
 	struct strbuf why = { 0 };
+	struct reached *reached = NULL;
 	struct engines *e;
 	struct ruleset *rs;
 	struct diag *d;
@@ -206,15 +253,16 @@ command_check(int argc, char **argv)
 		diag_free(d);
 		return EX_OSERR;
 	}
-	rs = load(o.path, e, d);
+	rs = load(&o, e, &reached, d);
 	if (o.json)
-		code = print_json(&o, rs, d) == -1 ? EX_OSERR : status_of(&o, d);
+		code = print_json(&o, rs, reached, d) == -1 ? EX_OSERR : status_of(&o, d);
 	else {
-		print_text(&o, rs, d);
+		print_text(&o, rs, reached, d);
 		code = status_of(&o, d);
 	}
 	if (rs != NULL)
 		rules_release(rs);
+	free(reached);
 	engines_free(e);
 	diag_free(d);
 	return code;

@@ -42,7 +42,7 @@ build(const char *path, struct engines *e, const struct generation *old,
 	if ((rs = rules_load_with(path, &table_db_ops, d)) == NULL ||
 	    (g = generation_new(e, rs, old, why)) == NULL)
 		return NULL;
-	failed = selftest_run(g->ruleset, &g->services, d);
+	failed = selftest_run(g->ruleset, &g->services, NULL, d);
 	*good = failed == 0 && milter_prepare(g) == 0;
 	if (failed <= 0 && !*good)
 		strbuf_puts(why, "out of memory");

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "expectation.h"
 #include "geo.h"
 #include "rules/arena.h"
 #include "rules/ast.h"
@@ -25,6 +26,7 @@ struct run {
 	struct arena	*a;
 	struct script	 sc;
 	struct resolver	*zone;
+	struct reached	*reached;	/* by the rules' index; may be NULL */
 	bool		 failed;	/* diag says why */
 	bool		 no_memory;
 };
@@ -169,187 +171,6 @@ make_script(struct run *r)
 		take_item(r, i);
 }
 
-/* ---- What came out ---- */
-
-/* The verdict for one recipient, whoever gave it. */
-struct heard {
-	enum verdict	verdict;
-	int		code;
-	int		rule;
-	enum stage	stage;
-};
-
-static struct heard
-heard_by(const struct outcome *o, const struct rcpt_outcome *rc)
-{
-	struct heard h = { o->plan.verdict, o->plan.reply.code, o->plan.rule, o->plan.stage };
-	const struct rcpt_verdict *own;
-
-	if (rc == NULL)
-		return h;
-	if (rc->verdict == V_REJECT || rc->verdict == V_TEMPFAIL || rc->verdict == V_SPLIT)
-		return (struct heard){ rc->verdict, rc->reply.code, rc->rule, S_RCPT };
-	own = rules_rcpt_verdict(session_rules(o->session), rc->rcpt);
-	if (own != NULL && own->verdict == V_DISCARD && !o->early)
-		return (struct heard){ V_DISCARD, 0, own->rule, own->stage };
-	return h;
-}
-
-static struct str
-rule_name(const struct run *r, int index)
-{
-	const struct rule *rule = rules_ast(r->rs)->rules;
-
-	while (rule != NULL && rule->index != index)
-		rule = rule->next;
-	return rule != NULL ? rule->name.text : STR("no rule");
-}
-
-static void
-print_heard(const struct run *r, const struct heard *h, struct strbuf *b)
-{
-	strbuf_puts(b, verdict_name(h->verdict));
-	if (h->code != 0)
-		strbuf_printf(b, " %d", h->code);
-	strbuf_printf(b, " by " STR_FMT " at %s", STR_ARG(rule_name(r, h->rule)),
-	    stage_name(h->stage));
-}
-
-static const enum verdict expected[] = {
-	[EXPECT_ACCEPT] = V_ACCEPT, [EXPECT_REJECT] = V_REJECT,
-	[EXPECT_TEMPFAIL] = V_TEMPFAIL, [EXPECT_DISCARD] = V_DISCARD,
-	[EXPECT_QUARANTINE] = V_QUARANTINE, [EXPECT_SPLIT] = V_SPLIT,
-};
-
-static bool
-as_expected(const struct expect *e, const struct heard *h)
-{
-	return h->verdict == expected[e->verdict] &&
-	    (e->code == 0 || e->code == h->code) &&
-	    (e->by_rule == NULL || e->by_rule->index == h->rule) &&
-	    (e->stage_name.text.p == NULL || e->stage == h->stage);
-}
-
-/* The text that an expected edit would have: tests state constants. */
-static struct str
-literal(const struct text *t)
-{
-	return t != NULL && t->parts != NULL && t->parts->kind == PART_LITERAL ?
-	    t->parts->text : STR("");
-}
-
-static bool
-path_is(struct str value, const struct operand *path)
-{
-	return value.n >= 2 && path != NULL &&
-	    str_ieq((struct str){ value.p + 1, value.n - 2 }, path->text);
-}
-
-static bool
-edit_is(const struct edit *e, const struct action *a)
-{
-	switch (a->id) {
-	case A_TAG_SUBJECT:
-		return e->kind == EDIT_TAG_SUBJECT && str_eq(e->value, literal(a->text));
-	case A_ADD_HEADER:
-		return e->kind == EDIT_ADD_HEADER && str_ieq(e->name, a->header.text) &&
-		    str_eq(e->value, literal(a->text));
-	case A_SET_HEADER:
-		return e->kind == EDIT_SET_HEADER && str_ieq(e->name, a->header.text) &&
-		    str_eq(e->value, literal(a->text));
-	case A_REMOVE_HEADER:
-		return e->kind == EDIT_REMOVE_HEADER && str_ieq(e->name, a->header.text);
-	case A_ADD_RCPT:
-	case A_REDIRECT:
-		return e->kind == EDIT_ADD_RCPT && path_is(e->value, a->path);
-	case A_REMOVE_RCPT:
-		return e->kind == EDIT_REMOVE_RCPT && (a->path == NULL || path_is(e->value, a->path));
-	case A_SET_SENDER:
-		return e->kind == EDIT_SET_SENDER && path_is(e->value, a->path);
-	default:
-		return false;
-	}
-}
-
-static void
-print_edit(const struct edit *e, struct strbuf *b)
-{
-	static const char *const words[] = {
-		"tag subject", "add header", "set header", "remove header",
-		"add rcpt", "remove rcpt", "set sender"
-	};
-
-	strbuf_puts(b, words[e->kind]);
-	if (e->kind != EDIT_TAG_SUBJECT && e->name.n > 0)
-		strbuf_printf(b, " " STR_FMT, STR_ARG(e->name));
-	if (e->kind <= EDIT_SET_HEADER) {
-		strbuf_putc(b, ' ');
-		strbuf_json(b, e->value);
-	} else if (e->kind != EDIT_REMOVE_HEADER)
-		strbuf_printf(b, " " STR_FMT, STR_ARG(e->value));
-}
-
-static void
-check_edit(struct run *r, const struct outcome *o, const struct expect *e)
-{
-	struct strbuf b = { 0 };
-
-	for (size_t i = 0; i < o->plan.nedits; i++)
-		if (edit_is(&o->plan.edits[i], e->edit) && (e->by_rule == NULL ||
-		    e->by_rule->index == o->plan.edits[i].rule))
-			return;
-	for (size_t i = 0; i < o->plan.nedits; i++) {
-		strbuf_puts(&b, i > 0 ? "; " : "");
-		print_edit(&o->plan.edits[i], &b);
-	}
-	diag_error(r->d, e->at, "test \"" STR_FMT "\" failed: this edit was not made; made: %s",
-	    STR_ARG(r->test->name), b.n > 0 ? b.p : "none");
-	strbuf_free(&b);
-	r->failed = true;
-}
-
-static const struct rcpt_outcome *
-find_rcpt(const struct outcome *o, const struct operand *path)
-{
-	for (size_t i = 0; i < o->nrcpts; i++) {
-		struct str p = o->rcpts[i].rcpt->path;
-
-		if (path_is(p, path))
-			return &o->rcpts[i];
-	}
-	return NULL;
-}
-
-static void
-check_expect(struct run *r, const struct outcome *o, const struct expect *e)
-{
-	const struct rcpt_outcome *rc = NULL;
-	struct strbuf b = { 0 };
-	struct heard h;
-
-	if (e->verdict == EXPECT_EDIT) {
-		check_edit(r, o, e);
-		return;
-	}
-	if (e->rcpt != NULL) {
-		if ((rc = find_rcpt(o, e->rcpt)) == NULL && !o->early) {
-			diag_error(r->d, e->rcpt->at, "the test has no recipient <" STR_FMT ">",
-			    STR_ARG(e->rcpt->text));
-			r->failed = true;
-			return;
-		}
-	} else if (o->nrcpts == 1)
-		rc = &o->rcpts[0];
-	h = heard_by(o, rc);
-	if (as_expected(e, &h))
-		return;
-	print_heard(r, &h, &b);
-	diag_error(r->d, e->at, "test \"" STR_FMT "\" failed: the verdict was %s",
-	    STR_ARG(r->test->name), b.p != NULL ? b.p : "");
-	strbuf_free(&b);
-	r->failed = true;
-}
-
 /* ---- Running ---- */
 
 static bool
@@ -387,6 +208,36 @@ missing_lookup(const struct run *r, const struct outcome *o)
 }
 
 static void
+count_rules(struct run *r, const struct outcome *o, struct recipient *rcpt)
+{
+	struct rules_state *st = session_rules(o->session);
+	const struct trace_line *t = NULL;
+	size_t n = 0;
+
+	if (st == NULL || (t = rules_trace(st, rcpt, &n)) == NULL) {
+		r->no_memory |= st != NULL;
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		r->reached[t[i].rule->index].yes += t[i].outcome == TRACE_TRUE;
+		r->reached[t[i].rule->index].no += t[i].outcome == TRACE_FALSE ||
+		    t[i].outcome == TRACE_ERROR;
+	}
+}
+
+/* What became of each rule for each recipient, by the trace that judge -v shows. */
+static void
+count_reached(struct run *r, const struct outcome *o)
+{
+	if (r->reached == NULL)
+		return;
+	if (o->nrcpts == 0)
+		count_rules(r, o, NULL);
+	for (size_t i = 0; i < o->nrcpts; i++)
+		count_rules(r, o, o->rcpts[i].rcpt);
+}
+
+static void
 run_one(struct run *r)
 {
 	struct services sv = *r->sv;
@@ -415,7 +266,8 @@ run_one(struct run *r)
 			r->failed = true;
 		} else
 			for (const struct expect *e = r->test->expects; e != NULL; e = e->next)
-				check_expect(r, &o, e);
+				r->failed |= !expectation_met(e, r->test, &o, r->rs, r->d);
+		count_reached(r, &o);
 		outcome_free(&o);
 	}
 	resolver_free(empty);
@@ -423,12 +275,13 @@ run_one(struct run *r)
 }
 
 static int
-run_all(struct ruleset *rs, const struct services *sv, struct diag *d)
+run_all(struct ruleset *rs, const struct services *sv, struct reached *reached,
+    struct diag *d)
 {
 	int failed = 0;
 
 	for (const struct test *t = rules_ast(rs)->tests; t != NULL; t = t->next) {
-		struct run r = { .rs = rs, .sv = sv, .test = t, .d = d };
+		struct run r = { .rs = rs, .sv = sv, .test = t, .d = d, .reached = reached };
 
 		if ((r.a = arena_new(0)) == NULL)
 			return -1;
@@ -453,7 +306,8 @@ set_at(const struct ruleset *rs, const char *name)
 }
 
 int
-selftest_run(struct ruleset *rs, const struct services *sv, struct diag *d)
+selftest_run(struct ruleset *rs, const struct services *sv, struct reached *reached,
+    struct diag *d)
 {
 	const struct settings *s = rules_settings(rs);
 	struct services own = *sv;
@@ -470,7 +324,7 @@ selftest_run(struct ruleset *rs, const struct services *sv, struct diag *d)
 	else {
 		own.dmarc = dmarc;
 		own.geo = geo;
-		failed = run_all(rs, &own, d);
+		failed = run_all(rs, &own, reached, d);
 	}
 	dmarc_engine_free(dmarc);
 	geo_free(geo);

@@ -163,22 +163,55 @@ diag_warning(struct diag *d, struct span at, const char *fmt, ...)
 	va_end(ap);
 }
 
+static void append(struct diag *d, struct diag_remark **list, struct span at,
+    const char *fmt, va_list ap) __attribute__((format(printf, 4, 0)));
+
+static void
+append(struct diag *d, struct diag_remark **list, struct span at,
+    const char *fmt, va_list ap)
+{
+	struct diag_remark *r;
+
+	if ((r = arena_new_object(d->arena, struct diag_remark)) == NULL)
+		return;
+	r->at = at;
+	r->text = message(d->arena, fmt, ap);
+	while (*list != NULL)
+		list = &(*list)->next;
+	*list = r;
+}
+
 void
 diag_note(struct diag *d, struct span at, const char *fmt, ...)
 {
-	struct diag_remark *note, **end;
 	va_list ap;
 
-	if (d->last == NULL ||
-	    (note = arena_new_object(d->arena, struct diag_remark)) == NULL)
-		return;
-	note->at = at;
 	va_start(ap, fmt);
-	note->text = message(d->arena, fmt, ap);
+	if (d->last != NULL)
+		append(d, &d->last->notes, at, fmt, ap);
 	va_end(ap);
-	for (end = &d->last->notes; *end != NULL; end = &(*end)->next)
-		;
-	*end = note;
+}
+
+void
+diag_expected(struct diag *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (d->last != NULL)
+		append(d, &d->last->expected, (struct span){ 0 }, fmt, ap);
+	va_end(ap);
+}
+
+void
+diag_got(struct diag *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (d->last != NULL)
+		append(d, &d->last->got, (struct span){ 0 }, fmt, ap);
+	va_end(ap);
 }
 
 int
@@ -338,6 +371,17 @@ json_place(struct strbuf *out, struct span at)
 	    line, from, to);
 }
 
+static void
+json_texts(struct strbuf *out, const char *key, const struct diag_remark *r)
+{
+	strbuf_printf(out, ",\"%s\":[", key);
+	for (; r != NULL; r = r->next) {
+		strbuf_json(out, r->text);
+		strbuf_puts(out, r->next != NULL ? "," : "");
+	}
+	strbuf_putc(out, ']');
+}
+
 void
 diag_json(struct diag *d, struct strbuf *out)
 {
@@ -362,7 +406,12 @@ diag_json(struct diag *d, struct strbuf *out)
 			strbuf_json(out, r->text);
 			strbuf_puts(out, r->next != NULL ? "}," : "}");
 		}
-		strbuf_puts(out, "]}");
+		strbuf_putc(out, ']');
+		if (e->expected != NULL || e->got != NULL) {
+			json_texts(out, "expected", e->expected);
+			json_texts(out, "got", e->got);
+		}
+		strbuf_putc(out, '}');
 	}
 	strbuf_puts(out, n > 0 ? "\n]\n" : "]\n");
 }

@@ -57,6 +57,11 @@ void diag_warning(struct diag *d, struct span at, const char *fmt, ...)
 /* A secondary place of the diagnostic queued last ("first defined here"). */
 void diag_note(struct diag *d, struct span at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* What should have come out, and what did, a line each: a diff under the diagnostic queued last. */
+void diag_expected(struct diag *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void diag_got(struct diag *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 int diag_errors(const struct diag *d);
 int diag_warnings(const struct diag *d);
@@ -72,7 +77,7 @@ void diag_position(struct span at, int *line, int *column);
 void diag_print(struct diag *d, FILE *out, bool colour);
 /* The first line only of each ("file:line:col: error: text"), for the log. */
 void diag_each(struct diag *d, void (*fn)(void *, enum severity, struct str line), void *arg);
-/* An array of {file, line, column, endColumn, severity, message, notes}. */
+/* An array of {file, line, column, endColumn, severity, message, notes}, and of a diff, expected and got. */
 void diag_json(struct diag *d, struct strbuf *out);
 
 /*

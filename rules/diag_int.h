@@ -17,6 +17,7 @@ struct diagnostic {
 	struct span	 at;
 	struct str	 text;
 	struct diag_remark *notes;
+	struct diag_remark *expected, *got;	/* no places */
 	size_t		 seq;		/* in which it was queued */
 };
 

@@ -196,6 +196,18 @@ add_one(struct strbuf *out, struct span at, const char *severity,
 }
 
 static void
+add_diff(struct strbuf *out, char sign, const char *tint,
+    const struct diag_remark *r, bool colour)
+{
+	for (; r != NULL; r = r->next) {
+		strbuf_puts(out, colour ? tint : "");
+		strbuf_printf(out, "      %c ", sign);
+		strbuf_str(out, r->text);
+		strbuf_puts(out, colour ? PLAIN "\n" : "\n");
+	}
+}
+
+static void
 add_rest(struct strbuf *out, size_t errors, size_t warnings)
 {
 	if (errors + warnings == 0)
@@ -225,6 +237,8 @@ diag_print(struct diag *d, FILE *out, bool colour)
 		*(error ? &errors : &warnings) += 1;
 		add_one(&b, v[i]->at, diag_severity_name(v[i]->severity),
 		    error ? RED : MAGENTA, v[i]->text, colour);
+		add_diff(&b, '-', RED, v[i]->expected, colour);
+		add_diff(&b, '+', GREEN, v[i]->got, colour);
 		for (const struct diag_remark *r = v[i]->notes; r != NULL;
 		    r = r->next)
 			add_one(&b, r->at, "note", CYAN, r->text, colour);

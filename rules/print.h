@@ -12,10 +12,12 @@
 struct ast;
 struct cond;
 struct action;
+struct expect;
 
 void print_ast(const struct ast *ast, struct strbuf *out);
 /* On one line, for traces and diagnostics. */
 void print_cond(const struct cond *c, struct strbuf *out);
 void print_action(const struct action *act, struct strbuf *out);
+void print_expect(const struct expect *e, struct strbuf *out);
 
 #endif

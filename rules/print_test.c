@@ -87,10 +87,10 @@ verdict_word(enum expect_verdict v)
 	return "?";
 }
 
-static void
-print_expect(struct strbuf *out, const struct expect *e)
+void
+print_expect(const struct expect *e, struct strbuf *out)
 {
-	strbuf_puts(out, "    expect ");
+	strbuf_puts(out, "expect ");
 	if (e->rcpt != NULL) {
 		strbuf_puts(out, "rcpt ");
 		print_path(out, e->rcpt);
@@ -110,7 +110,6 @@ print_expect(struct strbuf *out, const struct expect *e)
 		strbuf_puts(out, " at ");
 		strbuf_str(out, e->stage_name.text);
 	}
-	strbuf_putc(out, '\n');
 }
 
 void
@@ -121,6 +120,9 @@ print_test(struct strbuf *out, const struct test *t)
 	strbuf_putc(out, '\n');
 	for (const struct item *i = t->items; i != NULL; i = i->next)
 		print_item(out, i);
-	for (const struct expect *e = t->expects; e != NULL; e = e->next)
-		print_expect(out, e);
+	for (const struct expect *e = t->expects; e != NULL; e = e->next) {
+		strbuf_puts(out, "    ");
+		print_expect(e, out);
+		strbuf_putc(out, '\n');
+	}
 }
