@@ -28,6 +28,14 @@ struct answer_given judge_answer(const struct outcome *o, const struct rcpt_outc
 /* A rule's name, or none. */
 struct str judge_rule(const struct ruleset *rs, int index);
 
+/* What would become of the delivered message; *n 0: nothing, or it is not delivered. */
+const struct change *judge_changes(const struct judged *j, size_t *n);
+const char *judge_change_name(const struct change *c);	/* "set header" */
+/* Does a rule's edit lie behind that change? */
+bool judge_change_of(const struct change *c, const struct edit *e);
+/* A field's value on one line. */
+void judge_unfold(struct str s, struct strbuf *out);
+
 /* Several lines; trace: each rule, too. */
 void judge_print(const struct judged *j, bool trace, bool colour);
 /* One line for a file of many. */

@@ -91,26 +91,47 @@ put_rcpts(struct strbuf *b, const struct judged *j, bool trace)
 	strbuf_puts(b, "]");
 }
 
+/* What the rules ask for. */
 static void
 put_edits(struct strbuf *b, const struct judged *j)
 {
-	static const char *const words[] = {
-		[EDIT_TAG_SUBJECT] = "tag subject", [EDIT_ADD_HEADER] = "add header",
-		[EDIT_SET_HEADER] = "set header", [EDIT_REMOVE_HEADER] = "remove header",
-		[EDIT_ADD_RCPT] = "add rcpt", [EDIT_REMOVE_RCPT] = "remove rcpt",
-		[EDIT_SET_SENDER] = "set sender",
-	};
 	const struct plan *p = &j->outcome->plan;
 
 	key(b, "edits");
 	strbuf_puts(b, "[");
 	for (size_t i = 0; i < p->nedits; i++) {
 		strbuf_puts(b, i > 0 ? ",{" : "{");
-		text(b, "edit", str_of(words[p->edits[i].kind]));
+		text(b, "edit", str_of(edit_name(p->edits[i].kind)));
 		text(b, "name", p->edits[i].name);
 		text(b, "value", p->edits[i].value);
 		text(b, "rule", judge_rule(j->rules, p->edits[i].rule));
 		strbuf_puts(b, "}");
+	}
+	strbuf_puts(b, "]");
+}
+
+/* What comes of it, and what postern does by itself. */
+static void
+put_changes(struct strbuf *b, const struct judged *j)
+{
+	const struct change *c;
+	size_t n;
+
+	c = judge_changes(j, &n);
+	key(b, "changes");
+	strbuf_puts(b, "[");
+	for (size_t i = 0; i < n; i++) {
+		struct strbuf value = { 0 };
+
+		judge_unfold(c[i].value, &value);
+		strbuf_puts(b, i > 0 ? ",{" : "{");
+		text(b, "change", str_of(judge_change_name(&c[i])));
+		text(b, "name", c[i].name);
+		text(b, "value", c[i].value.p != NULL ? strbuf_slice(&value) : STR_NONE);
+		key(b, "index");
+		strbuf_printf(b, "%d}", c[i].index);
+		b->failed |= value.failed;
+		strbuf_free(&value);
 	}
 	strbuf_puts(b, "]");
 }
@@ -184,6 +205,7 @@ judge_print_json(const struct judged *j, bool trace)
 	if (trace && o->nrcpts == 0)
 		put_trace(&b, j, NULL);
 	put_edits(&b, j);
+	put_changes(&b, j);
 	put_notes(&b, j);
 	if (j->resolver != NULL)
 		put_lookups(&b, j);

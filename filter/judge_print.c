@@ -109,28 +109,70 @@ put_answer(const struct judged *j, const struct answer_given *a, bool text,
 		printf(" since no rule says otherwise");
 }
 
-static void
-put_edit(const struct edit *e)
+/* " by RULE, RULE": those behind the change, each once. */
+static bool
+put_authors(const struct judged *j, const struct change *c, bool print)
 {
-	static const char *const words[] = {
-		[EDIT_TAG_SUBJECT] = "tag subject", [EDIT_ADD_HEADER] = "add header",
-		[EDIT_SET_HEADER] = "set header", [EDIT_REMOVE_HEADER] = "remove header",
-		[EDIT_ADD_RCPT] = "add rcpt", [EDIT_REMOVE_RCPT] = "remove rcpt",
-		[EDIT_SET_SENDER] = "set sender",
-	};
-	bool quoted = e->kind <= EDIT_SET_HEADER && e->kind != EDIT_REMOVE_HEADER;
+	const struct plan *p = &j->outcome->plan;
+	int last = -1;
 
-	printf("  %s", words[e->kind]);
-	if (e->name.n > 0 && e->kind != EDIT_TAG_SUBJECT) {
-		putchar(' ');
-		put(e->name);
+	for (size_t i = 0; i < p->nedits; i++) {
+		if (!judge_change_of(c, &p->edits[i]) || p->edits[i].rule == last)
+			continue;
+		if (print) {
+			printf("%s", last == -1 ? " by " : ", ");
+			put(judge_rule(j->rules, p->edits[i].rule));
+		}
+		last = p->edits[i].rule;
 	}
-	if (e->kind != EDIT_REMOVE_HEADER) {
-		printf(quoted ? " \"" : " ");
-		put(e->value);
-		printf(quoted ? "\"" : "");
+	return last != -1;
+}
+
+static void
+put_change(const struct judged *j, const struct change *c)
+{
+	struct strbuf value = { 0 };
+	bool field = c->kind <= CHANGE_INSERT;
+
+	printf("  %s ", judge_change_name(c));
+	put(c->name);
+	if (c->kind == CHANGE_FIELD && c->index > 1)
+		printf("[%d]", c->index);
+	if (c->value.p != NULL) {
+		judge_unfold(c->value, &value);
+		printf("%s", field ? " \"" : "");
+		put(strbuf_slice(&value));
+		printf("%s", field ? "\"" : "");
+		strbuf_free(&value);
 	}
+	if (c->kind == CHANGE_INSERT)
+		printf(" on top");
+	put_authors(j, c, true);
 	putchar('\n');
+}
+
+/* What postern does by itself (Authentication-Results) only with all. */
+static void
+put_changes(const struct judged *j, bool all)
+{
+	const struct plan *p = &j->outcome->plan;
+	const struct change *c;
+	size_t n;
+
+	c = judge_changes(j, &n);
+	for (size_t i = 0; i < n; i++)
+		if (all || put_authors(j, &c[i], false))
+			put_change(j, &c[i]);
+	for (size_t i = 0; p->monitor && i < p->nedits; i++) {
+		printf("  would %s ", edit_name(p->edits[i].kind));
+		if (p->edits[i].kind == EDIT_TAG_SUBJECT || p->edits[i].kind >= EDIT_ADD_RCPT)
+			put(p->edits[i].value);
+		else
+			put(p->edits[i].name);
+		printf(" by ");
+		put(judge_rule(j->rules, p->edits[i].rule));
+		putchar('\n');
+	}
 }
 
 static void
@@ -255,8 +297,7 @@ judge_print(const struct judged *j, bool trace, bool colour)
 		printf("  (mode monitor: the mail would pass unchanged)\n");
 	if (o->plan.has_score)
 		printf("  score %lld\n", (long long)o->plan.score);
-	for (size_t i = 0; i < o->plan.nedits; i++)
-		put_edit(&o->plan.edits[i]);
+	put_changes(j, trace);
 	put_notes(j);
 	if (!trace)
 		return;

@@ -232,6 +232,50 @@ VERDICTS = [
 ]
 
 
+CHANGES = """\
+set authserv-id mx.example.org
+rule tagged
+    then tag subject "[T]"
+rule fields
+    then set header X-One "1"
+    then remove header X-Two
+    then add header X-Three "3"
+rule people
+    if   spf is none and rcpt.local is bob
+    then redirect <spy@example.net>
+"""
+
+
+def changes(tap, f):
+    """What would become of the message, and not what rules ask for."""
+    rules = f.scratch.write("changes", CHANGES)
+    message = f.scratch.write("changes.eml", "Subject: Re: [T] x\nX-Three: 3\nX-One: 0\nX-Two: 2\nX-One: 1\n"
+                              "Authentication-Results: mx.example.org; spf=pass\n\nx\n")
+    args = ("judge", "-c", rules, "--zone", f.zone, "--client", "203.0.113.5", "--helo", "x.example",
+            "--sender", "a@nowhere.example", "--rcpt", "bob@example.org")
+    of_rules = ["set header X-One \"1\" by fields", "remove header X-One[2] by fields", "remove header X-Two by fields",
+                "remove rcpt <bob@example.org> by people", "add rcpt <spy@example.net> by people"]
+    out = command(*args, message)[1]
+    shown = re.findall(r"^  ((?:set|add|remove|tag) .*)$", out, re.M)
+    tap.same(sorted(shown), sorted(of_rules), "judge: changes, none for what is there already", out)
+    out = command(*args[:1], "-v", *args[1:], message)[1]
+    tap.ok("\n  remove header Authentication-Results\n" in out and
+           re.search(r'^  add header Authentication-Results "mx\.example\.org; spf=none .*" on top$', out, re.M),
+           "judge -v: and what postern does by itself", out)
+    row = json.loads(command(*args[:1], "--json", *args[1:], message)[1])
+    tap.ok(len(row["changes"]) == len(of_rules) + 2 and len(row["edits"]) == 6 and
+           {"change": "set header", "name": "X-One", "value": "1", "index": 1} in row["changes"] and
+           {"change": "remove header", "name": "Authentication-Results", "value": None, "index": 1} in row["changes"],
+           "judge --json: changes", row["changes"])
+    with open(rules, "a") as more:
+        more.write("set mode monitor\n")
+    out = command(*args, message)[1]
+    tap.ok("\n  would tag subject [T] by tagged\n" in out and "\n  set header" not in out, "judge: mode monitor", out)
+    refused = f.scratch.write("refused", CHANGES + 'rule no\n    then reject "no"\n')
+    out = command("judge", "-c", refused, *args[3:], message)[1]
+    tap.ok("X-One" not in out, "judge: nothing is changed in what is refused", out)
+
+
 def judges(tap, f):
     for options, name, want in VERDICTS:
         status, out, err = f.judge(*options, getattr(f, name))
@@ -241,7 +285,8 @@ def judges(tap, f):
     tap.ok("\n  <bob@example.org>: reject 550" in out and "\n  <postmaster@example.org>: accept by role" in out,
            "judge: each recipient", out)
     out = f.judge(f.tag)[1]
-    tap.ok('\n  tag subject "[T]"\n' in out and "\n  score 2\n" in out, "judge: edits and score", out)
+    tap.ok('\n  set header Subject "[T] tag me" by marked\n' in out and "\n  score 2\n" in out, "judge: edits and score", out)
+    changes(tap, f)
     out = f.judge("-v", "--sender", "bad@example.com", f.plain)[1]
     tap.ok(re.search(r"^  bad-sender +true +\w+ +sender is bad@example\.com$", out, re.M) and
            re.search(r"^  hold +not asked", out, re.M), "judge -v: the trace", out)
