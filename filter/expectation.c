@@ -136,12 +136,14 @@ print_edit(const struct edit *e, struct strbuf *b)
 		strbuf_printf(b, " " STR_FMT, STR_ARG(e->value));
 }
 
-/* `expect`, as it stands or as it would have come true. */
-static struct str
-print_wanted(const struct expect *e, struct strbuf *b)
+static void
+show_wanted(struct diag *d, const struct expect *e)
 {
-	print_expect(e, b);
-	return b->failed ? STR("") : strbuf_slice(b);
+	struct strbuf b = { 0 };
+
+	print_expect(e, &b);
+	diag_expected(d, STR_FMT, STR_ARG(strbuf_slice(&b)));
+	strbuf_free(&b);
 }
 
 static void
@@ -161,17 +163,14 @@ show_edits(struct diag *d, const struct outcome *o)
 static bool
 edit_made(const struct asked *r, const struct outcome *o, const struct expect *e)
 {
-	struct strbuf b = { 0 };
-
 	for (size_t i = 0; i < o->plan.nedits; i++)
 		if (edit_is(&o->plan.edits[i], e->edit) && (e->by_rule == NULL ||
 		    e->by_rule->index == o->plan.edits[i].rule))
 			return true;
 	diag_error(r->d, e->at, "test \"" STR_FMT "\" failed: this edit was not made",
 	    STR_ARG(r->test->name));
-	diag_expected(r->d, STR_FMT, STR_ARG(print_wanted(e, &b)));
+	show_wanted(r->d, e);
 	show_edits(r->d, o);
-	strbuf_free(&b);
 	return false;
 }
 
@@ -190,18 +189,17 @@ find_rcpt(const struct outcome *o, const struct operand *path)
 static void
 show_verdict(const struct asked *r, const struct expect *e, const struct heard *h)
 {
-	struct strbuf want = { 0 }, got = { 0 };
+	struct strbuf got = { 0 };
 
 	print_heard(r, h, &got);
 	diag_error(r->d, e->at, "test \"" STR_FMT "\" failed: the verdict was " STR_FMT,
 	    STR_ARG(r->test->name), STR_ARG(strbuf_slice(&got)));
-	diag_expected(r->d, STR_FMT, STR_ARG(print_wanted(e, &want)));
+	show_wanted(r->d, e);
 	if (e->rcpt != NULL)
 		diag_got(r->d, "expect rcpt <" STR_FMT "> " STR_FMT, STR_ARG(e->rcpt->text),
 		    STR_ARG(strbuf_slice(&got)));
 	else
 		diag_got(r->d, "expect " STR_FMT, STR_ARG(strbuf_slice(&got)));
-	strbuf_free(&want);
 	strbuf_free(&got);
 }
 

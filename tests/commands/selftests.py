@@ -1,0 +1,126 @@
+#!/usr/bin/python3
+"""selftests.py - the tests in a rules file as check runs them: how a failing one is
+shown, and which rules none of them makes true."""
+
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from daemon import command                                                  # noqa: E402
+from scratch import Scratch                                                 # noqa: E402
+from tap import Tap                                                         # noqa: E402
+
+RULES = """\
+rule role
+    if   rcpt.local is postmaster
+    then accept
+
+rule bad-sender
+    if   sender is bad@example.com
+    then reject 550 5.7.1 "Sender"
+
+rule late
+    if   subject contains "late"
+    then quarantine "late"
+
+rule tagged
+    if   subject contains "tag me"
+    then tag subject "[T]"
+"""
+FAILING = """
+test "t"
+    sender <bad@example.com>  rcpt <b@example.org>
+    expect accept by role
+
+test "u"
+    sender <a@example.com>  rcpt <b@example.org>
+    header Subject "tag me"
+    expect rcpt <b@example.org> reject 550 by bad-sender at mail
+    expect tag subject "[X]" by tagged
+
+test "v"
+    sender <a@example.com>  rcpt <b@example.org>
+    header Subject "hello"
+    expect remove header Subject
+"""
+GOLDEN = """\
+rules:19:5: error: test "t" failed: the verdict was reject 550 by bad-sender at rcpt
+   19 |     expect accept by role
+      |     ^~~~~~~~~~~~~~~~~~~~~
+      - expect accept by role
+      + expect reject 550 by bad-sender at rcpt
+rules:24:5: error: test "u" failed: the verdict was accept at message
+   24 |     expect rcpt <b@example.org> reject 550 by bad-sender at mail
+      |     ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+      - expect rcpt <b@example.org> reject 550 by bad-sender at mail
+      + expect rcpt <b@example.org> accept at message
+rules:25:5: error: test "u" failed: this edit was not made
+   25 |     expect tag subject "[X]" by tagged
+      |     ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+      - expect tag subject "[X]" by tagged
+      + expect tag subject "[T]"
+rules:30:5: error: test "v" failed: this edit was not made
+   30 |     expect remove header Subject
+      |     ^~~~~~~~~~~~~~~~~~~~~~~~~~~~
+      - expect remove header Subject
+      + no edit
+"""
+PASSING = """
+test "to postmaster"
+    sender <bad@example.com>  rcpt <postmaster@example.org>
+    expect accept by role
+
+test "to both"
+    sender <bad@example.com>  rcpt <postmaster@example.org>  rcpt <b@example.org>
+    expect rcpt <b@example.org> reject by bad-sender
+"""
+
+
+def failing(tap, scratch):
+    path = scratch.write("rules", RULES + FAILING)
+    status, out, err = command("check", "-c", path)
+    tap.same((status, err.replace(os.path.dirname(path) + "/", "")), (78, GOLDEN),
+             "a failing test shows what was expected, and what came out")
+    found = json.loads(command("check", "-c", path, "--json")[1])["diagnostics"]
+    tap.same([(d["expected"], d["got"]) for d in found[2:]],
+             [(['expect tag subject "[X]" by tagged'], ['expect tag subject "[T]"']),
+              (["expect remove header Subject"], ["no edit"])], "and so does --json")
+
+
+def coverage(tap, scratch):
+    path = scratch.write("rules", RULES + PASSING)
+    status, out, err = command("check", "-c", path, "--coverage")
+    lines = out.splitlines()
+    tap.same((status, lines[:4]), (0, ["rule late: no test comes to it", "rule tagged: no test comes to it",
+                                       "2 of 4 rules are true in some test.", ""]), "--coverage: what no test comes to")
+    found = json.loads(command("check", "-c", path, "--coverage", "--json")[1])
+    tap.same(found["coverage"], [{"rule": "role", "true": 2, "otherwise": 1},
+                                 {"rule": "bad-sender", "true": 1, "otherwise": 0},
+                                 {"rule": "late", "true": 0, "otherwise": 0},
+                                 {"rule": "tagged", "true": 0, "otherwise": 0}], "--coverage --json")
+    tap.ok("coverage" not in json.loads(command("check", "-c", path, "--json")[1]), "it isn't there where nobody asks")
+    path = scratch.write("more", RULES + PASSING + '\ntest "in time"\n    sender <a@example.com>  rcpt <b@example.org>\n'
+                         '    header Subject "tag me"\n    expect accept\n')
+    out = command("check", "-c", path, "--coverage")[1]
+    tap.same(out.splitlines()[:2], ["rule late: true in no test", "3 of 4 rules are true in some test."],
+             "--coverage: what is false in all")
+    path = scratch.write("none", RULES)
+    out = command("check", "-c", path, "--coverage")[1]
+    tap.same(out.count("no test comes to it\n"), 4, "--coverage: a file without tests")
+    bad = scratch.write("bad", "rule x\n    if   spf is fial\n    then accept\n")
+    status, out, err = command("check", "-c", bad, "--coverage")
+    tap.ok(status == 78 and "in some test" not in out, "--coverage: a file with mistakes has none", out, err)
+
+
+def main():
+    tap = Tap()
+    with Scratch("selftests") as scratch:
+        failing(tap, scratch)
+        coverage(tap, scratch)
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
