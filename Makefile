@@ -77,7 +77,7 @@ $(BUILD)/%.o: %.c
 	$(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Each test and tool is one source with the libraries.
-$(UNIT) $(TOOLS) $(BUILD)/tests/bench/bench_tables: $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libfilter.a $(BUILD)/librules.a
+$(UNIT) $(TOOLS) $(BUILD)/tests/bench/bench_tables $(BUILD)/tests/bench/bench_patterns: $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libfilter.a $(BUILD)/librules.a
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # ---- Manual pages: the tables in them come from the .def files ----
@@ -198,6 +198,10 @@ bench: deps-check
 bench-tables: $(BUILD)/tests/bench/bench_tables
 	@$<
 
+# 10 to 10,000 patterns, with and without the prefilter.
+bench-patterns: $(BUILD)/tests/bench/bench_patterns
+	@$< $(wildcard $(SUITES)/rules/*.tsv)
+
 # For the shell, with the quotes that are in it.
 quoted = '$(subst ','\'',$(1))'
 
@@ -253,13 +257,14 @@ help:
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make bench         what a message costs; PEERS="opendkim opendmarc rspamd", BASE=revision beside it'
 	@echo 'make bench-tables  lists of a million entries: loading, memory, questions'
+	@echo 'make bench-patterns  10 to 10,000 patterns: loading, a message of 20 KB'
 	@echo 'make lint          gcc, clang and cppcheck without a warning; manual pages, scripts'
 	@echo 'make accept        renew the expected files of the language tests'
 	@echo 'make man           the manual pages; make clean removes $(BUILD)'
 	@echo 'NO_DEPS=1          install nothing'
 
 .PHONY: all found man deps deps-check run demo check check-built check-fast check-wire check-e2e \
-	check-asan check-tsan sanitized check-layers conformance accept fuzz fuzz-run bench bench-tables lint \
+	check-asan check-tsan sanitized check-layers conformance accept fuzz fuzz-run bench bench-tables bench-patterns lint \
 	install uninstall dist clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -275,7 +275,6 @@ append_repeated(struct piece *seq, struct piece *item, struct quantifier q)
 	bool broken = false;
 
 	if (q.min == 0) {
-		item->need.n = 0;
 		if (q.max != 1 || item->exact.n == 0 ||
 		    !words_add(&item->exact, STR("")) || item->exact.n > EXACT_MAX)
 			item->exact.n = 0;
@@ -338,7 +337,7 @@ read_quoted(struct reader *r, struct frame *f, bool *broken)
 	bool extended = r->extended;
 
 	r->i += 2;
-	if (reader_at(r, "\\E"))
+	if (r->i == r->s.n || reader_at(r, "\\E"))
 		reader_doubt(r);
 	r->extended = false;
 	while (!r->stop && reader_peek(r, 0) >= 0) {
