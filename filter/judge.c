@@ -289,6 +289,7 @@ load(const struct options *o, struct engines **e, int *code)
 	if ((d = diag_new()) == NULL)
 		strbuf_puts(&why, "out of memory");
 	else if ((*e = engines_new(o->zone, 0, &why)) != NULL) {
+		*code = EX_UNAVAILABLE;
 		if ((rs = rules_load_with(o->path, &table_db_ops, d)) != NULL)
 			g = generation_new(*e, rs, NULL, &why);
 		else
