@@ -180,14 +180,19 @@ static void
 check_pattern(struct diag *d, const struct regex_lit *re)
 {
 	struct span at = re->at;
+	enum explosion how;
 	size_t off, n;
 
-	if (!pattern_can_explode(re->pattern, &off, &n))
+	if ((how = pattern_can_explode(re->pattern, &off, &n)) == EXPLODES_NOT)
 		return;
 	at.off += 1 + off;
 	at.n = n;
-	diag_warning(d, at, "this can take very long: one text can be matched by the inner "
-	    "and the outer repetition in many ways");
+	if (how == EXPLODES_NESTED)
+		diag_warning(d, at, "this can take very long: one text can be matched by the inner "
+		    "and the outer repetition in many ways");
+	else
+		diag_warning(d, at, "this can take very long: alternatives overlap, so one text can "
+		    "be cut into them in many ways");
 }
 
 /* ---- Values ---- */

@@ -5,9 +5,10 @@
  * in exponentially many ways, and a text that fails at the end is tried in
  * all of them.  match-limit ends that at run time; here the author is told.
  *
- * Only this plain case is looked for: a group that is repeated without bound
- * and may consist of nothing but a repetition, with something behind it that
- * can fail.  Where the pattern has what isn't understood here, it passes.
+ * Only plain cases are looked for: a group that is repeated without bound and
+ * may consist of nothing but a repetition, or of alternatives that overlap
+ * (check_overlap.c), with something behind it that can fail.  Where the pattern
+ * has what isn't understood here, it passes.
  */
 #include "check_reach.h"
 
@@ -20,7 +21,7 @@ struct scan {
 	size_t		i;
 	int		depth;
 	bool		unsure;
-	bool		found;
+	enum explosion	found;
 	size_t		off, n;		/* of what was found */
 };
 
@@ -30,7 +31,7 @@ struct piece {
 	bool	fails;		/* something must be there */
 	bool	loops;		/* may be nothing but a repetition of something */
 	/* A group that explodes if what follows can fail. */
-	bool	pending;
+	enum explosion pending;
 	size_t	off, n;
 };
 
@@ -186,8 +187,10 @@ read_group(struct scan *s)
 	}
 	p = read_alternatives(s);
 	s->i++;		/* ) */
-	if (atomic)
-		p.loops = p.pending = false;
+	if (atomic) {
+		p.loops = false;
+		p.pending = EXPLODES_NOT;
+	}
 	if (assertion)
 		p = (struct piece){ .fails = true };
 	return p;
@@ -226,16 +229,19 @@ read_piece(struct scan *s)
 	size_t start = s->i;
 	bool group = at(s, "("), width = takes_room(s);
 	struct piece p = read_atom(s);
+	size_t end = s->i < s->s.n ? s->i : s->s.n;
 	struct quantifier q = read_quantifier(s);
 
-	if (group && p.loops && q.max == -1 && !q.possessive) {
-		p.pending = true;
+	if (group && q.max == -1 && !q.possessive && !s->unsure && (p.loops ||
+	    alternatives_overlap((struct str){ s->s.p + start, end - start }))) {
+		p.pending = p.loops ? EXPLODES_NESTED : EXPLODES_OVERLAP;
 		p.off = start;
 		p.n = s->i - start;
 	}
-	if (q.possessive)
-		p.loops = p.pending = false;
-	else if ((q.max == -1 || (q.max > 1 && q.min < q.max)) && width)
+	if (q.possessive) {
+		p.loops = false;
+		p.pending = EXPLODES_NOT;
+	} else if ((q.max == -1 || (q.max > 1 && q.min < q.max)) && width)
 		p.loops = true;
 	if (q.present && q.min == 0) {
 		p.skips = true;
@@ -254,12 +260,12 @@ read_sequence(struct scan *s)
 	while (s->i < s->s.n && !at(s, "|") && !at(s, ")") && !s->unsure && !s->found) {
 		p = read_piece(s);
 		if (all.pending && p.fails) {
-			s->found = true;
+			s->found = all.pending;
 			s->off = all.off;
 			s->n = all.n;
 		}
 		if (p.pending) {
-			all.pending = true;
+			all.pending = p.pending;
 			all.off = p.off;
 			all.n = p.n;
 		}
@@ -288,7 +294,7 @@ read_alternatives(struct scan *s)
 		all.fails &= p.fails;
 		all.loops |= p.loops;
 		if (p.pending) {
-			all.pending = true;
+			all.pending = p.pending;
 			all.off = p.off;
 			all.n = p.n;
 		}
@@ -300,7 +306,7 @@ read_alternatives(struct scan *s)
 	return all;
 }
 
-bool
+enum explosion
 pattern_can_explode(struct str pattern, size_t *off, size_t *n)
 {
 	struct scan s = { .s = pattern };
@@ -308,5 +314,5 @@ pattern_can_explode(struct str pattern, size_t *off, size_t *n)
 	(void)read_alternatives(&s);
 	*off = s.off;
 	*n = s.n;
-	return s.found && !s.unsure && s.i <= s.s.n;
+	return !s.unsure && s.i <= s.s.n ? s.found : EXPLODES_NOT;
 }

@@ -16,10 +16,13 @@ struct diag;
 void check_doubts(struct ast *ast, struct diag *d, bool whole);
 
 /*
- * Does the pattern repeat a repetition, so that a text that does not match is
- * tried in exponentially many ways?  Then *off and *n are the place, in
- * octets.  Says no where it isn't sure.
+ * Does the pattern repeat a repetition, or alternatives that overlap, so that a text that
+ * does not match is tried in exponentially many ways?  Then *off and *n are the
+ * place, in octets.  Says no where it isn't sure.
  */
-bool pattern_can_explode(struct str pattern, size_t *off, size_t *n);
+enum explosion { EXPLODES_NOT, EXPLODES_NESTED, EXPLODES_OVERLAP };
+enum explosion pattern_can_explode(struct str pattern, size_t *off, size_t *n);
+/* Can a group, with its parentheses, be repeated over one text in two ways? */
+bool alternatives_overlap(struct str group);
 
 #endif

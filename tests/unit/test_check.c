@@ -20,6 +20,7 @@
 #include "rules/check_walk.h"
 #include "rules/diag.h"
 #include "rules/mail.h"
+#include "rules/regex.h"
 #include "rules/rules.h"
 
 #define COUNT(a)	(sizeof(a) / sizeof(*(a)))
@@ -132,38 +133,60 @@ test_constants(void **state)
 
 static const struct {
 	const char *pattern, *part;	/* part NULL: it is harmless */
+	/* Text that takes too long: lead, 60 times pump, tail. */
+	const char *lead, *pump, *tail;
 } patterns[] = {
-	{ "^(a+)+$", "(a+)+" },
-	{ "(a*)*b", "(a*)*" },
-	{ "x(?:\\w+\\s?)+y", "(?:\\w+\\s?)+" },
-	{ "(a|b+)+c", "(a|b+)+" },
-	{ "((a+))+b", "((a+))+" },
-	{ "(a{1,3})+$", "(a{1,3})+" },
-	{ "(?<n>a+)+b", "(?<n>a+)+" },
-	{ "(?:[a-z0-9-]+\\.?)+\\.local$", "(?:[a-z0-9-]+\\.?)+" },
-	{ "(\\s*\\w+)*;", "(\\s*\\w+)*" },
-	{ "(a+){2,}b", "(a+){2,}" },
-	{ "(a+)+", NULL },			/* nothing behind it can fail */
-	{ "(a+)+b*", NULL },
-	{ "(\\.[a-z]+)+$", NULL },		/* each turn begins with a dot */
-	{ "(?>a+)+b", NULL },
-	{ "(a++)+b", NULL },
-	{ "(a+)++b", NULL },
-	{ "(\\w+\\b)+x", NULL },
-	{ "([^,]+,)*$", NULL },
-	{ "(a?)+b", NULL },
-	{ "(foo|ba+r)+z", NULL },
-	{ "[(a+)+]b", NULL },
-	{ "\\(a+\\)+b", NULL },
-	{ "(a+(?=x))+b", NULL },
-	{ "(?R)+b(a+)+c", NULL },		/* not understood */
-	{ "\\Q(a+)+\\Eb", NULL },
-	{ "(((((", NULL },
-	{ "a)+b", NULL },
-	{ "\\", NULL },
-	{ "[", NULL },
-	{ "(?", NULL },
-	{ "(a+)+{", "(a+)+" },
+	{ "^(a+)+$", "(a+)+", "", "a", "!" },
+	{ "(a*)*b", "(a*)*", "", "a", "!b" },
+	{ "x(?:\\w+\\s?)+y", "(?:\\w+\\s?)+", "x", "a", "!y" },
+	{ "(a|b+)+c", "(a|b+)+", "", "b", "!c" },
+	{ "((a+))+b", "((a+))+", "", "a", "!b" },
+	{ "(a{1,3})+$", "(a{1,3})+", "", "a", "!" },
+	{ "(?<n>a+)+b", "(?<n>a+)+", "", "a", "!b" },
+	{ "(?:[a-z0-9-]+\\.?)+\\.local$", "(?:[a-z0-9-]+\\.?)+", "", "a", "!.local" },
+	{ "(\\s*\\w+)*;", "(\\s*\\w+)*", "", "a", "!;" },
+	{ "(a+){2,}b", "(a+){2,}", "", "a", "!b" },
+	{ .pattern = "(a+)+" },			/* nothing behind it can fail */
+	{ .pattern = "(a+)+b*" },
+	{ .pattern = "(\\.[a-z]+)+$" },		/* each turn begins with a dot */
+	{ .pattern = "(?>a+)+b" },
+	{ .pattern = "(a++)+b" },
+	{ .pattern = "(a+)++b" },
+	{ .pattern = "(\\w+\\b)+x" },
+	{ .pattern = "([^,]+,)*$" },
+	{ .pattern = "(a?)+b" },
+	{ .pattern = "(foo|ba+r)+z" },
+	{ .pattern = "[(a+)+]b" },
+	{ .pattern = "\\(a+\\)+b" },
+	{ .pattern = "(a+(?=x))+b" },
+	{ .pattern = "(?R)+b(a+)+c" },		/* not understood */
+	{ .pattern = "\\Q(a+)+\\Eb" },
+	/* Alternatives. */
+	{ "(a|a)*c", "(a|a)*", "", "a", "!c" },
+	{ "(?:\\w|\\d)+;", "(?:\\w|\\d)+", "", "1", "!;" },
+	{ "(a|ab|b)*c", "(a|ab|b)*", "", "ab", "!c" },
+	{ "^(?:[a-z]|[A-Z]|[a-f0-9])+$", "(?:[a-z]|[A-Z]|[a-f0-9])+", "", "c", "!" },
+	{ "(.|\\s)*x\\d", "(.|\\s)*", "", " ", "\n\nx" },
+	{ "(?<n>ab|cd|abc|dcd|d)+e", "(?<n>ab|cd|abc|dcd|d)+", "", "abcd", "!e" },
+	{ .pattern = "(a|ab)*c" },			/* alike at the start, but never in two ways */
+	{ .pattern = "(a|b|[c-e])*f" },
+	{ .pattern = "(?:.|\\n)*x" },
+	{ .pattern = "(?:[^&]|&amp;)+;;" },
+	{ .pattern = "(?>a|a)*c" },
+	{ .pattern = "(a|a)*+c" },
+	{ .pattern = "(a|a)*" },
+	{ .pattern = "(a|a){1,5}c" },
+	{ .pattern = "(a|a" },
+	{ .pattern = "(?" },
+	{ .pattern = "(|a)*b" },
+	{ .pattern = "(?=a|a)+b" },
+	{ .pattern = "(a|a\\b)*c" },
+	{ .pattern = "(((((" },
+	{ .pattern = "a)+b" },
+	{ .pattern = "\\" },
+	{ .pattern = "[" },
+	{ .pattern = "(?" },
+	{ "(a+)+{", "(a+)+", "", "a", "!{" },
 };
 
 static void
@@ -178,6 +201,32 @@ test_patterns(void **state)
 		if (found != (patterns[i].part != NULL) || (found &&
 		    !str_eq((struct str){ p.p + off, n }, str_of(patterns[i].part))))
 			fail_msg("%s: %s", p.p, found ? "called slow" : "called harmless");
+	}
+}
+
+/* What is called slow is slow. */
+static void
+test_attacks(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(patterns); i++) {
+		struct arena *a = arena_new(0);
+		struct strbuf b = { 0 }, why = { 0 };
+		struct regex *re;
+		size_t off;
+
+		if (patterns[i].part != NULL) {
+			strbuf_puts(&b, patterns[i].lead);
+			for (int k = 0; k < 60; k++)
+				strbuf_puts(&b, patterns[i].pump);
+			strbuf_puts(&b, patterns[i].tail);
+			re = regex_compile(a, str_of(patterns[i].pattern), STR(""), false, 100000, &off, &why);
+			assert_non_null(re);
+			if (regex_match(re, strbuf_slice(&b), NULL) != REGEX_LIMIT)
+				fail_msg("%s is not slow", patterns[i].pattern);
+		}
+		strbuf_free(&b);
+		arena_free(a);
 	}
 }
 
@@ -376,6 +425,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_constants),
 		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_attacks),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_random_rules),
 	};
