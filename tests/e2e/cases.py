@@ -320,6 +320,54 @@ def mixed(e):
     e.same(d and sorted(d.rcpts), [bob, carol, master], "exempt-wins: delivered to all")
 
 
+def mixed_pair(e, name, master_first, want, code, gets):
+    """Two recipients that disagree, in both orders, for a message that one of them refuses."""
+    bob, master = "bob@example.org", "postmaster@example.org"
+    rcpts = (master, bob) if master_first else (bob, master)
+    result, subject, _, sunk = e.send("bad", rcpts=rcpts)
+    name = "%s, two, %s first" % (name, rcpts[0].split("@")[0])
+    e.same([r.code for r in result.rcpts] + [result.code], want + [code], name)
+    if gets:
+        d = e.delivered(subject)
+        e.same(d and sorted(d.rcpts), sorted(gets), name + ": who gets it")
+
+
+def mixed_fifty(e, name, refused, code, gets):
+    """Fifty, every tenth of them postmaster of a domain."""
+    rcpts = ["postmaster@d%d.example.org" % n if n % 10 == 9 else "user%d@d%d.example.org" % (n, n) for n in range(50)]
+    masters = [r for r in rcpts if r.startswith("postmaster")]
+    result, subject, _, sunk = e.send("bad", rcpts=rcpts)
+    e.same([r for r, reply in zip(rcpts, result.rcpts) if reply.code != 250], masters[:refused], name + ", fifty: who is put off")
+    e.same(result.code, code, name + ", fifty: the answer at the end")
+    if gets:
+        got = set()
+        # The MTA may hand the message over in several transactions.
+        wait_until(lambda: got.update(r for d in e.sink.mail if subject in (d.get("Subject") or "") for r in d.rcpts)
+                   or len(got) >= 50, 30)
+        e.same(got, set(rcpts), name + ", fifty: all get it")
+    return masters
+
+
+def mixed_two_and_fifty(e):
+    """All three ways; what split puts off is taken when it is sent again."""
+    text = rules("mixed")
+    bob, master = "bob@example.org", "postmaster@example.org"
+    e.use("mixed")
+    mixed_pair(e, "split", False, [250, 452], 554, None)
+    mixed_pair(e, "split", True, [250, 452], 250, [master])
+    masters = mixed_fifty(e, "split", 5, 554, None)
+    result, subject, _, _ = e.send("bad", rcpts=masters)
+    e.same([r.code for r in result.rcpts] + [result.code], [250] * 5 + [250], "split, fifty: the five together on retry")
+    e.use("split of two", text="set split-limit 2\n" + text)
+    mixed_fifty(e, "split-limit 2", 2, 554, None)
+    e.use("strictest", text="set mixed-recipients strictest\n" + text)
+    mixed_pair(e, "strictest", True, [250, 250], 554, None)
+    mixed_fifty(e, "strictest", 0, 554, None)
+    e.use("exempt-wins", text="set mixed-recipients exempt-wins\n" + text)
+    mixed_pair(e, "exempt-wins", False, [250, 250], 250, [bob, master])
+    mixed_fifty(e, "exempt-wins", 0, 250, True)
+
+
 def monitored(e):
     e.use("monitor")
     result, subject, log, _ = e.send("monitor", sender="refused@example.com")
@@ -577,5 +625,5 @@ def daemon_gone(e):
 
 
 COMMON = [helo_at_rcpt, helo_at_mail, connect_refused, sender_refused, one_of_two, refused_at_end, hang_up, discarded,
-          held, tagged, headers, recipients, mixed, monitored, authentication_results, spf, dkim, ten_megabytes,
+          held, tagged, headers, recipients, mixed, mixed_two_and_fifty, monitored, authentication_results, spf, dkim, ten_megabytes,
           fifty_sessions, one_session, lost_connection, reload_under_load, broken_rules, daemon_gone]
