@@ -625,5 +625,5 @@ def daemon_gone(e):
 
 
 COMMON = [helo_at_rcpt, helo_at_mail, connect_refused, sender_refused, one_of_two, refused_at_end, hang_up, discarded,
-          held, tagged, headers, recipients, mixed, mixed_two_and_fifty, monitored, authentication_results, spf, dkim, ten_megabytes,
+          held, tagged, headers, recipients, mixed, monitored, authentication_results, spf, dkim, ten_megabytes,
           fifty_sessions, one_session, lost_connection, reload_under_load, broken_rules, daemon_gone]
