@@ -394,7 +394,7 @@ test_persistence(void **state)
 		snprintf(label, sizeof(label), "silent-p%zu", i);
 		dead[i] = ask(*state, label, DNS_TXT);
 	}
-	wait_gated(5);
+	wait_gated(4);
 	/* A server's own failure is an answer, and isn't asked for again. */
 	before = clock_msec();
 	answered = ask(*state, "servfail", DNS_A);
