@@ -235,8 +235,8 @@ def main():
         with mta_postfix.Postfix(scratch, listen, sink.port, settings="non_smtpd_milters = %s\n" % listen) as mta:
             e = cases.Env(tap, scratch, mta, sink, listen)
             try:
-                for case in cases.COMMON + [cases.mixed_two_and_fifty, sessions, encrypted, suite_cases, hundred_messages,
-                                            by_sendmail_command, old_protocol]:
+                for case in cases.COMMON + [cases.mixed_two_and_fifty, sessions, encrypted, suite_cases,
+                                            hundred_messages, by_sendmail_command, old_protocol]:
                     tap.case(case.__name__, case, e)
             finally:
                 e.stop()
