@@ -22,7 +22,7 @@ spell(const struct reader *r, uint32_t c, char out[4])
 		out[0] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 		return 1;
 	}
-	/* Other letters in either case are of different octets; the two that fold to s and k are replaced in subjects. */
+	/* In either case other letters are other octets; the two that fold to s and k are replaced in subjects. */
 	if (!r->text || r->icase || c == 0x17f || c == 0x212a || (c >= 0xd800 && c <= 0xdfff))
 		return 0;
 	if (c < 0x800) {

@@ -60,7 +60,7 @@ below(unsigned n)
 /* ---- Candidates ---- */
 
 static const char *const words[] = {
-	"viagra", "Viagra", "VIAGRA", "kiss", "skis", "qzkj", "7-7", "x.y", "\xc3\xa4rger", "\xc3\x84rger", "gr\xc3\xb6\xc3\x9f" "e",
+	"viagra", "Viagra", "VIAGRA", "kiss", "skis", "qzkj", "7-7", "x.y", "\xc3\xa4rger", "\xc3\x84rger", "\xc3\xb6\xc3\x9fin",
 	"\xc5\xbf", "\xe2\x84\xaa", "s", "k", " ", "$$$", "a\nb", "zzzzzzzz", "zz", "vi", "agra", "\xe2\x82\xac", "a longer phrase of words",
 	"\xff", "\xc5", "\xe2\x84", "\xbf", "\xaa", "is", "%n%s", "very very very long it is, longer than a word can be here",
 };
