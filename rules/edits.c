@@ -110,6 +110,8 @@ plan_edits(struct rules_state *st)
 	const struct program *p = &st->rs->prog;
 	struct edits e = { .st = st };
 
+	/* A reading that ended in a refusal did not wait for them; where a milder one wins they count. */
+	st->m->may_wait = true;
 	for (size_t k = 0; k < p->traced.n; k++) {
 		size_t i = (size_t)p->traced.v[k];
 		const struct crule *cr = &p->rules[i];
@@ -128,6 +130,7 @@ plan_edits(struct rules_state *st)
 	for (struct reading *rd = st->readings; rd != NULL; rd = rd->next)
 		if (rd->r->state == RCPT_OPEN && rd->v.verdict == V_DISCARD)
 			add_edit(&e, EDIT_REMOVE_RCPT, STR(""), rd->r->path, (size_t)rd->v.rule);
+	st->m->may_wait = false;
 	st->plan.edits = e.v;
 	st->plan.nedits = e.n;
 }
