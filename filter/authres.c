@@ -19,6 +19,8 @@
 #define VALUE_MAX	500	/* octets of a value: longer ones are left out */
 #define RESULTS_MAX	20	/* signatures that are reported */
 #define COLUMN_MAX	76
+#define UNCLOSED_MAX	8	/* comments of a field that came in */
+#define NAME_MAX_OCTETS	1024	/* of an authserv-id that came in */
 
 /* The field under way. */
 struct writer {
@@ -257,34 +259,71 @@ is_blank(char c)
 	return (c >= 0 && c <= ' ') || c == 0x7f;
 }
 
+/* A value that is being read, and how many comments in it were never closed. */
+struct scan {
+	struct str	s;
+	unsigned	unclosed;
+};
+
 /*
- * Offset after blanks and comments.  A comment that isn't closed hides
- * nothing: only its parenthesis is skipped.
+ * Octets at i that look like nothing, or like a blank: a blank, a no-break
+ * space, a byte order mark.
  */
 static size_t
-skip_cfws(struct str s, size_t i)
+blank_at(struct str s, size_t i)
 {
-	size_t j, depth, tries = 0;
+	static const struct str odd[] = { STR("\xc2\xa0"), STR("\xef\xbb\xbf") };
+
+	if (is_blank(s.p[i]))
+		return 1;
+	for (size_t k = 0; k < sizeof(odd) / sizeof(odd[0]); k++)
+		if (s.n - i >= odd[k].n && memcmp(s.p + i, odd[k].p, odd[k].n) == 0)
+			return odd[k].n;
+	return 0;
+}
+
+/* The last octet of the comment that begins at i; s.n if it isn't closed. */
+static size_t
+comment_end(struct str s, size_t i)
+{
+	size_t depth = 0;
 
 	for (; i < s.n; i++) {
-		if (is_blank(s.p[i]))
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == '(')
+			depth++;
+		else if (s.p[i] == ')' && --depth == 0)
+			return i;
+	}
+	return s.n;
+}
+
+/*
+ * Offset after blanks and comments.  A comment that isn't closed hides
+ * nothing: only its parenthesis is skipped.  Finding that out takes reading
+ * the rest, so it is done UNCLOSED_MAX times for a field.
+ */
+static size_t
+skip_cfws(struct scan *c, size_t i)
+{
+	unsigned before = c->unclosed;
+	size_t n, end;
+
+	while (i < c->s.n) {
+		if ((n = blank_at(c->s, i)) > 0) {
+			i += n;
 			continue;
-		if (s.p[i] != '(')
-			break;
-		if (tries > 0)
-			continue;
-		for (j = i, depth = 0; j < s.n; j++) {
-			if (s.p[j] == '\\')
-				j++;
-			else if (s.p[j] == '(')
-				depth++;
-			else if (s.p[j] == ')' && --depth == 0)
-				break;
 		}
-		if (j < s.n)
-			i = j;
-		else
-			tries++;
+		if (c->s.p[i] != '(')
+			break;
+		if (c->unclosed == before && c->unclosed <= UNCLOSED_MAX) {
+			if ((end = comment_end(c->s, i)) < c->s.n)
+				i = end;
+			else
+				c->unclosed++;
+		}
+		i++;
 	}
 	return i;
 }
@@ -296,39 +335,97 @@ same(char a, char b)
 	return str_ieq((struct str){ &a, 1 }, (struct str){ &b, 1 });
 }
 
-/*
- * Walks along id and the value together: blanks and comments around a dot
- * and backslashes in quotes don't count.  The token must end where id ends.
- */
+/* Where some reader may take the authserv-id to end: also at a port, or at "/1" for a version. */
+static bool
+ends_id(struct str s, size_t i, bool quoted)
+{
+	return i >= s.n || blank_at(s, i) > 0 ||
+	    strchr(quoted ? "\"(;/:>'" : "(;,\"/:>'", s.p[i]) != NULL;
+}
+
+/* Blanks and comments around a dot and backslashes in quotes don't count. */
+static bool
+is_id(struct scan *c, size_t i, struct str id, bool quoted)
+{
+	struct str s = c->s;
+
+	for (size_t k = 0; k < id.n; k++) {
+		if (id.p[k] == '.' || (k > 0 && id.p[k - 1] == '.'))
+			i = skip_cfws(c, i);
+		while (i < s.n && s.p[i] == '\\')
+			i++;
+		if (i >= s.n || !same(s.p[i], id.p[k]))
+			return false;
+		i++;
+	}
+	/* The root's dot is the same name. */
+	if (i < s.n && s.p[i] == '.')
+		i++;
+	return ends_id(s, i, quoted);
+}
+
+/* The same name, where the value has it in another script than ASCII, and the id as A-labels. */
+static bool
+is_name(struct scan *c, size_t i, struct str id, bool quoted)
+{
+	struct str s = c->s, mine, theirs;
+	char name[NAME_MAX_OCTETS];
+	struct arena *a;
+	bool is, ascii = true;
+	size_t n = 0;
+
+	for (; i < s.n; i++) {
+		if (s.p[i] == '\\')
+			continue;
+		if (s.p[i] == '.' || (n > 0 && name[n - 1] == '.') ||
+		    blank_at(s, i) > 0 || s.p[i] == '(') {
+			size_t next = skip_cfws(c, i);
+
+			if (next >= s.n || (next > i && s.p[next] != '.' &&
+			    (n == 0 || name[n - 1] != '.')))
+				break;
+			i = next;
+		}
+		if (ends_id(s, i, quoted))
+			break;
+		if (n == sizeof(name))
+			return !ascii;
+		ascii = ascii && (unsigned char)s.p[i] < 0x80;
+		name[n++] = s.p[i];
+	}
+	if (ascii)
+		return false;
+	/* Without memory nobody knows. */
+	if ((a = arena_new(0)) == NULL)
+		return true;
+	mine = domain_normal(a, id);
+	theirs = domain_normal(a, (struct str){ name, n });
+	is = arena_failed(a) || (mine.p != NULL && theirs.p != NULL && str_eq(mine, theirs));
+	arena_free(a);
+	return is;
+}
+
+/* A field of more comments that aren't closed than anybody reads is taken for ours. */
 bool
 authres_claims(struct str value, struct str id)
 {
-	size_t i = 0, k;
-	bool quoted = false;
+	struct scan c = { .s = value };
+	bool quoted = false, is;
+	size_t i = 0;
 
+	if (id.n == 0)
+		return false;
 	/* What stands before the first token in a broken field. */
 	for (;;) {
-		i = skip_cfws(value, i);
-		if (i == value.n || strchr(";,=<", value.p[i]) == NULL)
+		i = skip_cfws(&c, i);
+		if (i >= value.n || value.p[i] == '\0' || strchr(";,=<'", value.p[i]) == NULL)
 			break;
 		i++;
 	}
 	if (i < value.n && value.p[i] == '"') {
 		quoted = true;
-		i = skip_cfws(value, i + 1);
+		i = skip_cfws(&c, i + 1);
 	}
-	for (k = 0; k < id.n; k++) {
-		if (id.p[k] == '.' || (k > 0 && id.p[k - 1] == '.'))
-			i = skip_cfws(value, i);
-		while (i < value.n && value.p[i] == '\\')
-			i++;
-		if (i == value.n || !same(value.p[i], id.p[k]))
-			return false;
-		i++;
-	}
-	/* The root's dot is the same name. */
-	if (i < value.n && value.p[i] == '.' && id.n > 0)
-		i++;
-	return id.n > 0 && (i == value.n || is_blank(value.p[i]) ||
-	    strchr(quoted ? "\"(;" : "(;,\"", value.p[i]) != NULL);
+	is = is_id(&c, i, id, quoted) || is_name(&c, i, id, quoted);
+	return is || c.unclosed > UNCLOSED_MAX;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
+#include <time.h>
 
 #include "filter/authres.h"
 #include "rules/arena.h"
@@ -177,6 +178,16 @@ static const struct { const char *value; bool claims; } fields[] = {
 	{ "other.example; spf=pass smtp.mailfrom=mx.example.org", false },
 	{ "other.example (mx.example.org)", false },
 	{ "(mx.example.org) other.example", false },
+	{ "mx.example.org/1; none", true },
+	{ "mx.example.org:25; none", true },
+	{ "<mx.example.org>; none", true },
+	{ "'mx.example.org'; none", true },
+	{ "\xc2\xa0mx.example.org; none", true },
+	{ "\xef\xbb\xbfmx.example.org; none", true },
+	{ "mx.example.org\xc2\xa0; none", true },
+	{ "mx.example.org\xef\xbb\xbf; none", true },
+	{ "mx\xef\xbc\x8e" "example.org; none", true },	/* a wide dot */
+	{ "mx.ex\xc3\xa4mple.org; none", false },
 	{ "mx example.org", false },
 	{ "", false },
 	{ " \n ", false },
@@ -193,6 +204,44 @@ knows_forged_fields(void **state)
 	assert_true(authres_claims(STR("mx.example.org\0.evil.example; x"),
 	    STR("mx.example.org")));
 	assert_false(authres_claims(STR("anything"), STR("")));
+}
+
+static void
+knows_names_in_other_scripts(void **state)
+{
+	static const struct { const char *value; bool claims; } names[] = {
+		{ "mx.b\xc3\xbc" "cher.example; none", true },
+		{ "MX.B\xc3\x9c" "CHER.example 1; none", true },
+		{ "\"mx.b\xc3\xbc" "cher.example\"; none", true },
+		{ "mx . b\xc3\xbc" "cher (x) . example; none", true },
+		{ "mx.b\xc3\xbc" "cher.example./1; none", true },
+		{ "mx.XN--bcher-kva.example; none", true },
+		{ "mx.b\xc3\xbc" "cher.example.net; none", false },
+		{ "mx.bucher.example; none", false },
+		{ "\xc3\xbc; none", false },
+		{ "\xff\xfe; none", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (authres_claims(str_of(names[i].value),
+		    STR("mx.xn--bcher-kva.example")) != names[i].claims)
+			fail_msg("\"%s\"", names[i].value);
+}
+
+/* Each of them would be looked for to the end: 40 s for this one. */
+static void
+takes_unclosed_comments_for_ours(void **state)
+{
+	struct strbuf b = { .n = 0 };
+	clock_t start = clock();
+
+	(void)state;
+	for (int i = 0; i < 150000; i++)
+		strbuf_puts(&b, ";(");
+	assert_true(authres_claims(strbuf_slice(&b), STR("mx.example.org")));
+	assert_true(clock() - start < CLOCKS_PER_SEC);
+	strbuf_free(&b);
 }
 
 static void
@@ -216,6 +265,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(writes_values_safely, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_the_field, setup, teardown),
 		cmocka_unit_test_setup_teardown(knows_forged_fields, setup, teardown),
+		cmocka_unit_test_setup_teardown(knows_names_in_other_scripts, setup, teardown),
+		cmocka_unit_test_setup_teardown(takes_unclosed_comments_for_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(knows_good_ids, setup, teardown),
 	};
 
