@@ -112,7 +112,7 @@ read_member(struct str p, size_t *i, struct chars *s, int *c)
 static bool
 read_class(struct str p, size_t *i, struct chars *s)
 {
-	bool not = *i + 1 < p.n && p.p[*i + 1] == '^';
+	bool inverse = *i + 1 < p.n && p.p[*i + 1] == '^';
 	int from, to;
 
 	*i += not ? 2 : 1;
@@ -128,7 +128,7 @@ read_class(struct str p, size_t *i, struct chars *s)
 			return false;
 		add_range(s, (unsigned)from, (unsigned)to);
 	}
-	if (not)
+	if (inverse)
 		invert(s);
 	return (*i)++ < p.n;
 }
