@@ -115,7 +115,7 @@ read_class(struct str p, size_t *i, struct chars *s)
 	bool inverse = *i + 1 < p.n && p.p[*i + 1] == '^';
 	int from, to;
 
-	*i += not ? 2 : 1;
+	*i += inverse ? 2 : 1;
 	if (*i < p.n && p.p[*i] == ']')
 		return false;
 	while (*i < p.n && p.p[*i] != ']') {
