@@ -9,8 +9,9 @@
  *
  * A lookup that fails makes the answer temperror, unless something else makes
  * it fail: RFC 8617, 5.2.1 counts it as fail, but a filter can still ask for
- * the message again.  Stricter than the RFC in one point: a message signature
- * whose l= leaves octets of the body unsigned doesn't pass.
+ * the message again.  Stricter than the RFC in two points: a message signature
+ * whose l= leaves octets of the body unsigned doesn't pass, nor does the newest
+ * one if it leaves a From field unsigned.
  */
 #include "arc.h"
 
@@ -166,6 +167,39 @@ check_set(struct arc_check *c, unsigned instance)
 	return !c->settled;
 }
 
+/* How many of the From fields does h= name? */
+static size_t
+names_from(struct str h)
+{
+	const char *colon;
+	struct str name;
+	size_t n = 0;
+
+	while (h.n > 0) {
+		colon = memchr(h.p, ':', h.n);
+		name = (struct str){ h.p, colon != NULL ? (size_t)(colon - h.p) : h.n };
+		n += str_ieq(str_trim(name), STR("From"));
+		h.p += name.n + (colon != NULL);
+		h.n -= name.n + (colon != NULL);
+	}
+	return n;
+}
+
+/*
+ * A From on top of those that were signed is nobody's, and most readers show
+ * that one; with it, sealed mail could be sent again as anybody's.
+ */
+static void
+check_author(struct arc_check *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->nfields; i++)
+		n += str_ieq(str_trim(c->fields[i].name), STR("From"));
+	if (n > names_from(c->sets[c->n - 1].signature.h))
+		settle_at(c, ARC_R_FAIL, ARC_SIGNATURE, c->n, "a From field is not signed");
+}
+
 static void
 read_chain(struct arc_check *c)
 {
@@ -186,6 +220,8 @@ read_chain(struct arc_check *c)
 			return;
 	if (newest->signature.wrong != NULL)
 		settle_at(c, ARC_R_FAIL, ARC_SIGNATURE, c->n, newest->signature.wrong);
+	else
+		check_author(c);
 }
 
 /* ---- Keys and bodies ---- */

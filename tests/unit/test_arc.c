@@ -278,6 +278,28 @@ oldest_pass(void **state)
 	assert_int_equal(a->oldest_pass, 2);
 }
 
+/* Sealed mail sent again with another author on top. */
+static void
+another_author(void **state)
+{
+	static const struct { const char *h, *name, *reason; } cases[] = {
+		{ "From:Subject", "From", "ARC-Message-Signature 1: a From field is not signed" },
+		{ "From:Subject", "fROM ", "ARC-Message-Signature 1: a From field is not signed" },
+		{ "From:From:Subject", "From", "ARC-Message-Signature 1: the signature doesn't verify" },
+		{ "From:Subject", "X-From", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		new_letter();
+		seal(1, &(struct sealing){ .h = cases[i].h });
+		must(validate(body), ARC_R_PASS, "");
+		put_first(cases[i].name, STR(" ceo@bank.test"));
+		must(validate(body), cases[i].reason != NULL ? ARC_R_FAIL : ARC_R_PASS,
+		    or(cases[i].reason, ""));
+	}
+}
+
 /* What isn't Authentication-Results states nothing, but the chain holds. */
 static void
 unreadable_results(void **state)
@@ -580,6 +602,7 @@ main(void)
 #define TEST(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(none_at_all), TEST(passing), TEST(oldest_pass), TEST(unreadable_results),
+		TEST(another_author),
 		TEST(longest), TEST(one_set), TEST(changed), TEST(structure),
 		TEST(fails_before_temperror), TEST(too_much), TEST(instances), TEST(bodies),
 		TEST(header_fields), TEST(broken_results),
