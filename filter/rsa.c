@@ -67,13 +67,20 @@ positive(struct str *s, struct str *v)
 	return v->n > 0;
 }
 
+/* RFC 8017, 3.1: odd, and 3 at least.  With 1, anybody's padded digest is a signature. */
+static bool
+is_exponent(struct str e)
+{
+	return (e.p[e.n - 1] & 1) != 0 && (e.n > 1 || e.p[0] != 1);
+}
+
 static bool
 read_numbers(struct str der, struct rsa_public *k)
 {
 	struct str s;
 
 	return element(&der, DER_SEQUENCE, &s) && positive(&s, &k->modulus) &&
-	    positive(&s, &k->exponent);
+	    positive(&s, &k->exponent) && is_exponent(k->exponent);
 }
 
 bool

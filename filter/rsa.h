@@ -16,7 +16,8 @@ struct rsa_public {
 	struct str	modulus, exponent;
 };
 
-/* Reads SubjectPublicKeyInfo, as everybody publishes it, or RSAPublicKey, as RFC 6376 says. */
+/* Reads SubjectPublicKeyInfo, as everybody publishes it, or RSAPublicKey, as RFC 6376 says.
+   False as well for an exponent that is even or 1: with that, anybody can sign. */
 bool rsa_read(struct str der, struct rsa_public *k);
 int rsa_bits(const struct rsa_public *k);
 /* SubjectPublicKeyInfo in DER; p NULL without memory. */

@@ -115,6 +115,27 @@ verifies(void **state)
 	EVP_PKEY_free(key);
 }
 
+/* By a key with the exponent 1 everything is signed. */
+static void
+refuses_exponents(void **state)
+{
+	static const struct { const char *exponent; size_t n; bool read; } cases[] = {
+		{ "\x01", 1, false }, { "\x02", 1, false }, { "\x03", 1, true },
+		{ "\x01\x00", 2, false }, { "\x01\x01", 2, true },
+		{ "\x01\x00\x01", 3, true }, { "\x01\x00\x02", 3, false },
+	};
+	EVP_PKEY *key = make_key(1024);
+	struct rsa_public k, again;
+
+	(void)state;
+	assert_true(rsa_read(spki_of(key), &k));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		k.exponent = (struct str){ cases[i].exponent, cases[i].n };
+		assert_int_equal(rsa_read(rsa_write(arena, &k), &again), cases[i].read);
+	}
+	EVP_PKEY_free(key);
+}
+
 /* libopendkim gets its keys from here, and others are as OpenSSL reads them. */
 static void
 takes_the_place_of_openssl(void **state)
@@ -159,6 +180,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(reads_and_writes_what_openssl_does, setup, teardown),
 		cmocka_unit_test_setup_teardown(survives_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(verifies, setup, teardown),
+		cmocka_unit_test_setup_teardown(refuses_exponents, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_the_place_of_openssl, setup, teardown),
 	};
 
