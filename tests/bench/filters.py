@@ -60,6 +60,16 @@ class Filter:
             new = [int(p) for pid in new for p in children(pid)]
         return found
 
+    def settle(self, patience=300):
+        """Waits until it has nothing to do: databases of patterns are built beside the work."""
+        until, before = time.monotonic() + patience, -1
+        while time.monotonic() < until:
+            now = sum(ticks(pid) for pid in self.pids())
+            if now == before:
+                return
+            before = now
+            time.sleep(0.2)
+
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
@@ -76,6 +86,15 @@ def children(pid):
             return f.read().split()
     except OSError:
         return []
+
+
+def ticks(pid):
+    """CPU time that it has taken."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return sum(int(n) for n in f.read().rsplit(")", 1)[1].split()[11:13])
+    except OSError:
+        return 0
 
 
 def floor(scratch, mode):

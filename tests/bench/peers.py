@@ -69,7 +69,7 @@ def rspamd(scratch, bench, line):
         empty = scratch.write("empty.lua", "")
         modules = LUA % empty
     if line.patterns:
-        lua = scratch.write("patterns.lua", "local reconf = config['regexp']\n" + "".join(
+        lua = scratch.write("patterns.lua", "config['regexp'] = config['regexp'] or {}\nlocal reconf = config['regexp']\n" + "".join(
             "reconf['P%d'] = { re = %s, score = 0.0, group = 'p' }\n" % (i, lua_string(rspamd_pattern(*p)))
             for i, p in enumerate(line.patterns)))
         modules = 'lua = "%s";\n' % lua
