@@ -25,7 +25,7 @@ struct dmarc_check {
 	struct walks	 walks;
 	struct author	 author[DMARC_AUTHORS];
 	size_t		 n;
-	const char	*wrong;		/* no author can be told */
+	const char	*wrong;		/* not every author can be told */
 	bool		 discovered;
 };
 
@@ -53,7 +53,7 @@ dmarc_applies(struct dmarc_check *c, msec deadline)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < c->n && c->wrong == NULL; i++) {
+	for (size_t i = 0; i < c->n; i++) {
 		if (!c->discovered)
 			discover(c, &c->author[i], deadline);
 		any |= c->author[i].at >= 0;
@@ -243,24 +243,22 @@ const struct dmarc_answer *
 dmarc_finish(struct dmarc_check *c, const struct spf_answer *spf,
     const struct dkim_answer *dkim, msec deadline)
 {
-	struct dmarc_answer *worst;
+	struct dmarc_answer *worst = NULL;
 
 	(void)dmarc_applies(c, deadline);
-	if (c->wrong != NULL) {
+	if (c->wrong != NULL || c->n == 0) {
 		if ((worst = arena_new_object(c->walks.arena, struct dmarc_answer)) == NULL)
 			return NULL;
 		*worst = (struct dmarc_answer){ .result = DMARC_R_PERMERROR,
-		    .reason = str_of(c->wrong) };
-		return worst;
+		    .reason = str_of(c->wrong != NULL ? c->wrong : "there is no author") };
 	}
 	/* What the signers' domains need goes out together. */
 	for (size_t i = 0; dkim != NULL && i < dkim->n; i++)
 		if (dkim->sig[i].result == DKIM_R_PASS)
 			dmarc_expect(c, dkim->sig[i].domain);
-	worst = &c->author[0].answer;
 	for (size_t i = 0; i < c->n; i++) {
 		judge_author(c, &c->author[i], spf, dkim, deadline);
-		if (badness(&c->author[i].answer) > badness(worst))
+		if (worst == NULL || badness(&c->author[i].answer) > badness(worst))
 			worst = &c->author[i].answer;
 	}
 	return c->walks.no_memory || arena_failed(c->walks.arena) ? NULL : worst;
@@ -302,7 +300,7 @@ dmarc_begin(const struct dmarc_engine *e, struct resolver *r, struct arena *a,
 		return NULL;
 	c->walks = (struct walks){ .engine = e, .resolver = r, .arena = a };
 	c->wrong = authors->wrong;
-	for (size_t i = 0; i < authors->n && c->wrong == NULL; i++) {
+	for (size_t i = 0; i < authors->n; i++) {
 		domain = domain_normal(a, authors->domain[i]);
 		if (!walk_is_domain(domain))
 			c->wrong = "a domain in From is no domain name";

@@ -38,7 +38,10 @@ struct str dmarc_registrable(const struct dmarc_engine *e, struct arena *a, stru
 /* Domains of authors that are looked at. */
 #define DMARC_AUTHORS	4
 
-/* Of all From fields, each domain once; with `wrong`, DMARC can't be evaluated. */
+/*
+ * Of all From fields, each domain that could be read once.  With `wrong` there is
+ * an author besides that can't be told: a permerror, unless one of these fails.
+ */
 struct dmarc_authors {
 	struct str	domain[DMARC_AUTHORS];
 	size_t		n;

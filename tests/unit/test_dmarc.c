@@ -234,6 +234,10 @@ static const struct evaluation walks[] = {
 	{ "all pass", "example.com x.example.com", EXAMPLE, "spf=pass:example.com",
 	  "pass reject example.com spf" },
 	{ "no domain name", "exa_mple.com [192.0.2.1]", EXAMPLE, "", "permerror - -" },
+	{ "nobody hides behind what is no name", "[192.0.2.1] example.com", EXAMPLE, "",
+	  "fail reject example.com" },
+	{ "nor what can't be told behind one that passes", "example.com [192.0.2.1]", EXAMPLE,
+	  "dkim=pass:example.com", "permerror - -" },
 };
 
 static const struct evaluation lists[] = {
@@ -320,13 +324,22 @@ authors(void **state)
 		{ { "a@b\xc3\xbc" "cher.example" }, "xn--bcher-kva.example" },
 		{ { NULL }, "there is no From" },
 		{ { "" }, "From is no list of addresses" },
-		{ { "a@example.com", "" }, "From is no list of addresses" },
+		{ { "a@example.com", "" }, "From is no list of addresses; example.com" },
+		{ { "ceo@bank.example, a@[192.0.2.1]" },
+		  "a domain in From is no domain name; bank.example" },
+		{ { "a@[192.0.2.1], a@[192.0.2.2], a@[192.0.2.3], a@[192.0.2.4], ceo@bank.example" },
+		  "a domain in From is no domain name; bank.example" },
+		{ { "ceo@bank.example, x" }, "From is no list of addresses; bank.example" },
+		{ { "x, ceo@bank.example" }, "From is no list of addresses; bank.example" },
+		{ { "ceo@bank.example." }, "From is no list of addresses; bank.example" },
+		{ { "ceo@bank.example.." }, "From is no list of addresses; bank.example" },
+		{ { "x", "ceo@bank.example" }, "From is no list of addresses; bank.example" },
 		{ { "nobody" }, "From is no list of addresses" },
-		{ { "a@b.example <c@d.example>" }, "From is no list of addresses" },
+		{ { "a@b.example <c@d.example>" }, "From is no list of addresses; d.example" },
 		{ { "a@1.example, a@2.example, a@3.example, a@4.example" },
 		  "1.example 2.example 3.example 4.example" },
 		{ { "a@1.example, a@2.example, a@3.example, a@4.example, a@5.example" },
-		  "From names too many domains" },
+		  "From names too many domains; 1.example 2.example 3.example 4.example" },
 	};
 	struct dmarc_authors got;
 	struct strbuf b;
@@ -341,8 +354,9 @@ authors(void **state)
 		assert_int_equal(dmarc_authors_read(&m, &got), 0);
 		b = (struct strbuf){ 0 };
 		strbuf_puts(&b, got.wrong != NULL ? got.wrong : "");
-		for (size_t k = 0; got.wrong == NULL && k < got.n; k++)
-			strbuf_printf(&b, "%s" STR_FMT, k > 0 ? " " : "", STR_ARG(got.domain[k]));
+		for (size_t k = 0; k < got.n; k++)
+			strbuf_printf(&b, "%s" STR_FMT, k > 0 ? " " :
+			    got.wrong != NULL ? "; " : "", STR_ARG(got.domain[k]));
 		assert_string_equal(b.p, cases[i].expect);
 		strbuf_free(&b);
 		mail_free(&m);

@@ -145,8 +145,10 @@ for_the_field_alone(void **state)
 		  " x@friend.example", "", 4, 4, V_ACCEPT,
 		  "dmarc=fail (p=none) header.from=friend.example" },
 		{ "set authentication-results dmarc\n", "192.0.2.1", "<>",
-		  " a@b.example, c@", "", 1, 1, V_ACCEPT,
+		  " a@b.example, c@", "", 3, 3, V_ACCEPT,
 		  "dmarc=permerror reason=\"From is no list of addresses\"" },
+		{ BRAND "set authentication-results dmarc\n", "192.0.2.2", "<a@x.friend.example>",
+		  " ceo@brand.example, x", "", 5, 5, V_REJECT, NULL },
 	};
 
 	(void)state;
