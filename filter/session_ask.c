@@ -15,14 +15,21 @@
 
 /* ---- Waiting ---- */
 
+#define EARLY_MAX	8000	/* ms; Sendmail waits 10 s for a reply, but for the one to the dot */
+
 /*
  * All lookups of a message share one allowance of waiting before the dot, and have it anew
- * after it: the MTA hangs up on a filter that keeps it waiting.
+ * after it: the MTA hangs up on a filter that keeps it waiting.  So before the dot it is
+ * EARLY_MAX at the most, whatever is set.
  */
 msec
 session_wait_begin(struct session *s)
 {
-	msec left = rules_settings(s->rs)->dns_timeout * 1000 - s->waited;
+	msec all = rules_settings(s->rs)->dns_timeout * 1000, left;
+
+	if (s->mail.stage < S_MESSAGE && all > EARLY_MAX)
+		all = EARLY_MAX;
+	left = all - s->waited;
 
 	s->wait_from = clock_msec();
 	return s->wait_from + (left > 0 ? left : 0);

@@ -108,11 +108,46 @@ takes_no_more_than_it_needs(void **state)
 	assert_true(early);
 }
 
+/* Sendmail hangs up after 10 s before the dot, and waits for minutes after it. */
+static void
+waits_no_longer_than_the_mta(void **state)
+{
+	static const struct { const char *rules; enum stage stage; msec least, most; } cases[] = {
+		{ "set dns-timeout 60s\n", S_RCPT, 7000, 8000 },
+		{ "set dns-timeout 60s\n", S_MESSAGE, 59000, 60000 },
+		{ "set dns-timeout 3s\n", S_RCPT, 2000, 3000 },
+		{ "set dns-timeout 3s\n", S_MESSAGE, 2000, 3000 },
+	};
+	struct services sv = { .hostname = STR("mx.example") };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct diag *d = diag_new();
+		struct ruleset *rs = rules_load_text(STR("test"), str_of(cases[i].rules), ".", d);
+		struct session *s;
+		msec until;
+
+		assert_non_null(rs);
+		s = session_new(rs, &sv);
+		assert_non_null(s);
+		s->mail.stage = cases[i].stage;
+		until = session_wait_begin(s) - s->wait_from;
+		assert_in_range(until, cases[i].least, cases[i].most);
+		/* What was waited already counts. */
+		s->waited = 1000;
+		assert_true(session_wait_begin(s) - s->wait_from <= cases[i].most - 1000);
+		session_free(s);
+		rules_release(rs);
+		diag_free(d);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(larger_than_the_limit),
+		cmocka_unit_test(waits_no_longer_than_the_mta),
 		cmocka_unit_test(takes_no_more_than_it_needs),
 	};
 	int failed;
