@@ -210,8 +210,9 @@ def progress(e):
             seen.append((code, time.monotonic() - began))
             if code != "p":
                 break
-        e.tap.same([c for c, _ in seen], ["p", seen[-1][0]], "one word while the key is waited for", seen)
-        e.tap.ok(4.5 < seen[0][1] < 6 and seen[-1][1] > 5.3, "after five seconds", seen)
+        words = [c for c, _ in seen[:-1]]
+        e.tap.ok(words and set(words) == {"p"}, "a word while the key is waited for", seen)
+        e.tap.ok(seen[0][1] > 4.5, "after five seconds, not before", seen)
         e.tap.ok(seen[-1][0] in "ac", "then the verdict", seen, d.text()[-800:])
 
 
