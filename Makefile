@@ -123,7 +123,7 @@ PROVE	 = $(TEST_ENV) prove --exec env --timer -j $(JOBS)
 
 TESTS_FAST = $(UNIT) $(BUILD)/tests/property/property tests/lang/lang.sh tests/replay/replay.sh \
 	$(wildcard tests/docs/*.py tests/commands/*.py)
-TESTS_SUITES = tests/conformance/suites.py
+TESTS_SUITES = tests/conformance/suites.py tests/conformance/parts.py
 TESTS_WIRE = $(wildcard tests/wire/*.py)
 TESTS_E2E  = tests/e2e/postfix.py tests/e2e/sendmail.py
 

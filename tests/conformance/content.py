@@ -30,8 +30,7 @@ def ask(files, *options):
     """The tool's answers by file."""
     answers = {}
     for at in range(0, len(files), 200):
-        p = subprocess.run([TOOL, *options, *files[at:at + 200]], stdout=subprocess.PIPE,
-                           check=True)
+        p = subprocess.run([TOOL, *options, *files[at:at + 200]], stdout=subprocess.PIPE)
         for line in p.stdout.splitlines():
             answer = json.loads(line)
             answers[answer.pop("file")] = answer
@@ -156,17 +155,32 @@ def differences(ours, theirs):
 
 
 def compare(names):
-    files = [os.path.join(SUITES, "mail", n) for n in names]
-    answers = ask(files)
+    root = os.path.join(SUITES, "mail")
+    absent = sorted({n.partition("/")[0] for n in names
+                     if not os.path.isdir(os.path.join(root, n.partition("/")[0]))})
+    for folder in absent:
+        print(f"content {folder}: skipped, no {os.path.join(root, folder)}")
+    names = {n: why for n, why in names.items() if n.partition("/")[0] not in absent}
+    if not names:
+        return True
+    files = [os.path.join(root, n) for n in names]
+    answers = ask([f for f in files if os.path.isfile(f)])
     right = 0
     for name, file in zip(names, files):
-        found = list(differences(answers[file], other(file)))
+        if file not in answers:
+            print(f"content {name}: no {file}" if not os.path.isfile(file) else f"content {name}: no answer")
+            continue
+        try:
+            found = list(differences(answers[file], other(file)))
+        except (ValueError, KeyError, TypeError, AttributeError, LookupError) as error:
+            print(f"content {name}: malformed, the other decoder says {error!r}")
+            continue
         if found and not names[name]:
-            print(f"{name}:")
+            print(f"content {name}:")
             for line in found:
                 print("   ", line)
         elif not found and names[name]:
-            print(f"{name}: is the same, but was not to be: {names[name]}")
+            print(f"content {name}: is the same, but was not to be: {names[name]}")
         else:
             right += 1
     print(f"content: {right} of {len(names)}")
@@ -174,18 +188,27 @@ def compare(names):
 
 
 def bounds():
-    files = sorted(glob.glob(f"{SUITES}/mail/*/*.eml") + glob.glob(f"{SUITES}/mail-hostile/*.eml"))
+    files = []
+    for folder, pattern in ("mail", "*/*.eml"), ("mail-hostile", "*.eml"):
+        if not os.path.isdir(f"{SUITES}/{folder}"):
+            print(f"content-bounds {folder}: skipped, no {SUITES}/{folder}")
+        files += sorted(glob.glob(f"{SUITES}/{folder}/{pattern}"))
+    if not files:
+        return True
     whole, pieces = ask(files), ask(files, "--chunk", "1000")
     right = 0
     for f in files:
+        if f not in whole or f not in pieces:
+            print(f"content-bounds {f}: no answer")
+            continue
         a, b = whole[f], pieces[f]
         if a["peak"] > 2 * a["size"] + (1 << 20):
-            print(f"{f}: {a['peak']} octets of memory for {a['size']}")
+            print(f"content-bounds {f}: {a['peak']} octets of memory for {a['size']}")
             continue
         for answer in a, b:
             del answer["peak"], answer["usec"]
         if a != b:
-            print(f"{f}: in pieces of 1,000 octets it is another message")
+            print(f"content-bounds {f}: in pieces of 1,000 octets it is another message")
             continue
         right += 1
     print(f"content-bounds: {right} of {len(files)}")

@@ -32,16 +32,26 @@ def text(s):
 
 def run(lines, args=()):
     out = subprocess.run([tool, *args], input=''.join(l + '\n' for l in lines),
-                         capture_output=True, text=True, check=True)
-    return out.stdout.splitlines()
+                         capture_output=True, text=True).stdout.splitlines()
+    return out + ['no answer'] * (len(lines) - len(out))
 
 
-def jsonl(name):
+def read(name, suite, form):
+    """The cases of a file that form(line) can read, and the wrong ones as report() takes them."""
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-        return None
+        print('%s: skipped, no %s' % (suite, path))
+        return None, []
+    cases, wrong = [], []
     with open(path, encoding='utf-8') as f:
-        return [json.loads(line) for line in f if line.strip()]
+        for n, line in enumerate(f, 1):
+            if not line.strip() or (name.endswith('.tsv') and line[0] == '#'):
+                continue
+            try:
+                cases.append(form(line.rstrip('\n')))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                wrong.append(('line %d' % n, 'a case', 'malformed: %r' % error))
+    return cases, wrong
 
 
 def report(suite, cases):
@@ -51,13 +61,13 @@ def report(suite, cases):
     bad = 0
     for name, expected, got in wrong:
         why = EXPECTED.get((suite, name))
-        print('  %s: expected %s, got %s%s' % (
-            name, expected, got, ' (expected: %s)' % why if why else ''))
+        print('  %s %s: expected %s, got %s%s' % (
+            suite, name, expected, got, ' (expected: %s)' % why if why else ''))
         bad |= why is None
     names = {n for n, _, _ in cases} - {n for n, _, _ in wrong}
     for s, name in EXPECTED:
         if s == suite and name in names:
-            print('  %s: right, though it is listed as an expected failure' % name)
+            print('  %s %s: right, though it is listed as an expected failure' % (suite, name))
             bad = 1
     return bad
 
@@ -97,10 +107,21 @@ def outcome(line, wanted):
     return {k: None if wanted[k] is None and v is False else v for k, v in got.items()}
 
 
+KEYS = ('result', 'policy', 'record_at', 'spf_aligned', 'dkim_aligned')
+
+
+def read_evaluation(line):
+    case = json.loads(line)
+    for spec, wanted in case['expect'].items():
+        evaluation(case, spec)
+        [wanted[k] for k in KEYS]
+    case['id']
+    return case
+
+
 def evaluations():
-    cases = jsonl('evaluate.jsonl')
+    cases, wrong = read('evaluate.jsonl', 'dmarc-evaluate', read_evaluation)
     if cases is None:
-        print('dmarc-evaluate: skipped, no evaluate.jsonl in', folder)
         return 0
     bad = 0
     for spec in ('rfc9989', 'rfc7489'):
@@ -111,27 +132,31 @@ def evaluations():
         lines = run([evaluation(c, spec) for c in mine], [psl] if spec == 'rfc7489' else [])
         results = []
         for c, line in zip(mine, lines, strict=True):
-            wanted = {k: c['expect'][spec][k] for k in (
-                'result', 'policy', 'record_at', 'spf_aligned', 'dkim_aligned')}
+            wanted = {k: c['expect'][spec][k] for k in KEYS}
             results.append((c['id'], wanted, outcome(line, wanted)))
-        bad |= report('dmarc-evaluate-' + spec, results)
+        bad |= report('dmarc-evaluate-' + spec, results + wrong)
     return bad
 
 
 # ---- Records ----
 
+def read_record(line):
+    case = json.loads(line)
+    case['record'].encode(), case['source'], case['valid'], case.get('expect', {}).items()
+    return case
+
+
 def records():
     """Its sources know RFC 7489, which is the stricter grammar."""
-    cases = jsonl('record-parse.jsonl')
+    cases, wrong = read('record-parse.jsonl', 'dmarc-record-parse', read_record)
     if cases is None:
-        print('dmarc-record-parse: skipped, no record-parse.jsonl in', folder)
         return 0
     # One source's tabs came as a backslash and a t.
     lines = run(['record %s %s' % ('rfc9989' if 'expect' in c else 'rfc7489',
                                    text(c['record'].replace('\\t', '\t'))) for c in cases])
     results = []
     for c, line in zip(cases, lines, strict=True):
-        kind, p, sp, np, adkim, aspf, *defect = line.split()
+        kind, p, sp, np, adkim, aspf, *defect = (line.split() + ['?'] * 6)[:6] if len(line.split()) < 6 else line.split()
         wanted, got = {'valid': c['valid']}, {'valid': kind == 'policy'}
         if kind == 'policy' and defect and not defect[0].startswith(('p=', 'sp=', 'np=')):
             got['valid'] = False
@@ -143,7 +168,7 @@ def records():
         if got != wanted and defect:
             got['why'] = ' '.join(defect)
         results.append(('%s (%s)' % (c['record'], c['source']), wanted, got))
-    return report('dmarc-record-parse', results)
+    return report('dmarc-record-parse', results + wrong)
 
 
 # ---- The public suffix list ----
@@ -152,17 +177,22 @@ def a_label(name):
     return '.'.join(l.encode('idna').decode() for l in name.split('.')) if name != '-' else name
 
 
+def read_suffix(line):
+    name, domain = line.split('\t')
+    return name, a_label(domain)
+
+
 def suffixes():
-    path = os.path.join(folder, 'psl-tests.tsv')
-    if not os.path.exists(path) or not os.path.exists(psl):
-        print('dmarc-psl-tests: skipped, no psl-tests.tsv and list in', folder)
+    if not os.path.exists(psl):
+        print('dmarc-psl-tests: skipped, no', psl)
         return 0
-    with open(path, encoding='utf-8') as f:
-        cases = [l.rstrip('\n').split('\t') for l in f if l.strip() and l[0] != '#']
+    cases, wrong = read('psl-tests.tsv', 'dmarc-psl-tests', read_suffix)
+    if cases is None:
+        return 0
     lines = run(['registrable ' + text(name) for name, _ in cases], [psl])
     return report('dmarc-psl-tests', [
-        (name, a_label(domain), got)
-        for (name, domain), got in zip(cases, lines, strict=True)])
+        (name, domain, got)
+        for (name, domain), got in zip(cases, lines, strict=True)] + wrong)
 
 
 sys.exit(max([evaluations(), records(), suffixes()]))
