@@ -205,6 +205,10 @@ bench-patterns: $(BUILD)/tests/bench/bench_patterns
 # For the shell, with the quotes that are in it.
 quoted = '$(subst ','\'',$(1))'
 
+# New random cases each time, ten times as many.
+property: $(BUILD)/tests/property/property
+	@PROPERTY_SEED=$$(date +%s) PROPERTY_CASES=200000 $<
+
 lint: deps-check
 	@$(MAKE) --no-print-directory $(MAN)
 	@CPPFLAGS=$(call quoted,$(OUR_CPPFLAGS)) CFLAGS="-std=c11 $(WARN)" MAN="$(MAN)" JOBS=$(JOBS) tests/lint
@@ -254,6 +258,7 @@ help:
 	@echo 'make check-asan    the tests under AddressSanitizer and UBSan; check-tsan: threads'
 	@echo 'make check-layers  who may include and link what'
 	@echo 'make conformance   the standard suites in SUITES=$(SUITES), case by case'
+	@echo 'make property      200,000 new random cases of the property test'
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make bench         what a message costs; PEERS="opendkim opendmarc rspamd", BASE=revision beside it'
 	@echo 'make bench-tables  lists of a million entries: loading, memory, questions'

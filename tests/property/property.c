@@ -1184,7 +1184,8 @@ main(void)
 {
 	const char *e = getenv("PROPERTY_CASES");
 	long cases = e != NULL ? atol(e) : 20000, ran = 0;
-	uint64_t seed = (e = getenv("PROPERTY_SEED")) != NULL ? strtoull(e, NULL, 10) : (uint64_t)time(NULL);
+	/* The same cases for everybody; `make property` looks for new ones. */
+	uint64_t seed = (e = getenv("PROPERTY_SEED")) != NULL ? strtoull(e, NULL, 10) : 1;
 	struct testcase c;
 	const char *why;
 	bool valid;
