@@ -160,8 +160,9 @@ put_value(struct html *h, const char *p, size_t n)
 static bool
 is_one_of(const char *s, size_t n, const char *const *words)
 {
-	for (; *words != NULL; words++)
-		if (strlen(*words) == n && memcmp(s, *words, n) == 0)
+	/* Most differ in the first letter, and there is a tag every few words. */
+	for (; n > 0 && *words != NULL; words++)
+		if (**words == *s && strlen(*words) == n && memcmp(s, *words, n) == 0)
 			return true;
 	return false;
 }

@@ -11,10 +11,24 @@
 #define LONG_S		"\xc5\xbf"
 #define KELVIN		"\xe2\x84\xaa"
 
+/* By its first octet: memmem(3) takes ten times as long where that is rare. */
+static bool
+has(struct str s, struct str c)
+{
+	const char *p;
+
+	while (s.n >= c.n && (p = memchr(s.p, c.p[0], s.n - c.n + 1)) != NULL) {
+		if (memcmp(p, c.p, c.n) == 0)
+			return true;
+		s = (struct str){ p + 1, s.n - (size_t)(p + 1 - s.p) };
+	}
+	return false;
+}
+
 bool
 literals_folds(struct str subject)
 {
-	return str_find(subject, STR(LONG_S)) >= 0 || str_find(subject, STR(KELVIN)) >= 0;
+	return has(subject, STR(LONG_S)) || has(subject, STR(KELVIN));
 }
 
 void
