@@ -23,75 +23,39 @@ ask(struct mail *m, struct answer *out, enum fact_status *status)
 /* ---- Lists of text ---- */
 
 static enum fact_status
-strings(struct values *c, const struct str *v, size_t n)
+strings(struct values *out, const struct str *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		values_str(c, v[i]);
+		values_str(out, v[i]);
 	return FACT_KNOWN;
 }
 
-static enum fact_status
-texts(struct values *v, struct str key)
-{
-	const struct content *c = v->m->ops->content(v->m);
-
-	(void)key;
-	return strings(v, c->texts, c->ntexts);
+/* A getter of one of the content's lists, which is cut where the content or `part` is. */
+#define LIST(fact, list, part) \
+static enum fact_status \
+all_##list(struct values *out, struct str key) \
+{ \
+	const struct content *c = out->m->ops->content(out->m); \
+\
+	(void)key; \
+	return strings(out, c->list, c->n##list); \
+} \
+\
+enum fact_status \
+fact_get_##fact(struct mail *m, const struct fact_arg *arg, struct answer *out) \
+{ \
+	const struct content *c; \
+	enum fact_status s; \
+\
+	(void)arg; \
+	if ((c = ask(m, out, &s)) == NULL) \
+		return s; \
+	return answer_values(m, all_##list, STR_NONE, c->cut || c->part, out); \
 }
 
-static enum fact_status
-htmls(struct values *v, struct str key)
-{
-	const struct content *c = v->m->ops->content(v->m);
-
-	(void)key;
-	return strings(v, c->htmls, c->nhtmls);
-}
-
-static enum fact_status
-archive_names(struct values *v, struct str key)
-{
-	const struct content *c = v->m->ops->content(v->m);
-
-	(void)key;
-	return strings(v, c->archive_names, c->narchive_names);
-}
-
-enum fact_status
-fact_get_body(struct mail *m, const struct fact_arg *arg, struct answer *out)
-{
-	const struct content *c;
-	enum fact_status s;
-
-	(void)arg;
-	if ((c = ask(m, out, &s)) == NULL)
-		return s;
-	return answer_values(m, texts, STR_NONE, c->cut || c->texts_cut, out);
-}
-
-enum fact_status
-fact_get_html(struct mail *m, const struct fact_arg *arg, struct answer *out)
-{
-	const struct content *c;
-	enum fact_status s;
-
-	(void)arg;
-	if ((c = ask(m, out, &s)) == NULL)
-		return s;
-	return answer_values(m, htmls, STR_NONE, c->cut || c->texts_cut, out);
-}
-
-enum fact_status
-fact_get_archive_name(struct mail *m, const struct fact_arg *arg, struct answer *out)
-{
-	const struct content *c;
-	enum fact_status s;
-
-	(void)arg;
-	if ((c = ask(m, out, &s)) == NULL)
-		return s;
-	return answer_values(m, archive_names, STR_NONE, c->cut || c->names_cut, out);
-}
+LIST(body, texts, texts_cut)
+LIST(html, htmls, texts_cut)
+LIST(archive_name, archive_names, names_cut)
 
 enum fact_status
 fact_get_archive_encrypted(struct mail *m, const struct fact_arg *arg, struct answer *out)
@@ -284,65 +248,31 @@ urls(struct mail *m, url_part *get, values_of *all, struct answer *out)
 	return answer_filled(out, get(&c->urls[at]));
 }
 
-static struct str
-text_of(const struct url *u)
-{
-	return u->text;
+/* A getter of a part of each URL. */
+#define URL_PART(fact, part) \
+static struct str \
+part##_of(const struct url *u) \
+{ \
+	return u->part; \
+} \
+\
+static enum fact_status \
+all_url_##part(struct values *out, struct str key) \
+{ \
+	(void)key; \
+	return all_urls(out, part##_of); \
+} \
+\
+enum fact_status \
+fact_get_##fact(struct mail *m, const struct fact_arg *arg, struct answer *out) \
+{ \
+	(void)arg; \
+	return urls(m, part##_of, all_url_##part, out); \
 }
 
-static struct str
-host_of(const struct url *u)
-{
-	return u->host;
-}
-
-static struct str
-domain_of(const struct url *u)
-{
-	return u->domain;
-}
-
-static enum fact_status
-all_texts(struct values *v, struct str key)
-{
-	(void)key;
-	return all_urls(v, text_of);
-}
-
-static enum fact_status
-all_hosts(struct values *v, struct str key)
-{
-	(void)key;
-	return all_urls(v, host_of);
-}
-
-static enum fact_status
-all_domains(struct values *v, struct str key)
-{
-	(void)key;
-	return all_urls(v, domain_of);
-}
-
-enum fact_status
-fact_get_url(struct mail *m, const struct fact_arg *arg, struct answer *out)
-{
-	(void)arg;
-	return urls(m, text_of, all_texts, out);
-}
-
-enum fact_status
-fact_get_url_host(struct mail *m, const struct fact_arg *arg, struct answer *out)
-{
-	(void)arg;
-	return urls(m, host_of, all_hosts, out);
-}
-
-enum fact_status
-fact_get_url_domain(struct mail *m, const struct fact_arg *arg, struct answer *out)
-{
-	(void)arg;
-	return urls(m, domain_of, all_domains, out);
-}
+URL_PART(url, text)
+URL_PART(url_host, host)
+URL_PART(url_domain, domain)
 
 /* ---- Defects ---- */
 
