@@ -1,78 +1,10 @@
 /* test_pcretable.c - tables of Postfix's: what they match, give, and get wrong. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "rules/arena.h"
-#include "rules/ast.h"
-#include "rules/diag.h"
-#include "rules/regex.h"
-#include "rules/tables.h"
-
-#define COUNT(a)	(sizeof(a) / sizeof(*(a)))
-
-static struct arena *arena;
-static struct diag *diag;
-static struct source rules = { .name = { "rules", 5 }, .text = { "x = pcre \"t\"\n", 13 } };
-static char dir[] = "/tmp/postern-pcre-XXXXXX";
-
-static int
-setup(void **state)
-{
-	(void)state;
-	arena = arena_new(0);
-	diag = diag_new();
-	return arena != NULL && diag != NULL ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	diag_free(diag);
-	arena_free(arena);
-	return 0;
-}
-
-static int
-make_dir(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) != NULL ? 0 : -1;
-}
-
-static int
-drop_dir(void **state)
-{
-	char path[64];
-
-	(void)state;
-	(void)snprintf(path, sizeof(path), "%s/t", dir);
-	(void)unlink(path);
-	return rmdir(dir);
-}
+#include "tests/unit/tablefile.h"
 
 static struct table *
 table_of(const char *text)
 {
-	static const struct table_how how = { .match_limit = 100000 };
-	struct entry e = { .kind = ENTRY_PCRE, .at = { &rules, 4, 8 }, .text = STR("t") };
-	struct list l = { .type = LIST_PATTERNS, .entries = &e };
-	char path[64];
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/t", dir);
-	assert_non_null(f = fopen(path, "w"));
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-	rules.dir = str_printf(arena, "%s/", dir);
-	return table_build(&l, &how, arena, diag);
+	return file_of(LIST_PATTERNS, ENTRY_PCRE, text, strlen(text));
 }
 
 /* What the manual of Postfix says, and its traps. */
@@ -198,7 +130,7 @@ static void
 add_line(void *arg, enum severity sev, struct str line)
 {
 	struct lines *l = arg;
-	size_t skip = strlen(dir) + 3;
+	size_t skip = strlen(dir) + strlen("/list:");
 
 	(void)sev;
 	strbuf_add(&l->text, line.p + skip, line.n - skip);

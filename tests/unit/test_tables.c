@@ -1,67 +1,5 @@
 /* test_tables.c - lists and list files: what they hold, what is wrong in them. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "rules/arena.h"
-#include "rules/ast.h"
-#include "rules/diag.h"
-#include "rules/regex.h"
-#include "rules/tables.h"
-
-#define COUNT(a)	(sizeof(a) / sizeof(*(a)))
-
-static struct arena *arena;
-static struct diag *diag;
-static struct source rules;
-static struct table_how how = { .match_limit = 100000 };
-static char dir[] = "/tmp/postern-tables-XXXXXX";
-
-static int
-setup(void **state)
-{
-	(void)state;
-	arena = arena_new(0);
-	diag = diag_new();
-	rules.name = STR("rules");
-	rules.text = STR("list x = file \"list\"\n");
-	return arena != NULL && diag != NULL ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	diag_free(diag);
-	arena_free(arena);
-	return 0;
-}
-
-static int
-make_dir(void **state)
-{
-	(void)state;
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	return 0;
-}
-
-static int
-drop_dir(void **state)
-{
-	char path[64];
-
-	(void)state;
-	(void)snprintf(path, sizeof(path), "%s/list", dir);
-	(void)unlink(path);
-	return rmdir(dir);
-}
+#include "tests/unit/tablefile.h"
 
 /* A list of the words, which are separated by blanks. */
 static struct table *
@@ -80,23 +18,6 @@ list_of(enum list_type type, const char *words)
 		*tail = e;
 		tail = &e->next;
 	}
-	return table_build(&l, &how, arena, diag);
-}
-
-/* The list that a file of that text makes. */
-static struct table *
-file_of(enum list_type type, const char *text, size_t n)
-{
-	struct entry e = { .kind = ENTRY_FILE, .at = { &rules, 9, 11 }, .text = STR("list") };
-	struct list l = { .type = type, .entries = &e };
-	char path[64];
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/list", dir);
-	assert_non_null(f = fopen(path, "w"));
-	assert_int_equal(fwrite(text, 1, n, f), n);
-	assert_int_equal(fclose(f), 0);
-	rules.dir = str_printf(arena, "%s/", dir);
 	return table_build(&l, &how, arena, diag);
 }
 
@@ -200,17 +121,17 @@ list_file(void **state)
 	struct table *t;
 
 	(void)state;
-	t = file_of(LIST_STRINGS, text, sizeof(text) - 1);
+	t = file_of(LIST_STRINGS, ENTRY_FILE, text, sizeof(text) - 1);
 	assert_int_equal(table_size(t), 3);
 	assert_true(has(t, LIST_STRINGS, "One Phrase", false));
 	assert_true(has(t, LIST_STRINGS, "two#2", false));
 	assert_true(has(t, LIST_STRINGS, "three", false));
 	assert_int_equal(diag_errors(diag) + diag_warnings(diag), 0);
 
-	t = file_of(LIST_NETS, "192.0.2.0/24\r\n::1\r\n", 19);
+	t = file_of(LIST_NETS, ENTRY_FILE, "192.0.2.0/24\r\n::1\r\n", 19);
 	assert_int_equal(table_size(t), 2);
 	assert_int_equal(diag_errors(diag), 0);
-	t = file_of(LIST_DOMAINS, "", 0);
+	t = file_of(LIST_DOMAINS, ENTRY_FILE, "", 0);
 	assert_int_equal(table_size(t), 0);
 	assert_int_equal(diag_errors(diag), 0);
 }
@@ -231,7 +152,7 @@ pattern_file(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(lines); i++) {
-		struct table *t = file_of(LIST_PATTERNS, lines[i].line, strlen(lines[i].line));
+		struct table *t = file_of(LIST_PATTERNS, ENTRY_FILE, lines[i].line, strlen(lines[i].line));
 		enum table_result r = table_matches(t, str_of(lines[i].subject), &caps);
 
 		if (diag_errors(diag) > 0)
@@ -252,9 +173,9 @@ pattern_limits(void **state)
 	struct str subject = STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab");
 
 	(void)state;
-	assert_int_equal(table_matches(file_of(LIST_PATTERNS, both, sizeof(both) - 1),
+	assert_int_equal(table_matches(file_of(LIST_PATTERNS, ENTRY_FILE, both, sizeof(both) - 1),
 	    subject, NULL), TABLE_YES);
-	assert_int_equal(table_matches(file_of(LIST_PATTERNS, one, sizeof(one) - 1),
+	assert_int_equal(table_matches(file_of(LIST_PATTERNS, ENTRY_FILE, one, sizeof(one) - 1),
 	    subject, NULL), TABLE_LIMIT);
 }
 
@@ -312,7 +233,7 @@ wrong_files(void **state)
 
 		diag_free(diag);
 		assert_non_null(diag = diag_new());
-		assert_non_null(file_of(wrong[i].type, wrong[i].text, strlen(wrong[i].text)));
+		assert_non_null(file_of(wrong[i].type, ENTRY_FILE, wrong[i].text, strlen(wrong[i].text)));
 		diag_each(diag, add_line, &l);
 		assert_string_equal(l.text.p != NULL ? l.text.p : "", wrong[i].diagnostics);
 		strbuf_free(&l.text);
