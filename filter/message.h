@@ -16,7 +16,7 @@ const struct mailbox_list *message_mailboxes(struct arena *a, struct str raw);
 
 /* A message file's parts.  Slices of the text; line ends as they came. */
 struct message_field {
-	struct str	name;
+	struct str	name;	/* up to the colon, with the blanks that may stand before it */
 	struct str	raw;	/* after the colon, folds included, without the final line end */
 };
 struct message_file {

@@ -47,17 +47,17 @@ next_line(struct str s, size_t at, size_t *next)
 
 /* Offset of the colon of a line that begins a field (RFC 5322, 2.2 and 4.5), or 0. */
 static size_t
-colon_of(struct str line, size_t *name)
+colon_of(struct str line)
 {
-	size_t i = 0;
+	size_t i = 0, name;
 
 	while (i < line.n && line.p[i] > ' ' && line.p[i] < 0x7f &&
 	    line.p[i] != ':')
 		i++;
-	*name = i;
+	name = i;
 	while (i < line.n && is_wsp(line.p[i]))
 		i++;
-	return *name > 0 && i < line.n && line.p[i] == ':' ? i : 0;
+	return name > 0 && i < line.n && line.p[i] == ':' ? i : 0;
 }
 
 /*
@@ -68,7 +68,7 @@ static size_t
 scan_fields(struct str text, size_t at, struct message_field *fields, size_t *body)
 {
 	struct str line;
-	size_t n = 0, next, colon, name;
+	size_t n = 0, next, colon;
 
 	for (; at < text.n; at = next) {
 		line = next_line(text, at, &next);
@@ -82,10 +82,10 @@ scan_fields(struct str text, size_t at, struct message_field *fields, size_t *bo
 				    fields[n - 1].raw.p);
 			continue;
 		}
-		if ((colon = colon_of(line, &name)) == 0)
+		if ((colon = colon_of(line)) == 0)
 			break;
 		if (fields != NULL) {
-			fields[n].name = slice(line, 0, name);
+			fields[n].name = slice(line, 0, colon);
 			fields[n].raw = slice(line, colon + 1, line.n);
 		}
 		n++;
@@ -257,10 +257,10 @@ message_origin(struct arena *a, const struct message_file *f, struct message_ori
 	memset(o, 0, sizeof(*o));
 	for (i = 0; i < f->nfields; i++) {
 		h = &f->fields[i];
-		if (o->sender.p == NULL && str_ieq(h->name, STR("Return-Path")))
+		if (o->sender.p == NULL && str_ieq(str_trim(h->name), STR("Return-Path")))
 			o->sender = without_brackets(a, h->raw);
 		/* Fields of local delivery lie above: they name no address. */
-		if (!found && str_ieq(h->name, STR("Received")))
+		if (!found && str_ieq(str_trim(h->name), STR("Received")))
 			found = read_received(a, h->raw, o);
 	}
 }

@@ -211,7 +211,7 @@ session_header(struct session *s, struct str name, struct str raw)
 	struct mail *m = &s->mail;
 	uint64_t limit = (uint64_t)rules_settings(s->rs)->header_limit;
 	size_t octets = name.n + raw.n + 3;	/* ":" and CRLF */
-	bool ours = str_ieq(name, STR("Authentication-Results"));
+	bool ours = str_ieq(str_trim(name), STR("Authentication-Results"));
 
 	if (wants(s, F_DKIM | F_DMARC)) {
 		if (s->dkim == NULL && (s->dkim = dkim_begin(s->sv->dkim, s->sv->resolver,

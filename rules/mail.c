@@ -329,6 +329,7 @@ mail_header(struct mail *m, struct str name, struct str raw)
 	for (size_t i = 0; i < raw.n; i++)
 		if (raw.p[i] == '\n' && (i == 0 || raw.p[i - 1] != '\r'))
 			m->header_octets++;
+	name = str_trim(name);
 	if (m->nheaders >= MAIL_HEADERS) {
 		m->headers_cut = true;
 		/* Forged ones are to be removed, wherever they stand. */

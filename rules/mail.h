@@ -305,7 +305,8 @@ void mail_reset(struct mail *m);
  * mail_sender() leaves the message's macros as they are, since they come
  * before it.  mail_rcpt() returns NULL beyond MAIL_RCPTS too.  mail_header()
  * counts header_octets, line ends as CR LF; beyond MAIL_HEADERS it only counts,
- * and sets headers_cut, but keeps Authentication-Results.  delimiter '\0': no detail.
+ * and sets headers_cut, but keeps Authentication-Results.  Blanks around a
+ * field's name are no part of it (RFC 5322, 4.5.8).  delimiter '\0': no detail.
  */
 int mail_connect(struct mail *m, const struct ipaddr *ip, struct str name, int port);
 int mail_helo(struct mail *m, struct str name);

@@ -48,14 +48,9 @@ verify(struct dkim_engine *e, struct resolver *r, struct arena *a, struct str te
 	if (message_split(a, text, &m) == -1 ||
 	    (c = dkim_begin(e, r, a, STR("test"), 100)) == NULL)
 		return NULL;
-	for (i = 0; i < m.nfields; i++) {
-		/* With the blanks before the colon. */
-		struct str name = { m.fields[i].name.p, (size_t)
-		    (m.fields[i].raw.p - 1 - m.fields[i].name.p) };
-
-		if (dkim_add_field(c, name, m.fields[i].raw) == -1)
+	for (i = 0; i < m.nfields; i++)
+		if (dkim_add_field(c, m.fields[i].name, m.fields[i].raw) == -1)
 			return NULL;
-	}
 	if (dkim_end_headers(c) == -1)
 		return NULL;
 	for (i = 0; i < m.body.n; i += chunk.n) {

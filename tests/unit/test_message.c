@@ -295,7 +295,7 @@ static const struct { const char *text, *fields, *body; } files[] = {
 	{ "A: b\r\nC:d\r\n\r\nbody\r\n", "A= b;C=d;", "body\r\n" },
 	{ "A: b\r\n  c\r\n\td\r\n\r\n", "A= b\r\n  c\r\n\td;", "" },
 	{ "A: b", "A= b;", "" },
-	{ "A : b\n", "A= b;", "" },
+	{ "A : b\nC\t :d\n", "A = b;C\t =d;", "" },
 	{ "A:\nB: \n\n", "A=;B= ;", "" },
 	{ "From x@y Sun Jan 1\nA: b\n\nz", "A= b;", "z" },
 	{ "A: b\nno field\nC: d\n", "A= b;", "no field\nC: d\n" },
@@ -384,9 +384,9 @@ finds_origins(void **state)
 	}
 	strbuf_free(&ip);
 	/* The topmost that names an address; <> is a sender. */
-	assert_int_equal(message_split(arena, STR("Return-Path: <>\n"
+	assert_int_equal(message_split(arena, STR("Return-Path\t : <>\n"
 	    "Received: by x (Postfix, from userid 1)\n"
-	    "Received: from a ([192.0.2.1])\n"
+	    "Received : from a ([192.0.2.1])\n"
 	    "Received: from b ([192.0.2.2])\n\n"), &m), 0);
 	message_origin(arena, &m, &o);
 	assert_str(o.helo, "a", "topmost");
