@@ -384,7 +384,9 @@ def authentication_results(e):
     forged = [("Authentication-Results", "mx1.example.org; spf=pass smtp.mailfrom=bank.example"),
               ("Authentication-Results", "mx.other.example; dkim=pass header.d=other.example"),
               ("Authentication-Results", "MX1.Example.ORG (comment) 1; dkim=pass header.d=bank.example"),
-              ("Authentication-Results", '"mx1.example.org"; dmarc=pass')]
+              ("Authentication-Results", '"mx1.example.org"; dmarc=pass'),
+              ("Authentication-Results ", "mx1.example.org; arc=pass"),
+              ("authentication-results \t", "mx1.example.org; arc=pass")]
     received = [("Received", "from a.example by b.example; Sun, 22 Nov 2026 09:00:00 +0000")]
     _, subject, log, _ = e.send("results", headers=received + forged)
     d = e.delivered(subject)
@@ -394,6 +396,7 @@ def authentication_results(e):
     ours = [r for r in results if r.lower().startswith("mx1.example.org")]
     e.ok(len(ours) == 1 and "bank.example" not in ours[0], "A-R: one of ours, the forged ones are gone", results)
     e.same(len(results), 2, "A-R: another's stays, in quotes too nothing of ours came through")
+    e.ok(b"arc=pass" not in d.octets, "A-R: nor with blanks before the colon", d.octets)
     e.ok(ours and re.search(r"\bspf=pass\b", ours[0]) and re.search(r"\bdkim=none\b", ours[0]),
          "A-R: tells of SPF and DKIM", results)
     names = d.names()
