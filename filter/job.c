@@ -129,18 +129,24 @@ wake(void *arg)
 	pthread_mutex_unlock(&lock);
 }
 
+/* NULL: failed; or, in the last step, not asked before and not in the cache. */
 static struct lookup *
 find(struct job *j, struct str name, enum dns_type type)
 {
+	struct dns_query *q = NULL;
 	struct lookup *l;
 
 	for (l = j->lookups; l != NULL; l = l->next)
 		if (l->type == type && str_ieq(l->name, name))
 			return l;
+	/* An answer to a question asked now would come to nobody, or just in time: by chance. */
+	if (j->late && (q = resolver_find(j->resolver, name, type)) == NULL)
+		return NULL;
 	if (j->nlookups == LOOKUPS_MAX ||
 	    (l = arena_new_object(j->arena, struct lookup)) == NULL ||
 	    (l->name = str_dup(j->arena, name)).p == NULL ||
-	    (l->q = resolver_ask(j->resolver, name, type)) == NULL) {
+	    (l->q = q != NULL ? q : resolver_ask(j->resolver, name, type)) == NULL) {
+		dns_query_free(q);
 		j->failed = true;
 		return NULL;
 	}
@@ -159,8 +165,10 @@ job_ask(struct job *j, struct str name, enum dns_type type)
 	const struct dns_answer *a;
 	struct lookup *l;
 
-	if (j->failed || (l = find(j, name, type)) == NULL)
+	if (j->failed)
 		return NULL;
+	if ((l = find(j, name, type)) == NULL)
+		return j->failed ? NULL : &too_late;
 	if ((a = dns_query_poll(l->q)) != NULL)
 		return a;
 	if (j->late)

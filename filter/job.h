@@ -20,7 +20,9 @@ struct job;
 
 /*
  * One step: true, the work is done; false, job_ask() has said that an answer
- * is under way.  It never blocks, and is on one thread at a time.
+ * is under way.  It never blocks, and is on one thread at a time.  The first
+ * is followed by at most one for each answer that job_ask() did not have, and
+ * the last one at the deadline.
  */
 typedef bool job_step(struct job *j, void *arg);
 
@@ -38,7 +40,8 @@ bool job_done(struct job *j);
 
 /*
  * Waits until it is done.  At the deadline one last step is run, for which
- * every answer that isn't there has timed out; so after this it is done.
+ * every answer that isn't there has timed out, and no question is asked that
+ * wasn't before; so after this it is done.
  * Needs no job_start() before: then all is done by this thread.
  */
 void job_finish(struct job *j, msec deadline);

@@ -224,6 +224,20 @@ resolver_ask(struct resolver *r, struct str name, enum dns_type type)
 	return q;
 }
 
+struct dns_query *
+resolver_find(struct resolver *r, struct str name, enum dns_type type)
+{
+	struct dns_query *q;
+	struct dns_name d;
+
+	if (dns_name_parse(&d, name) != 0 || (q = table_find(r, &d, type)) == NULL)
+		return NULL;
+	if (atomic_load_explicit(&r->tracer, memory_order_relaxed) != NULL)
+		trace_ask(r, q, false);
+	count(&r->cached);
+	return q;
+}
+
 const struct dns_answer *
 dns_query_poll(struct dns_query *q)
 {

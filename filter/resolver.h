@@ -75,6 +75,9 @@ struct dns_query;
    name that is no domain name (RFC 1035: 63 octets a label, 253 in all). */
 struct dns_query *resolver_ask(struct resolver *r, struct str name, enum dns_type type);
 
+/* The same, but begins nothing: NULL, too, unless it is under way or in the cache. */
+struct dns_query *resolver_find(struct resolver *r, struct str name, enum dns_type type);
+
 /* The answer if it is there, or NULL; never blocks.  Valid until dns_query_free(). */
 const struct dns_answer *dns_query_poll(struct dns_query *q);
 

@@ -79,6 +79,10 @@ struct resolver {
 struct dns_query *table_get(struct resolver *r, const struct dns_name *name,
     enum dns_type type, bool *fresh);
 
+/* The same, but NULL where there is none. */
+struct dns_query *table_find(struct resolver *r, const struct dns_name *name,
+    enum dns_type type);
+
 /*
  * Gives q its answer (on the heap if owned) and keeps it for others, if that
  * is worth it.  The caller holds a reference.

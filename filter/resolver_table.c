@@ -379,35 +379,66 @@ still_good(struct shard *s, struct dns_query *q)
 	return true;
 }
 
+static uint64_t
+hash_of(const struct dns_name *name, enum dns_type type)
+{
+	return str_hash((struct str){ (const char *)name->w, name->n }) +
+	    (uint64_t)type * SHARDS * 31;
+}
+
+/* The one in the table, with one more user.  One too old leaves it: *old is to be destroyed. */
+static struct dns_query *
+take(struct shard *s, uint64_t hash, const struct dns_name *name,
+    enum dns_type type, struct dns_query **old)
+{
+	struct dns_query *q;
+
+	*old = NULL;
+	if ((q = find(s, hash, name, type)) == NULL)
+		return NULL;
+	if (still_good(s, q)) {
+		q->users++;
+		q->refs++;
+		return q;
+	}
+	if (unlist(s, q))
+		*old = q;
+	return NULL;
+}
+
 struct dns_query *
 table_get(struct resolver *r, const struct dns_name *name,
     enum dns_type type, bool *fresh)
 {
-	struct dns_query *q, *old = NULL;
-	struct shard *s;
-	uint64_t hash;
+	uint64_t hash = hash_of(name, type);
+	struct shard *s = &r->shard[hash % SHARDS];
+	struct dns_query *q, *old;
 
-	hash = str_hash((struct str){ (const char *)name->w, name->n }) +
-	    (uint64_t)type * SHARDS * 31;
-	s = &r->shard[hash % SHARDS];
 	*fresh = false;
 	pthread_mutex_lock(&s->lock);
-	if ((q = find(s, hash, name, type)) != NULL) {
-		if (still_good(s, q)) {
-			q->users++;
-			q->refs++;
-			pthread_mutex_unlock(&s->lock);
-			return q;
-		}
-		if (unlist(s, q))
-			old = q;
-	}
-	if (atomic_load(&r->pending) >= PENDING_MAX)
+	if ((q = take(s, hash, name, type, &old)) != NULL)
+		;
+	else if (atomic_load(&r->pending) >= PENDING_MAX)
 		q = lookup_refused(r, hash, name, type, &too_many);
 	else if ((q = lookup_new(r, hash, name, type)) != NULL) {
 		list(s, q);
 		*fresh = true;
 	}
+	pthread_mutex_unlock(&s->lock);
+	if (old != NULL)
+		lookup_destroy(old);
+	return q;
+}
+
+struct dns_query *
+table_find(struct resolver *r, const struct dns_name *name, enum dns_type type)
+{
+	uint64_t hash = hash_of(name, type);
+	struct shard *s = &r->shard[hash % SHARDS];
+	struct dns_query *q, *old;
+
+	pthread_mutex_lock(&s->lock);
+	q = take(s, hash, name, type, &old);
 	pthread_mutex_unlock(&s->lock);
 	if (old != NULL)
 		lookup_destroy(old);

@@ -31,6 +31,7 @@ static struct server {
 	atomic_int	silenced;	/* "silent" ones */
 	atomic_int	gated;		/* "gate" ones that were not answered */
 	atomic_bool	open;		/* the "gate" ones are answered */
+	atomic_int	through;	/* so are those of a smaller number: "gate2" by 3 */
 } server;
 
 static const uint8_t soa[] = "\1m\0\1r\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\x1e";
@@ -91,7 +92,8 @@ answer(struct strbuf *b, const struct dns_name *name, const char *label,
 		atomic_fetch_add(&server.silenced, 1);
 		return -1;
 	}
-	if (strncmp(label, "gate", 4) == 0 && !atomic_load(&server.open)) {
+	if (strncmp(label, "gate", 4) == 0 && !atomic_load(&server.open) &&
+	    atoi(label + 4) >= atomic_load(&server.through)) {
 		atomic_fetch_add(&server.gated, 1);
 		return -1;
 	}

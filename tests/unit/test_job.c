@@ -30,6 +30,7 @@ start_resolver(void **state)
 
 	(void)state;
 	atomic_store(&server.open, false);
+	atomic_store(&server.through, 0);
 	if ((resolver = resolver_new(&servers, &why)) == NULL)
 		print_error("%s\n", why.p);
 	strbuf_free(&why);
@@ -47,9 +48,12 @@ stop_resolver(void **state)
 /* Asks for one name after the other, and counts what it is told. */
 struct walk {
 	const char	*name[8];
-	int		 steps, answers, timeouts, none;
+	int		 answers, timeouts, none;
+	atomic_int	 steps;
+	atomic_int	 lacks;		/* the name whose answer the last step lacked, from 1 */
 	atomic_int	 inside;	/* steps that run at the same time */
-	bool		 overlap;
+	bool		 overlap, late;
+	struct str	 reason;	/* of the last time-out */
 };
 
 static bool
@@ -60,17 +64,20 @@ walk_step(struct job *j, void *arg)
 	bool pending = false;
 
 	w->overlap |= atomic_fetch_add(&w->inside, 1) != 0;
-	w->steps++;
+	w->late = job_late(j);
 	w->answers = w->timeouts = w->none = 0;
 	for (int i = 0; i < 8 && w->name[i] != NULL && !pending; i++) {
-		if ((a = job_ask(j, str_of(w->name[i]), DNS_A)) == NULL)
+		if ((a = job_ask(j, str_of(w->name[i]), DNS_A)) == NULL) {
 			pending = !job_failed(j);
-		else if (a->status == DNS_TIMEOUT)
+			atomic_store(&w->lacks, i + 1);
+		} else if (a->status == DNS_TIMEOUT) {
 			w->timeouts++;
-		else
+			w->reason = a->reason;
+		} else
 			w->answers++;
 		w->none += a == NULL && job_failed(j);
 	}
+	atomic_fetch_add(&w->steps, 1);
 	atomic_fetch_sub(&w->inside, 1);
 	return !pending;
 }
@@ -85,26 +92,71 @@ wait_done(struct job *j)
 	assert_true(job_done(j));
 }
 
-/* Without anybody waiting for it, as the answers come. */
+/* Until a step lacks the answer to that name, from 1. */
+static void
+wait_lacks(struct walk *w, int name)
+{
+	msec end = SOON;
+
+	while (atomic_load(&w->lacks) != name && clock_msec() < end)
+		poll(NULL, 0, 1);
+	assert_int_equal(atomic_load(&w->lacks), name);
+}
+
+/* Without anybody waiting for it; one step for each answer, as the gates open. */
 static void
 goes_on_by_itself(void **state)
 {
-	struct walk w = { .name = { "gate1.pt.example", "a.pt.example", "gate2.pt.example", NULL } };
+	struct walk w = { .name = { "gate1.pt.example", "gate2.pt.example", "gate3.pt.example", NULL } };
 	struct job *j = job_new(resolver, walk_step, &w);
 
 	(void)state;
 	assert_non_null(j);
 	job_start(j);
-	assert_false(job_done(j));
-	atomic_store(&server.open, true);
+	for (int gate = 1; gate <= 3; gate++) {
+		assert_false(job_done(j));
+		wait_lacks(&w, gate);
+		atomic_store(&server.through, gate + 1);
+	}
 	wait_done(j);
 	assert_int_equal(w.answers, 3);
-	assert_true(w.steps >= 2);	/* how many, is for the answers to say */
+	assert_int_equal(w.steps, 4);
 	assert_false(w.overlap);
+	assert_false(w.late);
 	job_finish(j, 0);		/* done is done */
+	assert_int_equal(w.steps, 4);
 	assert_int_equal(w.timeouts, 0);
 	job_free(j);
 	job_free(NULL);
+}
+
+/* Answers that one step lacked may come together, but wake it no more than once each. */
+static bool
+all_step(struct job *j, void *arg)
+{
+	static const char *const name[] = { "gate1.pt.example", "gate2.pt.example", "gate3.pt.example" };
+	int lacking = 0;
+
+	++*(int *)arg;
+	for (size_t i = 0; i < COUNT(name); i++)
+		lacking += job_ask(j, str_of(name[i]), DNS_A) == NULL;
+	return lacking == 0;
+}
+
+static void
+one_step_an_answer(void **state)
+{
+	int steps = 0;
+	struct job *j = job_new(resolver, all_step, &steps);
+
+	(void)state;
+	job_start(j);
+	assert_int_equal(steps, 1);
+	atomic_store(&server.open, true);
+	job_finish(j, SOON);
+	assert_true(job_done(j));
+	assert_in_range(steps, 2, 4);
+	job_free(j);
 }
 
 /* The answer comes after the step has asked and before it has ended. */
@@ -132,7 +184,7 @@ is_overtaken(void **state)
 	(void)state;
 	job_start(j);
 	wait_done(j);
-	assert_true(steps >= 2);	/* again once the answer was there */
+	assert_int_equal(steps, 2);
 	job_free(j);
 }
 
@@ -160,21 +212,52 @@ is_waited_for(void **state)
 	job_free(j);
 }
 
+/* The server answers none of those that are waited for: only the deadline can end it. */
 static void
 ends_at_the_deadline(void **state)
 {
-	struct walk w = { .name = { "a.pt.example", "silent.pt.example", "silent2.pt.example", NULL } };
+	struct walk w = { .name = { "gate1.pt.example", "silent.pt.example", "nx.pt.example", NULL } };
 	struct job *j = job_new(resolver, walk_step, &w);
-	msec began = clock_msec();
+	uint64_t cached, before, after;
+	msec deadline;
 
 	(void)state;
 	job_start(j);
-	job_finish(j, began + 150);
+	wait_lacks(&w, 1);
+	atomic_store(&server.through, 2);
+	wait_lacks(&w, 2);
+	resolver_counts(resolver, &cached, &before);
+	deadline = clock_msec() + 50;
+	job_finish(j, deadline);
 	assert_true(job_done(j));
-	assert_true(clock_msec() - began >= 150);
+	assert_true(clock_msec() >= deadline);
+	assert_true(w.late);
 	assert_int_equal(w.answers, 1);
 	assert_int_equal(w.timeouts, 2);
+	assert_true(str_eq(w.reason, STR("no answer by the deadline")));
+	assert_int_equal(w.steps, 3);
+	/* The last step asks nothing that nobody will wait for. */
+	resolver_counts(resolver, &cached, &after);
+	assert_int_equal(after, before);
 	job_free(j);
+}
+
+/* What others have asked for is there for the last step, too. */
+static void
+knows_others_at_the_deadline(void **state)
+{
+	struct walk w = { .name = { "silent.pt.example", "a.pt.example", NULL } };
+	struct job *j = job_new(resolver, walk_step, &w);
+	struct dns_query *q = resolver_ask(resolver, STR("a.pt.example"), DNS_A);
+
+	(void)state;
+	assert_int_equal(dns_query_wait(q, SOON)->status, DNS_OK);
+	job_start(j);
+	job_finish(j, 0);
+	assert_int_equal(w.answers, 1);
+	assert_int_equal(w.timeouts, 1);
+	job_free(j);
+	dns_query_free(q);
 }
 
 static void
@@ -197,7 +280,7 @@ gives_up(void **state)
 	static struct walk w[MANY];
 	static char name[MANY][40];
 	struct job *j[MANY];
-	msec began;
+	struct dns_query *gate, *silent;
 
 	(void)state;
 	for (int i = 0; i < MANY; i++) {
@@ -208,13 +291,17 @@ gives_up(void **state)
 		assert_non_null(j[i] = job_new(resolver, walk_step, &w[i]));
 		job_start(j[i]);
 	}
-	began = clock_msec();
+	gate = resolver_ask(resolver, str_of(name[2]), DNS_A);
+	silent = resolver_ask(resolver, STR("silent.pt.example"), DNS_A);
 	for (int i = 0; i < MANY; i += 2)
 		job_free(j[i]);
+	assert_null(dns_query_poll(gate));
 	atomic_store(&server.open, true);
 	for (int i = 1; i < MANY; i += 4)
 		job_free(j[i]);
-	assert_true(clock_msec() - began < 3000);
+	assert_null(dns_query_poll(silent));
+	dns_query_free(silent);
+	dns_query_free(gate);
 	for (int i = 3; i < MANY; i += 4) {
 		job_finish(j[i], i % 5 == 0 ? clock_msec() + 10 : SOON);
 		assert_int_equal(w[i].answers + w[i].timeouts, 2);
@@ -240,30 +327,36 @@ survives_the_resolver(void **state)
 	job_free(j);
 }
 
-/* What is done every now and then while this thread waits. */
+/* What is done every now and then while this thread waits: the third time it opens a gate. */
 static void
 count_tick(void *arg)
 {
-	++*(int *)arg;
+	int *n = arg;
+
+	if (++*n % 3 == 0)
+		atomic_fetch_add(&server.through, 1);
 }
 
 static void
 ticks_while_waiting(void **state)
 {
-	struct walk w = { .name = { "silent.pt.example", NULL } };
+	struct walk w = { .name = { "gate0.pt.example", NULL } };
 	struct job *j = job_new(resolver, walk_step, &w);
-	struct dns_query *q = resolver_ask(resolver, STR("silent3.pt.example"), DNS_A);
+	struct dns_query *q = resolver_ask(resolver, STR("gate1.pt.example"), DNS_A);
+	msec began = clock_msec();
 	int n = 0;
 
 	(void)state;
 	wait_each(40, count_tick, &n);
-	job_finish(j, clock_msec() + 300);
-	assert_true(n >= 3 && n <= 8);
-	n = 0;
-	assert_int_equal(dns_query_wait(q, clock_msec() + 300)->status, DNS_TIMEOUT);
-	assert_true(n >= 3 && n <= 8);
+	job_finish(j, SOON);
+	assert_int_equal(w.answers, 1);
+	assert_true(n >= 3 && clock_msec() >= began + (msec)n * 40);
+	assert_int_equal(dns_query_wait(q, SOON)->status, DNS_OK);
+	assert_true(n >= 6 && clock_msec() >= began + (msec)n * 40);
 	wait_each(0, NULL, NULL);
 	n = 0;
+	dns_query_free(q);
+	q = resolver_ask(resolver, STR("silent3.pt.example"), DNS_A);
 	dns_query_wait(q, clock_msec() + 100);
 	assert_int_equal(n, 0);
 	dns_query_free(q);
@@ -283,7 +376,10 @@ is_on_record(void **state)
 	for (int round = 0; round < 2; round++) {
 		resolver_trace(resolver);
 		j = job_new(resolver, walk_step, &w);
-		job_finish(j, clock_msec() + 100);
+		atomic_store(&w.lacks, 0);
+		job_start(j);
+		wait_lacks(&w, 4);
+		job_finish(j, clock_msec() + 60);
 		assert_true(resolver_traced(resolver, 0, &l));
 		assert_true(str_eq(l.name, STR("a.pt.example")));
 		assert_int_equal(l.type, DNS_A);
@@ -318,9 +414,9 @@ spf_goes_on(void **state)
 	struct spf_query late = q, mute = q;
 	struct spf_job *s[20];
 	const struct spf_answer *a;
+	struct dns_query *silent;
 	pthread_t t[COUNT(s)];
 	void *wrong;
-	msec began;
 
 	(void)state;
 	assert_non_null(e);
@@ -344,14 +440,15 @@ spf_goes_on(void **state)
 	assert_int_equal(a->result, SPF_R_FAIL);
 	assert_true(str_eq(a->mechanism, STR("-all")));
 	spf_end(s[0]);
-	began = clock_msec();
 	s[0] = spf_begin(e, resolver, &mute);
-	a = spf_finish(s[0], began + 100);
+	a = spf_finish(s[0], clock_msec() + 100);
 	assert_int_equal(a->result, SPF_R_TEMPERROR);
 	assert_true(str_eq(a->reason, STR("TXT of silent.pt.example: timeout, no answer by the deadline")));
 	spf_end(s[0]);
+	silent = resolver_ask(resolver, STR("silent.pt.example"), DNS_TXT);
 	spf_end(spf_begin(e, resolver, &mute));
-	assert_true(clock_msec() - began < 3000);
+	assert_null(dns_query_poll(silent));	/* it waited for nothing */
+	dns_query_free(silent);
 	spf_engine_free(e);
 }
 
@@ -362,9 +459,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(goes_on_by_itself),
+		TEST(one_step_an_answer),
 		TEST(is_overtaken),
 		TEST(is_waited_for),
 		TEST(ends_at_the_deadline),
+		TEST(knows_others_at_the_deadline),
 		TEST(what_cannot_be_asked),
 		TEST(gives_up),
 		cmocka_unit_test(survives_the_resolver),
