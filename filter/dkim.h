@@ -24,7 +24,7 @@ void dkim_engine_free(struct dkim_engine *e);
  * One message.  Call dkim_add_field() for each field, dkim_end_headers(), dkim_add_body()
  * for each chunk, dkim_finish() once; results in the arena, which also ends the check.
  * max_signatures are looked at, from the top; further ones are DKIM_R_POLICY.
- * deadline is asked for each time keys are waited for.  NULL without memory.
+ * NULL without memory.
  */
 struct dkim_check *dkim_begin(struct dkim_engine *e, struct resolver *r, struct arena *a,
     struct str id, unsigned max_signatures);
@@ -38,10 +38,10 @@ int dkim_end_headers(struct dkim_check *c);
 /* False when there is no signature that could still pass: the body need not be sent. */
 bool dkim_wants_body(const struct dkim_check *c);
 
-/* Waits for the keys, until the deadline, at the first chunk (or at finish). */
-int dkim_add_body(struct dkim_check *c, struct str chunk, msec deadline);
+/* Hashes the chunk as each signature wants it, which takes no key: never blocks. */
+void dkim_add_body(struct dkim_check *c, struct str chunk);
 
-/* The results, one a signature from the top; NULL without memory. */
+/* The results, one a signature from the top; waits for the keys, until the deadline.  NULL without memory. */
 const struct dkim_answer *dkim_finish(struct dkim_check *c, msec deadline);
 
 #endif

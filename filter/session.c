@@ -246,7 +246,6 @@ session_header(struct session *s, struct str name, struct str raw)
 const struct plan *
 session_end_headers(struct session *s)
 {
-	s->waited = 0;
 	if (s->dkim != NULL && dkim_end_headers(s->dkim) == -1)
 		return NULL;
 	if (s->arc != NULL && arc_end_headers(s->arc) == -1)
@@ -276,20 +275,12 @@ wants_body(const struct session *s)
 int
 session_body(struct session *s, struct str chunk)
 {
-	int r = 0;
-
 	s->mail.body_octets += chunk.n;
-	if (s->dkim != NULL && dkim_wants_body(s->dkim)) {
-		msec deadline = session_wait_begin(s);
-
-		r = dkim_add_body(s->dkim, chunk, deadline);
-		session_wait_end(s);
-	}
+	if (s->dkim != NULL)
+		dkim_add_body(s->dkim, chunk);
 	if (s->arc != NULL)
 		arc_add_body(s->arc, chunk);
-	if (r == 0)
-		r = body_add(s, chunk);
-	if (r == -1)
+	if (body_add(s, chunk) == -1)
 		return -1;
 	return wants_body(s);
 }
@@ -326,6 +317,7 @@ session_end(struct session *s)
 	const struct plan *p;
 	int rule = -1;
 
+	s->waited = 0;
 	if ((s->facts & F_RAWBODY) != 0 && s->mail.body == NULL)
 		s->mail.body = &s->body;
 	p = advance(s, S_MESSAGE);

@@ -18,9 +18,10 @@
 #define EARLY_MAX	8000	/* ms; Sendmail waits 10 s for a reply, but for the one to the dot */
 
 /*
- * All lookups of a message share one allowance of waiting before the dot, and have it anew
- * after it: the MTA hangs up on a filter that keeps it waiting.  So before the dot it is
- * EARLY_MAX at the most, whatever is set.
+ * All lookups of a message share one allowance of waiting, and have it anew at the end of
+ * the message (session_end()), where the MTA is told that we are still there.  Before it
+ * hangs up on a filter that keeps it waiting: so there it is EARLY_MAX at the most, whatever
+ * is set.  Between DATA and the end of the message nothing is waited for.
  */
 msec
 session_wait_begin(struct session *s)

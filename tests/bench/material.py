@@ -1,12 +1,11 @@
 """material.py - what the benchmark sends and by which rules it is judged: all
 of it made anew, the same each time but for the DKIM key."""
 
-import base64
-import hashlib
 import os
 import random
 import re
-import subprocess
+
+from signing import Key, signature
 
 CLIENT = "203.0.113.5"          # as load.c says it
 DOMAIN = "example.com"
@@ -56,32 +55,15 @@ def header(size, html):
     ]
 
 
-# ---- DKIM (RFC 6376), relaxed/relaxed, by openssl ----
-
-def relaxed(name, value):
-    value = re.sub(r"\r\n(?=[ \t])", "", value)
-    return "%s:%s" % (name.lower(), re.sub(r"[ \t]+", " ", value).strip())
-
-
-def signed(key, fields, body):
-    lines = [re.sub(r"[ \t]+", " ", line).rstrip(" ") for line in body.split("\r\n")]
-    canonical = "\r\n".join(lines).rstrip("\r\n") + "\r\n"
-    names = ["From", "To", "Cc", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"]
-    have = dict(fields)
-    tags = "v=1; a=rsa-sha256; c=relaxed/relaxed; d=%s; s=bench;\r\n\th=%s;\r\n\tbh=%s;\r\n\tb=" % (
-        DOMAIN, ":".join(names), base64.b64encode(hashlib.sha256(canonical.encode()).digest()).decode())
-    text = "".join(relaxed(n, have[n]) + "\r\n" for n in names) + relaxed("DKIM-Signature", tags)
-    sig = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text.encode(),
-                         capture_output=True, check=True).stdout
-    b = base64.b64encode(sig).decode()
-    return [("DKIM-Signature", tags + "\r\n\t ".join(b[i:i + 72] for i in range(0, len(b), 72)))] + fields
+SIGNED = ["From", "To", "Cc", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"]
 
 
 def write_message(scratch, key, name, size, html):
     body = text_of(size - 1500, random.Random(size), html)
     if html:
         body = "<html><body>\r\n" + body + "</body></html>\r\n"
-    fields = signed(key, header(size, html), body)
+    fields = header(size, html)
+    fields.insert(0, ("DKIM-Signature", signature(key, DOMAIN, "bench", SIGNED, fields, body)))
     text = "".join("%s: %s\r\n" % f for f in fields) + "\r\n" + body
     return scratch.write(name, text)
 
@@ -91,11 +73,8 @@ class Material:
 
     def __init__(self, scratch):
         self.scratch = scratch
-        self.key = scratch.join("key")
-        subprocess.run(["openssl", "genrsa", "-out", self.key, "2048"], check=True, capture_output=True)
-        public = subprocess.run(["openssl", "rsa", "-in", self.key, "-pubout", "-outform", "DER"],
-                                check=True, capture_output=True).stdout
-        self.key_record = "v=DKIM1; k=rsa; p=" + base64.b64encode(public).decode()
+        self.key = Key(scratch.join("key"))
+        self.key_record = self.key.record
         self.messages = {
             "2 KB": write_message(scratch, self.key, "2k.eml", 2 << 10, False),
             "20 KB": write_message(scratch, self.key, "20k.eml", 20 << 10, True),

@@ -55,8 +55,7 @@ verify(struct dkim_engine *e, struct resolver *r, struct arena *a, struct str te
 	for (i = 0; i < m.body.n && dkim_wants_body(c); i += chunk.n) {
 		chunk.p = m.body.p + i;
 		chunk.n = m.body.n - i < CHUNK ? m.body.n - i : CHUNK;
-		if (dkim_add_body(c, chunk, clock_msec() + 1000) == -1)
-			abort();
+		dkim_add_body(c, chunk);
 	}
 	if ((answer = dkim_finish(c, clock_msec() + 1000)) == NULL)
 		abort();

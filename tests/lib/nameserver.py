@@ -86,5 +86,12 @@ class NameServer:
     def count(self, name, kind=TXT):
         return len(self.asked.get((name, kind), ()))
 
+    def wait(self, name, kind=TXT, timeout=10.0):
+        """Waits until somebody has asked; False: nobody did."""
+        until = time.monotonic() + timeout
+        while not self.count(name, kind) and time.monotonic() < until:
+            time.sleep(0.01)
+        return self.count(name, kind) > 0
+
     def close(self):
         self.sock.close()

@@ -190,7 +190,7 @@ verify(const struct message *m)
 	for (i = 0; i < m->body.n; i += chunk.n) {
 		chunk = (struct str){ m->body.p + i,
 		    m->body.n - i < n ? m->body.n - i : n };
-		assert_int_equal(dkim_add_body(c, chunk, clock_msec() + 5000), 0);
+		dkim_add_body(c, chunk);
 	}
 	answer = dkim_finish(c, clock_msec() + 5000);
 	assert_non_null(answer);
@@ -576,8 +576,7 @@ streams_the_body(void **state)
 			strbuf_puts(&line, blanks ? "some words\r\n" : "noblanks");
 		before = mallinfo2().uordblks;
 		for (int i = 0; i < 1000; i++)
-			assert_int_equal(dkim_add_body(c, strbuf_slice(&line),
-			    clock_msec() + 1000), 0);
+			dkim_add_body(c, strbuf_slice(&line));
 		assert_true(mallinfo2().uordblks < before + 100000);
 		answer = dkim_finish(c, clock_msec());
 		assert_int_equal(answer->sig[0].result, DKIM_R_FAIL);

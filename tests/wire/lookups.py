@@ -16,6 +16,7 @@ from daemon import Daemon
 from milter import Milter
 from nameserver import A, PTR, TXT, NameServer, text, wire
 from scratch import Scratch, binary
+from signing import Key, signature
 from tap import Tap, skip_all
 
 HEAD = """\
@@ -216,13 +217,72 @@ def progress(e):
         e.tap.ok(seen[-1][0] in "ac", "then the verdict", seen, d.text()[-800:])
 
 
+KEY_NAME = "slow._domainkey.example.net"
+SIGNED_BODY = "one\r\ntwo\r\n" * 20000          # several chunks
+ON_DKIM = STATIC + """\
+rule early
+    if   spf is pass
+    then reject 550 5.7.1 "never"
+rule good
+    if   dkim is pass
+    then reject 550 5.7.1 "passed"
+rule lost
+    if   dkim is temperror
+    then tempfail 451 4.7.5 "lost"
+"""
+
+
+def begin_signed(e, m, key, sender):
+    """A signed message up to the end of its headers; its key isn't known yet."""
+    fields = [("From", "a@example.net"), ("Subject", "hello")]
+    m.mail(sender)
+    m.rcpt()
+    m.data()
+    m.header("DKIM-Signature", " " + signature(key, "example.net", "slow", ["From", "Subject"], fields, SIGNED_BODY))
+    for name, value in fields:
+        m.header(name, " " + value)
+    m.end_of_headers()
+
+
+def body_needs_no_key(e):
+    """Body chunks are taken while the key isn't there; at the dot it is waited for."""
+    key = Key(e.scratch.join("key"))
+    with e.daemon(ON_DKIM, timeout="3s") as d, Milter(d.address, timeout=30) as m:
+        m.open(ip=CLIENT)
+        begin_signed(e, m, key, "<>")
+        e.tap.ok(not m.offer.silent("B"), "chunks are answered")
+        e.tap.ok(e.server.wait(KEY_NAME), "the key is asked for as soon as the header is known", e.asked())
+        e.tap.same(m.body(SIGNED_BODY.encode()).kind, "continue", "all of the body is taken before it is there")
+        e.server.add(KEY_NAME, TXT, text(key.record))
+        e.tap.same(m.end().code, 550, "the key that came after the body is the one that it is judged by", d.text()[-800:])
+        begin_signed(e, m, key, "<>")
+        e.tap.same(m.body(SIGNED_BODY.replace("two", "three", 1).encode()).kind, "continue", "a changed body, too")
+        e.tap.same(m.end().kind, "accept", "does not pass")
+
+
+def dot_waits_anew(e):
+    """What was waited for before the dot is not taken off what may be waited at it."""
+    key = Key(e.scratch.join("key"))
+    with e.daemon(ON_DKIM, timeout="3s") as d, Milter(d.address, timeout=30) as m:
+        m.open(ip=CLIENT)
+        began = time.monotonic()
+        begin_signed(e, m, key, "<x@slow.example.net>")
+        e.tap.ok(time.monotonic() - began > 2.5, "SPF took all the time that there is before the dot")
+        m.body(SIGNED_BODY.encode())
+        m.send("E")
+        e.server.add(KEY_NAME, TXT, text(key.record))
+        e.tap.same(m.reply().code, 550, "the key is waited for all the same", d.text()[-800:])
+        m.abort()
+
+
 def main():
     if not os.access(binary(), os.X_OK):
         skip_all("no %s" % binary())
     tap = Tap()
     with Scratch("lookups") as scratch:
         e = Env(tap, scratch)
-        for case in (none_is_made, side_by_side, going_away, failures_are_told, fields, progress):
+        for case in (none_is_made, side_by_side, going_away, failures_are_told, fields, progress, body_needs_no_key,
+                     dot_waits_anew):
             tap.case(case.__name__, case, e)
         e.server.close()
     return tap.done()

@@ -1,0 +1,67 @@
+/*
+ * dkim_int.h - the inside of a DKIM check, for dkim*.c.
+ */
+#ifndef FILTER_DKIM_INT_H
+#define FILTER_DKIM_INT_H
+
+#include "canon.h"
+#include "dkim.h"
+#include "dkim_tags.h"
+
+/* What the canonical body is hashed as; signatures that want the same share one. */
+struct body {
+	struct body	*next;
+	struct canon_body canon;
+	bool		 sha1;
+	unsigned char	 digest[SHA256_OCTETS];
+};
+
+struct field {
+	struct str	 text;		/* "Name: value", folds with CRLF */
+	struct str	 raw;		/* after the colon */
+	bool		 is_signature;
+};
+
+struct signature {
+	struct dkim_signature s;
+	const struct field *field;
+	struct dkim_tags tags;
+	struct dns_query *query;
+	struct dkim_key	 key;
+	bool		 open;		/* it could still pass */
+	bool		 well_formed;	/* libopendkim gets to see it */
+	bool		 header_good;	/* libopendkim says so */
+	struct body	*body;		/* NULL: it couldn't be verified from the start */
+};
+
+struct dkim_check {
+	struct dkim_engine *engine;
+	struct resolver	*resolver;
+	struct arena	*arena;
+	struct str	 id;
+	unsigned	 max;
+	struct field	*fields;
+	size_t		 nfields, cap, octets;
+	size_t		 nfound;	/* DKIM-Signature fields */
+	struct signature *sig;		/* from dkim_end_headers() on */
+	size_t		 nsig;
+	bool		 has_nul, too_large;
+	struct body	*bodies;
+	struct dkim_answer answer;
+};
+
+/* The signature has its result. */
+void dkim_settle(struct signature *s, enum dkim_result r, struct str why);
+
+/* ---- dkim_lib.c ---- */
+
+/* The time that the engine goes by. */
+time_t dkim_engine_clock(const struct dkim_engine *e);
+
+/*
+ * Has libopendkim verify what covers the header, of all signatures that are
+ * open; their keys are there.  Those that fail are settled.  -1 without memory.
+ */
+int dkim_lib_verify(struct dkim_check *c);
+
+#endif
