@@ -102,7 +102,7 @@ put_char(struct html *h, uint32_t c)
 		blank(h, ' ');
 		break;
 	case HTML_SEEN:
-		put(h, buf, html_utf8(c, buf));
+		put(h, buf, utf8_encode(c, buf));
 		break;
 	case HTML_UNSEEN:
 		break;
@@ -331,7 +331,7 @@ end_entity(struct html *h, char c)
 	h->state = h->back;
 	if (u != 0) {
 		if (in_value)
-			put_value(h, buf, html_utf8(u, buf));
+			put_value(h, buf, utf8_encode(u, buf));
 		else
 			put_char(h, u);
 	} else if (in_value) {

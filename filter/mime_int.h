@@ -82,8 +82,6 @@ void html_free(struct html *h);
 uint32_t html_entity(struct str name);
 enum html_kind { HTML_SEEN, HTML_BLANK, HTML_UNSEEN };
 enum html_kind html_kind(uint32_t c);
-/* The character as UTF-8; returns its octets. */
-size_t html_utf8(uint32_t c, char out[4]);
 
 /* ---- mime_url.c ---- */
 

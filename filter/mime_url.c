@@ -37,6 +37,19 @@ is_url_char(char c)
 	return (unsigned char)c > ' ' && c != 0x7f && strchr("<>\"`{}|^", c) == NULL;
 }
 
+/* Octets of a URL's character at the front of s; 0: there ends the URL. */
+static size_t
+url_char(struct str s)
+{
+	size_t n;
+
+	if (!is_url_char(s.p[0]))
+		return 0;
+	if ((unsigned char)s.p[0] < 0x80 || utf8_len(s) == 0)
+		return 1;
+	return html_kind(utf8_decode(s, &n)) == HTML_BLANK ? 0 : n;
+}
+
 /* Punctuation that ends a sentence, and a bracket that was opened before. */
 static struct str
 without_tail(struct str s)
@@ -95,15 +108,16 @@ url_scan(struct str text, void (*found)(void *arg, struct str url), void *arg)
 	while (i + 4 <= text.n) {
 		ptrdiff_t begin;
 		struct str url;
-		size_t end;
+		size_t end, n;
 
 		if ((text.p[i] != ':' && (text.p[i] | 0x20) != 'w') || !is_mark(text, i) ||
 		    (begin = begins_at(text, i, done)) < 0) {
 			i++;
 			continue;
 		}
-		for (end = i; end < text.n && is_url_char(text.p[end]); end++)
-			;
+		for (end = i; end < text.n; end += n)
+			if ((n = url_char((struct str){ text.p + end, text.n - end })) == 0)
+				break;
 		url = (struct str){ text.p + begin, end - (size_t)begin };
 		if (url.n > URL_MAX)
 			url.n = URL_MAX;

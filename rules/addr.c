@@ -20,6 +20,7 @@ static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 /* Longest label that is handed to IDNA, in octets of UTF-8: 63 characters. */
 #define LABEL_MAX	252
+#define NAME_OCTETS	"abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 /* ---- IP ---- */
 
@@ -94,6 +95,7 @@ static bool
 label_to_ascii(struct str label, struct strbuf *out)
 {
 	uint8_t text[LABEL_MAX + 1], *ascii = NULL;
+	bool name;
 
 	if (label.n > LABEL_MAX || memchr(label.p, '\0', label.n) != NULL)
 		return false;
@@ -102,9 +104,15 @@ label_to_ascii(struct str label, struct strbuf *out)
 	if (idn2_lookup_u8(text, &ascii,
 	    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
 		return false;
-	strbuf_puts(out, (const char *)ascii);
+	/*
+	 * The mapping makes a blank, a slash or a bracket of wider ones; libidn2's
+	 * own test for that (IDN2_USE_STD3_ASCII_RULES) drops them.
+	 */
+	name = ascii[strspn((const char *)ascii, NAME_OCTETS)] == '\0';
+	if (name)
+		strbuf_puts(out, (const char *)ascii);
 	idn2_free(ascii);
-	return true;
+	return name;
 }
 
 struct str

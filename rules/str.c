@@ -409,3 +409,28 @@ utf8_valid(struct str s)
 			return false;
 	return true;
 }
+
+uint32_t
+utf8_decode(struct str s, size_t *n)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	uint32_t c = p[0];
+
+	*n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	if (*n > 1)
+		c &= 0xffU >> (*n + 1);
+	for (size_t i = 1; i < *n; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	return c;
+}
+
+size_t
+utf8_encode(uint32_t c, char out[4])
+{
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = n - 1; i > 0; i--, c >>= 6)
+		out[i] = (char)(0x80 | (c & 0x3f));
+	out[0] = (char)(n == 1 ? c : (0xf00U >> n & 0xff) | c);
+	return n;
+}

@@ -94,5 +94,9 @@ size_t utf8_len(struct str s);
 /* Characters in s; an octet that isn't UTF-8 counts as one. */
 size_t utf8_count(struct str s);
 bool utf8_valid(struct str s);
+/* The character that s begins with, and its octets in *n; s isn't empty, and is UTF-8. */
+uint32_t utf8_decode(struct str s, size_t *n);
+/* The character (at most 0x10ffff, no surrogate) as UTF-8; returns its octets. */
+size_t utf8_encode(uint32_t c, char out[4]);
 
 #endif

@@ -130,6 +130,8 @@ urls_in_text(void **state)
 		{ "www.a.example, xwww.b.example me@www.c.example", "www.a.example|" },
 		{ "xhttp://a.example", "http://a.example|" },
 		{ "http:// www. ://x gopher://a.example", "" },
+		{ "http://a.example\xc2\xa0(b) www.c.example\xe3\x80\x80" "d", "http://a.example|www.c.example|" },
+		{ "http://\xc3\xa4.example/\xff\xe2\x80", "http://\xc3\xa4.example/\xff\xe2\x80|" },
 		{ "http://a.example/?u=http://b.example/", "http://a.example/?u=http://b.example/|" },
 		{ "http://\xc3\xa4.example/\xe2\x80\xa6", "http://\xc3\xa4.example/\xe2\x80\xa6|" },
 	};

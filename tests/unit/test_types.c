@@ -247,6 +247,9 @@ static const struct { enum type_id id; const char *text, *printed; } prints[] = 
 	{ T_ADDR, "::ffff:192.0.2.1", "192.0.2.1" },
 	{ T_ADDR, "2001:DB8:0:0::1", "2001:db8::1" },
 	{ T_DOMAIN, "M\xc3\xbcller.Example.", "xn--mller-kva.example" },
+	/* No-break space and full-width solidus would become ASCII ones. */
+	{ T_DOMAIN, "a\xc2\xa0" "b.Example", "a\xc2\xa0" "b.example" },
+	{ T_DOMAIN, "a.example\xef\xbc\x8f" "b", "a.example\xef\xbc\x8f" "b" },
 	{ T_ADDRESS, "<User@EXAMPLE.org>", "User@example.org" },
 	{ T_ADDRESS, "<>", "<>" },
 	{ T_TEXT, "Text", "Text" },
