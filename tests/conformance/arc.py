@@ -11,25 +11,15 @@ import glob
 import json
 import os
 import re
-import subprocess
 import sys
 
-try:
-    import yaml
-except ImportError:
-    print("1..0 # SKIP python3-yaml is missing")
-    sys.exit(0)
+import yaml
 
-# Cases that are expected to differ, and why.
-EXPLAINED = {
+import runner
+
+# Cases that can't be met -> why.
+EXPECTED = {
 }
-
-tool = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", "build") + "/tests/conformance/arc_tool"
-suites = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("SUITES", "../shared/suites")
-root = os.path.join(suites, "arc")
-if not os.path.isdir(root):
-    print(f"1..0 # SKIP no {root}")
-    sys.exit(0)
 
 
 def zone_of(records):
@@ -62,51 +52,76 @@ def sealed(test):
             + field("ARC-Authentication-Results", test["AAR"]) + test["message"])
 
 
-cases = []          # group, name, clock, message, zone, accepted
-for path in sorted(glob.glob(os.path.join(root, "*.yml"))):
-    with open(path, encoding="utf-8") as f:
-        documents = list(yaml.safe_load_all(f))
-    for document in documents:
-        zone = zone_of(document["txt-records"])
-        for name, test in document["tests"].items():
-            message = test["message"]
-            if "cv" in test:
-                # "": nothing is stated; RFC 8617, 5.2, step 2 says that it is fail.
-                group, want = "arc", test["cv"].lower() or "fail"
-            elif (message := sealed(test)) is not None:
-                cv = re.search(r"\bcv=\s*(\w+)", test["AS"]).group(1).lower()
-                group, want = "arc sealed", "fail" if cv == "fail" else "pass"
-            else:
-                group, want, message = "arc sealed", "fail", test["message"]
-            cases.append((group, name, test.get("t", 1500000000), crlf(message), zone, want))
-for folder in sorted(glob.glob(os.path.join(root, "messages", "*", ""))):
-    with open(folder + "expect.json", encoding="utf-8") as f:
-        want = json.load(f)["arc"]
-    with open(folder + "message.eml", encoding="latin-1", newline="") as f:
-        message = f.read()
-    with open(folder + "zone", encoding="latin-1") as f:
-        zone = f.read()
-    cases.append(("arc messages", os.path.basename(folder[:-1]), 0, message, zone, want))
+def read_test(test):
+    """Group, message, accepted result."""
+    message = test["message"]
+    if "cv" in test:
+        # "": nothing is stated; RFC 8617, 5.2, step 2 says that it is fail.
+        return "arc", message, test["cv"].lower() or "fail"
+    whole = sealed(test)
+    if whole is None:
+        return "arc sealed", message, "fail"
+    cv = re.search(r"\bcv=\s*(\w+)", test["AS"]).group(1).lower()
+    return "arc sealed", whole, "fail" if cv == "fail" else "pass"
 
-asked = "".join(f"{clock} {message.encode('latin-1', 'replace').hex() or '0a'} {zone.encode().hex()}\n"
-                for _, _, clock, message, zone, _ in cases)
-answers = subprocess.run([tool], input=asked, stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")
 
-good, total, unexpected, notes = {}, {}, set(), []
-for case, got in zip(cases, answers):
-    group, name, want = case[0], case[1], case[5]
-    total[group] = total.get(group, 0) + 1
-    good.setdefault(group, 0)
-    if got.split(" ")[0] == want:
-        good[group] += 1
-    elif name in EXPLAINED:
-        notes.append(f"# {name}: differs, {EXPLAINED[name]}")
-    else:
-        unexpected.add(group)
-        notes.append(f"# {name}: expected {want}, got {got}")
-for n, group in enumerate(sorted(total), 1):
-    print(f"{'not ok' if group in unexpected else 'ok'} {n} - {group}: {good[group]} of {total[group]}")
-for note in notes:
-    print(note)
-print(f"1..{len(total)}")
-sys.exit(bool(unexpected))
+def question(clock, message, zone):
+    return ("%d %s %s\n" % (clock, message.encode("utf-8", "surrogateescape").hex() or "0a",
+                            zone.encode("utf-8", "surrogateescape").hex() or "0a")).encode()
+
+
+def read_file(groups, path):
+    """The cases of a suite's file, each put to its group."""
+    part = groups["arc sealed" if "sign" in os.path.basename(path) else "arc"]
+    try:
+        documents = list(yaml.safe_load_all(runner.read_text(path)))
+    except Exception as error:
+        part.malformed(os.path.basename(path), error)
+        return
+    for n, document in enumerate(documents, 1):
+        if document is None:
+            continue
+        try:
+            zone, tests = zone_of(document["txt-records"]), document["tests"].items()
+        except Exception as error:
+            part.malformed("%s, document %d" % (os.path.basename(path), n), error)
+            continue
+        for name, test in tests:
+            try:
+                group, message, want = read_test(test)
+                yield groups[group], name, question(int(test.get("t", 1500000000)), crlf(message), zone), want
+            except Exception as error:
+                part.malformed(name, error)
+
+
+def read_message(folder):
+    want = json.loads(runner.read_text(os.path.join(folder, "expect.json")))["arc"]
+    runner.must(isinstance(want, str), "arc is no result")
+    message = runner.read_text(os.path.join(folder, "message.eml"))
+    zone = runner.read_text(os.path.join(folder, "zone"))
+    return os.path.basename(folder), question(0, message, zone), want
+
+
+def results(tool, suites):
+    root = os.path.join(suites, "arc")
+    groups = {name: runner.Result(name, EXPECTED) for name in ("arc", "arc sealed", "arc messages")}
+    if not os.path.isdir(root):
+        yield groups["arc"].skip("no " + root)
+        return
+    cases = []
+    for path in sorted(glob.glob(os.path.join(glob.escape(root), "*.yml"))):
+        cases += read_file(groups, path)
+    messages = groups["arc messages"]
+    cases += [(messages, *case) for case in runner.read_folders(messages, os.path.join(root, "messages"), read_message)
+              or []]
+    answers = runner.ask([tool], [question for _, _, question, _ in cases])
+    for (result, name, _, want), got in zip(cases, answers, strict=True):
+        result.add(name, got.split(" ")[0] == want, want, got)
+    for result in groups.values():
+        if not result.total:
+            result.skip("no cases in " + root)
+        yield result
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main("arc", results))

@@ -6,46 +6,17 @@ usage: authres.py [TOOL [SUITES]]
 import json
 import os
 import re
-import subprocess
 import sys
 
-tool = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", "build") + "/tests/conformance/authres_tool"
-suites = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("SUITES", "../shared/suites")
-root = os.path.join(suites, "authres")
-if not os.path.isdir(root):
-    print(f"authres: skipped, no {root}")
-    sys.exit(0)
+import runner
 
 
-def load(name, suite, form):
-    """The file's cases that form() can read, and how many it can't; None without the file."""
-    path = os.path.join(root, name)
-    if not os.path.exists(path):
-        print(f"authres {suite}: skipped, no {path}")
-        return None, 0
-    cases, bad = [], 0
-    with open(path, encoding="utf-8") as f:
-        for n, line in enumerate(f, 1):
-            if not line.strip():
-                continue
-            try:
-                case = json.loads(line)
-                form(case)
-                cases.append(case)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                bad += 1
-                print(f"# authres {suite}, line {n}: malformed, {error!r}")
-    return cases, bad
-
-
-def ask(lines):
-    """An answer a line, "" where the tool gave none."""
-    out = subprocess.run([tool], input="".join(lines), stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    return out + [""] * (len(lines) - len(out))
+def in_hex(text):
+    return text.encode("utf-8", "surrogatepass").hex()
 
 
 def claims(ident, value):
-    return f"claims {ident.encode().hex()} {value.encode().hex()}\n"
+    return ("claims %s %s\n" % (in_hex(ident), in_hex(value))).encode()
 
 
 # ---- A strict reader of RFC 8601, 2.2, for what we write ----
@@ -82,137 +53,114 @@ def read_field(text):
     return results
 
 
-total = unexpected = 0
-
-
-def report(name, good, n):
-    global total, unexpected
-    total += 1
-    unexpected += good != n
-    print(f"{'ok' if good == n else 'not ok'} {total} - authres {name}: {good} of {n}")
-
-
 # ---- Forged ----
 
-
-def forged_form(case):
-    for name, value in case["headers"]:
-        claims(case["authserv_id"], name + value)
-    case["id"], len(case["remove"]), "" + case.get("notes", "")
-
-
-def forged_fields():
-    forged, bad = load("forged.jsonl", "forged", forged_form)
-    if forged is None:
-        return
-    asked = []
-    for case in forged:
-        for name, value in case["headers"]:
-            asked.append(claims(case["authserv_id"], value))
-    answers = iter(ask(asked))
-    good = 0
-    for case in forged:
-        removed = []
-        for n, (name, value) in enumerate(case["headers"], 1):
-            if next(answers) == "yes" and name.strip().lower() == "authentication-results":
-                removed.append(n)
-        free = not case["remove"] and any(w in case.get("notes", "") for w in ("removal is", "as above"))
-        right = removed == case["remove"] or free
-        good += right
-        if not right:
-            print(f"# authres forged {case['id']}: expected {case['remove'][:9]}, got {removed[:9]}")
-    report("forged", good, len(forged) + bad)
+def read_forged(line):
+    case = json.loads(line)
+    questions = [claims(case["authserv_id"], value) for _, value in case["headers"]]
+    names = [name.strip().lower() for name, _ in case["headers"]]
+    free = not case["remove"] and any(w in case.get("notes", "") for w in ("removal is", "as above"))
+    return case["id"], questions, names, list(case["remove"]), free
 
 
-# ---- First tokens ----
+def forged(tool, path):
+    result = runner.Result("authres forged")
+    cases = runner.read_lines(result, path, read_forged) or []
+    answers = iter(runner.ask([tool], [q for _, questions, _, _, _ in cases for q in questions]))
+    for ident, _, names, remove, free in cases:
+        got = [next(answers) for _ in names]
+        removed = [n for n, name in enumerate(names, 1) if name == "authentication-results" and got[n - 1] == "yes"]
+        right = (removed == remove or free) and all(g in ("yes", "no") for g in got)
+        result.add(ident, right, remove[:9], removed[:9])
+    return result
 
 
-def parse_form(case):
+# ---- First tokens, and what fields state ----
+
+def read_parse(line):
+    case = json.loads(line)
     expect = case["expect"]
-    claims(expect.get("authserv_id") or expect.get("first_token") or "", case["value"])
-    case["id"]
+    first = expect.get("authserv_id") or expect.get("first_token") or ""
+    claims(first, case["value"])
+    return case["id"], case["value"], expect, first
 
 
-def first_tokens():
-    cases, bad = load("parse.jsonl", "first tokens", parse_form)
-    if cases is None:
-        return
-    parse = [c for c in cases if c["expect"].get("authserv_id") or c["expect"].get("first_token")]
-    idents = [c["expect"].get("authserv_id") or c["expect"]["first_token"] for c in parse]
-    answers = iter(ask([line for c, i in zip(parse, idents)
-                        for line in (claims(i, c["value"]), claims("x" + i, c["value"]), claims(i[:-1], c["value"]))]))
-    good = 0
-    for case, ident in zip(parse, idents):
+def first_tokens(tool, path):
+    result = runner.Result("authres first tokens")
+    cases = [c for c in runner.read_lines(result, path, read_parse) or [] if c[3]]
+    answers = iter(runner.ask([tool], [claims(i, value) for _, value, _, first in cases
+                                       for i in (first, "x" + first, first[:-1])]))
+    for ident, value, _, first in cases:
         got = [next(answers), next(answers), next(answers)]
         # A semicolon ends a token even in quotes, since they may not be closed.
-        want = ["yes", "no", "yes" if ident.endswith(";") else "no"]
-        good += got == want
-        if got != want:
-            print(f"# authres first tokens {case['id']}: {ident!r} in {case['value'][:70]!r}: {got}")
-    report("first tokens", good, len(parse) + bad)
+        want = ["yes", "no", "yes" if first.endswith(";") else "no"]
+        result.add(ident, got == want, "%r in %r: %s" % (first, value[:70], want), got)
+    return result
 
 
-# ---- What fields state ----
-
-
-def stated():
-    parse, bad = load("parse.jsonl", "parse", parse_form)
-    if parse is None:
-        return
-    good = 0
-    for case, got in zip(parse, ask([f"parse {c['value'].encode().hex()}\n" for c in parse])):
-        want = case["expect"]
-        read = None if got == "broken" else json.loads(got or "0")
-        right = read is None if "error" in want else read == want
-        good += right
-        if not right:
-            print(f"# authres parse {case['id']}: {case['value'][:70]!r}: expected {want}, got {got}")
-    report("parse", good, len(parse) + bad)
+def stated(tool, path):
+    result = runner.Result("authres parse")
+    cases = runner.read_lines(result, path, read_parse) or []
+    answers = runner.ask([tool], [b"parse " + in_hex(value).encode() + b"\n" for _, value, _, _ in cases])
+    for (ident, value, want, _), got in zip(cases, answers, strict=True):
+        try:
+            read = None if got == "broken" else json.loads(got)
+        except ValueError:
+            read = got
+        result.add(ident, read is None if "error" in want else read == want, "%r: %s" % (value[:70], want), got)
+    return result
 
 
 # ---- Written ----
 
+def read_write(line):
+    case = json.loads(line)
+    words = ["%s=%s" % (name_of(key), in_hex(value)) for key, value in case["values"].items()]
+    return case["id"], case["values"], ("write " + " ".join(words) + "\n").encode()
 
-def write_form(case):
-    for key, value in case["values"].items():
-        key.encode(), value.encode()
-    case["id"]
+
+def name_of(key):
+    return "header.d" if key == "header.from" else key
 
 
-def written_fields():
-    written, bad = load("write.jsonl", "write", write_form)
-    if written is None:
-        return
-    fields = ask(["write " + " ".join(f"{'header.d' if k == 'header.from' else k}={v.encode().hex()}"
-                                      for k, v in c["values"].items()) + "\n" for c in written])
-    good = 0
-    for case, line in zip(written, fields):
-        field = bytes.fromhex(line).decode("utf-8", "surrogateescape")
+def is_written(values, field):
+    """ValueError if the field is none."""
+    fields = read_field(field)
+    if [(m, r) for m, r, _ in fields] not in ([("spf", "fail"), ("dkim", "fail")],
+                                              [("spf", "fail"), ("spf", "none"), ("dkim", "fail")]):
+        return False
+    found = {}
+    for _, _, props in fields:
+        found.update(props)
+    for key, value in values.items():
+        got = found.pop(name_of(key), None)
+        # RFC 8601, 2.7.2: the domain may stand for the address.
+        if got not in (None, value, value.rpartition("@")[2] if key == "smtp.mailfrom" else None):
+            return False
+    return not found
+
+
+def written(tool, path):
+    result = runner.Result("authres write")
+    cases = runner.read_lines(result, path, read_write) or []
+    answers = runner.ask([tool], [question for _, _, question in cases])
+    for (ident, values, _), line in zip(cases, answers, strict=True):
         try:
-            results = read_field(field)
-            shape = [(m, r) for m, r, _ in results]
-            right = shape in ([("spf", "fail"), ("dkim", "fail")],
-                              [("spf", "fail"), ("spf", "none"), ("dkim", "fail")])
-            found = {}
-            for _, _, props in results:
-                found.update(props)
-            for key, value in case["values"].items():
-                got = found.pop("header.d" if key == "header.from" else key, None)
-                # RFC 8601, 2.7.2: the domain may stand for the address.
-                right = right and got in (None, value, value.rpartition("@")[2] if key == "smtp.mailfrom" else None)
-            right = right and not found
+            field = bytes.fromhex(line).decode("utf-8", "surrogateescape")
+            result.add(ident, is_written(values, field), values, repr(field))
         except ValueError as error:
-            right = False
-            print(f"# authres write {case['id']}: {error}")
-        good += right
-        if not right:
-            print(f"# authres write {case['id']}: {field!r}")
-    report("write", good, len(written) + bad)
+            result.add(ident, False, values, "%s: %s" % (error, line))
+    return result
 
 
-forged_fields()
-first_tokens()
-stated()
-written_fields()
-print(f"1..{total}")
-sys.exit(unexpected > 0)
+def results(tool, suites):
+    root = os.path.join(suites, "authres")
+    if not os.path.isdir(root):
+        yield runner.Result("authres").skip("no " + root)
+        return
+    for run, name in ((forged, "forged"), (first_tokens, "parse"), (stated, "parse"), (written, "write")):
+        yield run(tool, os.path.join(root, name + ".jsonl"))
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main("authres", results))

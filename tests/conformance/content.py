@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What messages hold, compared with what Python's email package says; and their bounds.
 
-usage: content.py TOOL SUITES [--all]
+usage: content.py [TOOL [SUITES [--all]]]
 
 content.names lists the messages of SUITES/mail that are compared, and after a
 name why the two differ there.  The other decoder is asked when the test runs,
@@ -18,23 +18,31 @@ import glob
 import json
 import os
 import re
-import subprocess
 import sys
 
-TOOL, SUITES = sys.argv[1:3]
-HERE = os.path.dirname(os.path.abspath(__file__))
+import runner
+
 NOT_OURS = ("message/rfc822", "message/global", "message/news")
 
 
-def ask(files, *options):
-    """The tool's answers by file."""
+def ask(tool, files, *options):
+    """The tool's answers by file; of one that it fails at, why."""
     answers = {}
     for at in range(0, len(files), 200):
-        p = subprocess.run([TOOL, *options, *files[at:at + 200]], stdout=subprocess.PIPE)
-        for line in p.stdout.splitlines():
-            answer = json.loads(line)
-            answers[answer.pop("file")] = answer
+        answers.update(ask_some([tool, *options], files[at:at + 200]))
     return answers
+
+
+def ask_some(command, files):
+    lines, why = runner.run([*command, *files])
+    if why and len(files) > 1:
+        return {f: a for file in files for f, a in ask_some(command, [file]).items()}
+    try:
+        answers = [json.loads(line) for line in lines or []]
+        answers = {a.pop("file"): a for a in answers}
+    except ValueError as error:
+        why, answers = repr(error), {}
+    return {f: "no answer: " + why if why else answers.get(f, "no answer") for f in files}
 
 
 # ---- The other decoder ----
@@ -154,80 +162,79 @@ def differences(ours, theirs):
             have.remove(text)
 
 
-def compare(names):
-    root = os.path.join(SUITES, "mail")
-    absent = sorted({n.partition("/")[0] for n in names
-                     if not os.path.isdir(os.path.join(root, n.partition("/")[0]))})
-    for folder in absent:
-        print(f"content {folder}: skipped, no {os.path.join(root, folder)}")
-    names = {n: why for n, why in names.items() if n.partition("/")[0] not in absent}
-    if not names:
-        return True
-    files = [os.path.join(root, n) for n in names]
-    answers = ask([f for f in files if os.path.isfile(f)])
-    right = 0
-    for name, file in zip(names, files):
-        if file not in answers:
-            print(f"content {name}: no {file}" if not os.path.isfile(file) else f"content {name}: no answer")
+def compare(tool, root, names):
+    result = runner.Result("content")
+    if not os.path.isdir(root):
+        return result.skip("no " + root)
+    files = {n: os.path.join(root, n) for n in names if os.path.isfile(os.path.join(root, n))}
+    absent = [n for n in names if n not in files]
+    for folder in sorted({n.partition("/")[0] for n in absent}):
+        some = [n for n in absent if n.startswith(folder + "/")]
+        result.missing("content " + folder, "no %s%s" % (
+            os.path.join(root, some[0]), " and %d more" % (len(some) - 1) if len(some) > 1 else ""))
+    if not files:
+        return result.skip("none of the messages of content.names in " + root)
+    answers = ask(tool, list(files.values()))
+    for name, file in files.items():
+        answer = answers[file]
+        if isinstance(answer, str):
+            result.malformed(name, answer)
             continue
         try:
-            found = list(differences(answers[file], other(file)))
-        except (ValueError, KeyError, TypeError, AttributeError, LookupError) as error:
-            print(f"content {name}: malformed, the other decoder says {error!r}")
+            found = list(differences(answer, other(file)))
+        except Exception as error:
+            result.malformed(name, error)
             continue
-        if found and not names[name]:
-            print(f"content {name}:")
-            for line in found:
-                print("   ", line)
-        elif not found and names[name]:
-            print(f"content {name}: is the same, but was not to be: {names[name]}")
-        else:
-            right += 1
-    print(f"content: {right} of {len(names)}")
-    return right == len(names)
+        want = "a difference: " + names[name] if names[name] else "what the other decoder says"
+        result.add(name, bool(found) == bool(names[name]), want, "; ".join(found) or "what it says")
+    return result
 
 
-def bounds():
-    files = []
+def bounds(tool, suites):
+    result, files = runner.Result("content-bounds"), []
     for folder, pattern in ("mail", "*/*.eml"), ("mail-hostile", "*.eml"):
-        if not os.path.isdir(f"{SUITES}/{folder}"):
-            print(f"content-bounds {folder}: skipped, no {SUITES}/{folder}")
-        files += sorted(glob.glob(f"{SUITES}/{folder}/{pattern}"))
+        at = os.path.join(suites, folder)
+        if not os.path.isdir(at):
+            result.missing("content-bounds " + folder, "no " + at)
+        files += sorted(glob.glob(os.path.join(glob.escape(at), pattern)))
     if not files:
-        return True
-    whole, pieces = ask(files), ask(files, "--chunk", "1000")
-    right = 0
+        return result.skip("no messages in %s/mail and mail-hostile" % suites)
+    whole, pieces = ask(tool, files), ask(tool, files, "--chunk", "1000")
     for f in files:
-        if f not in whole or f not in pieces:
-            print(f"content-bounds {f}: no answer")
+        a, b, name = whole[f], pieces[f], os.path.relpath(f, suites)
+        if isinstance(a, str) or isinstance(b, str):
+            result.add(name, False, "an answer", a if isinstance(a, str) else b)
             continue
-        a, b = whole[f], pieces[f]
-        if a["peak"] > 2 * a["size"] + (1 << 20):
-            print(f"content-bounds {f}: {a['peak']} octets of memory for {a['size']}")
-            continue
+        limit, peak = 2 * a["size"] + (1 << 20), a["peak"]
         for answer in a, b:
             del answer["peak"], answer["usec"]
-        if a != b:
-            print(f"content-bounds {f}: in pieces of 1,000 octets it is another message")
-            continue
-        right += 1
-    print(f"content-bounds: {right} of {len(files)}")
-    return right == len(files)
+        if peak > limit:
+            result.add(name, False, "at most %d octets of memory" % limit, peak)
+        else:
+            result.add(name, a == b, "the same in pieces of 1,000 octets", "another message")
+    return result
 
 
-def main():
+def listed():
+    """The messages of content.names, with why postern differs."""
     names = {}
+    with open(os.path.join(runner.HERE, "content.names"), encoding="utf-8") as f:
+        for line in f:
+            if line.strip() and not line.startswith("#"):
+                name, _, why = line.strip().partition(" ")
+                names[name] = why.strip()
+    return names
+
+
+def results(tool, suites):
+    root = os.path.join(suites, "mail")
     if "--all" in sys.argv:
-        for f in sorted(glob.glob(f"{SUITES}/mail/*/*.eml")):
-            names[os.path.relpath(f, f"{SUITES}/mail")] = ""
+        names = {os.path.relpath(f, root): "" for f in sorted(glob.glob(os.path.join(glob.escape(root), "*/*.eml")))}
     else:
-        with open(os.path.join(HERE, "content.names"), encoding="utf-8") as f:
-            for line in f:
-                if line.strip() and not line.startswith("#"):
-                    name, _, why = line.strip().partition(" ")
-                    names[name] = why.strip()
-    same = compare(names)
-    sys.exit(0 if bounds() and same else 1)
+        names = listed()
+    yield compare(tool, root, names)
+    yield bounds(tool, suites)
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(runner.main("content", results))

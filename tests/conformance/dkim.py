@@ -5,63 +5,48 @@ usage: dkim.py [TOOL [SUITES]]
 """
 import json
 import os
-import subprocess
 import sys
 
+import runner
+
 # Cases that are expected to differ, and why.
-EXPLAINED = {
+EXPECTED = {
     "rspamd-DKIM-Reject-Oversized-Key-Record":
         "a key of 32,768 bits isn't tried (libopendkim takes records of 1,024 octets): policy, not fail",
 }
 
-tool = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", "build") + "/tests/conformance/dkim_tool"
-suites = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("SUITES", "../shared/suites")
-root = os.path.join(suites, "dkim")
-if not os.path.isdir(root):
-    print(f"dkim: skipped, no {root}")
-    sys.exit(0)
 
-cases, malformed = [], []
-for group in ("generated", "imported"):
-    at = os.path.join(root, group)
-    if not os.path.isdir(at):
-        print(f"dkim {group}: skipped, no {at}")
-        continue
-    for name in sorted(os.listdir(at)):
-        folder = os.path.join(at, name)
-        if not os.path.isdir(folder):
-            continue
-        try:
-            with open(os.path.join(folder, "expect.json"), encoding="utf-8") as f:
-                case = json.load(f)
-            want = [s["accept"] for s in case["signatures"]]
-            clock = int(case["now"] or 0)
-            for part in ("message.eml", "zone"):
-                open(os.path.join(folder, part), "rb").close()
-            cases.append((folder, clock, want))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            malformed.append((name, error))
+def read_case(folder):
+    case = json.loads(runner.read_text(os.path.join(folder, "expect.json")))
+    want = [s["accept"] for s in case["signatures"]]
+    for accept in want:
+        runner.must(isinstance(accept, list) and all(isinstance(a, str) for a in accept), "accept is no list")
+    for part in ("message.eml", "zone"):
+        open(os.path.join(folder, part), "rb").close()
+    return folder, int(case["now"] or 0), want
 
-asked = "".join(f"{clock} {folder}\n" for folder, clock, _ in cases)
-answers = subprocess.run([tool], input=asked, stdout=subprocess.PIPE, text=True).stdout.split("\n")
 
-good = 0
-unexpected = len(malformed)
-for name, error in malformed:
-    print(f"# dkim {name}: malformed, {error!r}")
-for n, (folder, _, want) in enumerate(cases):
-    name = os.path.basename(folder)
-    line = answers[n] if n < len(answers) else "no answer"
-    got = [r.partition(":") for r in line.split("\t")] if line else []
-    right = len(got) == len(want) and all(g[0] in w for g, w in zip(got, want))
-    good += right
-    if right:
-        continue
-    if name in EXPLAINED:
-        print(f"# dkim {name}: differs, {EXPLAINED[name]}")
-        continue
-    unexpected += 1
-    print(f"# dkim {name}: expected {want}, got {[f'{g[0]} ({g[2]})' for g in got]}")
-print("1..1")
-print(f"{'not ok' if unexpected else 'ok'} 1 - dkim: {good} of {len(cases) + len(malformed)}")
-sys.exit(unexpected > 0)
+def results(tool, suites):
+    result, root, cases = runner.Result("dkim", EXPECTED), os.path.join(suites, "dkim"), []
+    if not os.path.isdir(root):
+        yield result.skip("no " + root)
+        return
+    groups = {e.name for e in os.scandir(root) if e.is_dir() and any(f.is_dir() for f in os.scandir(e))}
+    for group in sorted(groups | {"generated", "imported"}):
+        some = runner.read_folders(result, os.path.join(root, group), read_case)
+        if some is None:
+            result.missing("dkim " + group, "no cases in " + os.path.join(root, group))
+        cases += some or []
+    if not cases and not result.total:
+        result.skip("no cases in " + root)
+    answers = runner.ask([tool], [("%d %s\n" % (clock, folder)).encode("utf-8", "surrogateescape")
+                                  for folder, clock, _ in cases])
+    for (folder, _, want), line in zip(cases, answers, strict=True):
+        got = [r.partition(":") for r in line.split("\t")] if line else []
+        right = len(got) == len(want) and all(g[0] in w for g, w in zip(got, want))
+        result.add(os.path.basename(folder), right, want, ["%s (%s)" % (g[0], g[2]) for g in got])
+    yield result
+
+
+if __name__ == "__main__":
+    sys.exit(runner.main("dkim", results))

@@ -3,73 +3,27 @@
 
 usage: dmarc.py [TOOL [SUITES]]
 
-TOOL is the program built from dmarc_tool.c.  Prints a line a suite,
-"dmarc-evaluate-rfc9989: 106 of 106", then each case that is not right with
-what was expected and what came out; those listed in EXPECTED below count as
-expected.  Exits 1 if any other is wrong, or if one listed there is right.
 """
 import json
 import os
-import subprocess
 import sys
 
-# Cases that can't be met: suite, case -> why.
+import runner
+
+# Records that can't be met -> why.
 EXPECTED = {
-    ('dmarc-record-parse', 'v=DMARC1 (mail-dmarc t/01.Policy.t)'):
+    'v=DMARC1 (mail-dmarc t/01.Policy.t)':
         'the suite has this record twice, the other time as not valid: '
         'without p and rua there is nothing to follow',
 }
 
-tool = sys.argv[1] if len(sys.argv) > 1 else os.environ.get('BUILD', 'build') + '/tests/conformance/dmarc_tool'
-suites = sys.argv[2] if len(sys.argv) > 2 else os.environ.get('SUITES', '../shared/suites')
-folder = os.path.join(suites, 'dmarc')
-psl = os.path.join(folder, 'public_suffix_list.dat')
-
 
 def text(s):
-    return s.encode().hex() or '-'
+    return s.encode('utf-8', 'surrogatepass').hex() or '-'
 
 
-def run(lines, args=()):
-    out = subprocess.run([tool, *args], input=''.join(l + '\n' for l in lines),
-                         capture_output=True, text=True).stdout.splitlines()
-    return out + ['no answer'] * (len(lines) - len(out))
-
-
-def read(name, suite, form):
-    """The cases of a file that form(line) can read, and the wrong ones as report() takes them."""
-    path = os.path.join(folder, name)
-    if not os.path.exists(path):
-        print('%s: skipped, no %s' % (suite, path))
-        return None, []
-    cases, wrong = [], []
-    with open(path, encoding='utf-8') as f:
-        for n, line in enumerate(f, 1):
-            if not line.strip() or (name.endswith('.tsv') and line[0] == '#'):
-                continue
-            try:
-                cases.append(form(line.rstrip('\n')))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                wrong.append(('line %d' % n, 'a case', 'malformed: %r' % error))
-    return cases, wrong
-
-
-def report(suite, cases):
-    """cases: name, expected, got.  Returns 1 if one is wrong unexpectedly."""
-    wrong = [(n, e, g) for n, e, g in cases if e != g]
-    print('%s: %d of %d' % (suite, len(cases) - len(wrong), len(cases)))
-    bad = 0
-    for name, expected, got in wrong:
-        why = EXPECTED.get((suite, name))
-        print('  %s %s: expected %s, got %s%s' % (
-            suite, name, expected, got, ' (expected: %s)' % why if why else ''))
-        bad |= why is None
-    names = {n for n, _, _ in cases} - {n for n, _, _ in wrong}
-    for s, name in EXPECTED:
-        if s == suite and name in names:
-            print('  %s %s: right, though it is listed as an expected failure' % (suite, name))
-            bad = 1
-    return bad
+def ask(tool, lines, *args):
+    return runner.ask([tool, *args], [(line + '\n').encode() for line in lines])
 
 
 # ---- Evaluations ----
@@ -107,6 +61,7 @@ def outcome(line, wanted):
     return {k: None if wanted[k] is None and v is False else v for k, v in got.items()}
 
 
+SPECS = ('rfc9989', 'rfc7489')
 KEYS = ('result', 'policy', 'record_at', 'spf_aligned', 'dkim_aligned')
 
 
@@ -115,27 +70,25 @@ def read_evaluation(line):
     for spec, wanted in case['expect'].items():
         evaluation(case, spec)
         [wanted[k] for k in KEYS]
+    runner.must(any(spec in case['expect'] for spec in SPECS), 'expect has none of ' + ' '.join(SPECS))
     case['id']
     return case
 
 
-def evaluations():
-    cases, wrong = read('evaluate.jsonl', 'dmarc-evaluate', read_evaluation)
-    if cases is None:
-        return 0
-    bad = 0
-    for spec in ('rfc9989', 'rfc7489'):
-        mine = [c for c in cases if spec in c['expect']]
-        if spec == 'rfc7489' and not os.path.exists(psl):
-            print('dmarc-evaluate-rfc7489: skipped, no', psl)
-            continue
-        lines = run([evaluation(c, spec) for c in mine], [psl] if spec == 'rfc7489' else [])
-        results = []
-        for c, line in zip(mine, lines, strict=True):
-            wanted = {k: c['expect'][spec][k] for k in KEYS}
-            results.append((c['id'], wanted, outcome(line, wanted)))
-        bad |= report('dmarc-evaluate-' + spec, results + wrong)
-    return bad
+def evaluations(tool, path, psl, spec):
+    result = runner.Result('dmarc-evaluate-' + spec)
+    cases = runner.read_lines(result, path, read_evaluation)
+    if spec == 'rfc7489' and cases is not None and not os.path.exists(psl):
+        return result.skip('no ' + psl)
+    cases = [c for c in cases or [] if spec in c['expect']]
+    if not cases and not result.total:
+        return result.skip('no cases in ' + path)
+    lines = ask(tool, [evaluation(c, spec) for c in cases], *([psl] if spec == 'rfc7489' else []))
+    for case, line in zip(cases, lines, strict=True):
+        want = {k: case['expect'][spec][k] for k in KEYS}
+        got = outcome(line, want)
+        result.add(case['id'], got == want, want, line if line.startswith('no answer') else got)
+    return result
 
 
 # ---- Records ----
@@ -146,29 +99,34 @@ def read_record(line):
     return case
 
 
-def records():
+def read_answer(case, line):
+    """What is wanted of a record, and what came."""
+    words = line.split()
+    kind, p, sp, np, adkim, aspf, *defect = words + ['?'] * (6 - len(words))
+    want, got = {'valid': case['valid']}, {'valid': kind == 'policy'}
+    if kind == 'policy' and defect and not defect[0].startswith(('p=', 'sp=', 'np=')):
+        got['valid'] = False
+    if ' '.join(defect) == 'p= is not the second tag':
+        got['valid'] = False
+    for key, value in (('p', p), ('sp', sp), ('np', np), ('adkim', adkim), ('aspf', aspf)):
+        if key in case.get('expect', {}):
+            want[key], got[key] = case['expect'][key], value
+    if got != want and defect:
+        got['why'] = ' '.join(defect)
+    return want, line if line.startswith('no answer') else got
+
+
+def records(tool, path):
     """Its sources know RFC 7489, which is the stricter grammar."""
-    cases, wrong = read('record-parse.jsonl', 'dmarc-record-parse', read_record)
-    if cases is None:
-        return 0
+    result = runner.Result('dmarc-record-parse', EXPECTED)
+    cases = runner.read_lines(result, path, read_record) or []
     # One source's tabs came as a backslash and a t.
-    lines = run(['record %s %s' % ('rfc9989' if 'expect' in c else 'rfc7489',
-                                   text(c['record'].replace('\\t', '\t'))) for c in cases])
-    results = []
-    for c, line in zip(cases, lines, strict=True):
-        kind, p, sp, np, adkim, aspf, *defect = (line.split() + ['?'] * 6)[:6] if len(line.split()) < 6 else line.split()
-        wanted, got = {'valid': c['valid']}, {'valid': kind == 'policy'}
-        if kind == 'policy' and defect and not defect[0].startswith(('p=', 'sp=', 'np=')):
-            got['valid'] = False
-        if ' '.join(defect) == 'p= is not the second tag':
-            got['valid'] = False
-        for key, value in (('p', p), ('sp', sp), ('np', np), ('adkim', adkim), ('aspf', aspf)):
-            if key in c.get('expect', {}):
-                wanted[key], got[key] = c['expect'][key], value
-        if got != wanted and defect:
-            got['why'] = ' '.join(defect)
-        results.append(('%s (%s)' % (c['record'], c['source']), wanted, got))
-    return report('dmarc-record-parse', results + wrong)
+    lines = ask(tool, ['record %s %s' % ('rfc9989' if 'expect' in c else 'rfc7489',
+                                         text(c['record'].replace('\\t', '\t'))) for c in cases])
+    for case, line in zip(cases, lines, strict=True):
+        want, got = read_answer(case, line)
+        result.add('%s (%s)' % (case['record'], case['source']), got == want, want, got)
+    return result
 
 
 # ---- The public suffix list ----
@@ -178,21 +136,35 @@ def a_label(name):
 
 
 def read_suffix(line):
+    if line.startswith('#'):
+        return None
     name, domain = line.split('\t')
     return name, a_label(domain)
 
 
-def suffixes():
-    if not os.path.exists(psl):
-        print('dmarc-psl-tests: skipped, no', psl)
-        return 0
-    cases, wrong = read('psl-tests.tsv', 'dmarc-psl-tests', read_suffix)
-    if cases is None:
-        return 0
-    lines = run(['registrable ' + text(name) for name, _ in cases], [psl])
-    return report('dmarc-psl-tests', [
-        (name, domain, got)
-        for (name, domain), got in zip(cases, lines, strict=True)] + wrong)
+def suffixes(tool, path, psl):
+    result = runner.Result('dmarc-psl-tests')
+    cases = runner.read_lines(result, path, read_suffix)
+    if cases is not None and not os.path.exists(psl):
+        return result.skip('no ' + psl)
+    cases = cases or []
+    lines = ask(tool, ['registrable ' + text(name) for name, _ in cases], psl)
+    for (name, domain), got in zip(cases, lines, strict=True):
+        result.add(name, got == domain, domain, got)
+    return result
 
 
-sys.exit(max([evaluations(), records(), suffixes()]))
+def results(tool, suites):
+    folder = os.path.join(suites, 'dmarc')
+    if not os.path.isdir(folder):
+        yield runner.Result('dmarc').skip('no ' + folder)
+        return
+    psl = os.path.join(folder, 'public_suffix_list.dat')
+    for spec in SPECS:
+        yield evaluations(tool, os.path.join(folder, 'evaluate.jsonl'), psl, spec)
+    yield records(tool, os.path.join(folder, 'record-parse.jsonl'))
+    yield suffixes(tool, os.path.join(folder, 'psl-tests.tsv'), psl)
+
+
+if __name__ == '__main__':
+    sys.exit(runner.main('dmarc', results))

@@ -1,25 +1,17 @@
 #!/usr/bin/python3
-"""The SPF suites through spf_check().
+"""The SPF suites, *.yml in SUITES/spf, through spf_check().
 
-usage: spf.py TOOL [SUITES | FILE.yml ...]
-
-TOOL is the program built from spf_tool.c.  Without files: all *.yml of
-SUITES/spf, $SUITES/spf or ../shared/suites/spf.  Prints a line a suite, "rfc7208: 203 of 203", then each case that
-is not right with what was expected and what came out; those listed in
-EXPECTED below count as expected.  Exits 1 if any other is wrong, or if one
-listed there is right or gone wrong in another way.
+usage: spf.py [TOOL [SUITES]]
 """
-
 import glob
-import ipaddress
-import json
 import os
-import subprocess
 import sys
 
 import yaml
 
-# Cases that can't be met: suite, case -> (what comes out, why).
+import runner
+
+# Cases that can't be met: suite -> case -> why.
 EXPECTED = {
 }
 
@@ -113,53 +105,9 @@ def netstring(data):
     return b'%d:%s,' % (len(data), data)
 
 
-def main():
-    tool = sys.argv[1]
-    files = sys.argv[2:] or [os.environ.get('SUITES', '../shared/suites')]
-    if len(files) == 1 and not files[0].endswith('.yml'):
-        folder = os.path.join(files[0], 'spf')
-        files = sorted(glob.glob(os.path.join(folder, '*.yml')))
-    if not files:
-        print('spf: skipped, no *.yml in', folder)
-        return 0
-    return max([run_suite(tool, f) for f in files])
-
-
-def run_suite(tool, path):
-    suite = os.path.basename(path)[:-len('.yml')].replace('-tests', '')
-    cases, stdin = [], []
-    with open(path, 'rb') as f:
-        text = f.read().decode('utf-8', 'surrogateescape')
-    try:
-        docs = list(yaml.safe_load_all(text))
-    except yaml.YAMLError as e:
-        print('%s: no YAML: %s' % (suite, str(e).replace('\n', ' ')))
-        return 1
-    for doc in docs:
-        if not doc or not doc.get('tests'):
-            continue
-        stdin.append(netstring(b'zone') + netstring(
-            octets(zone_of(doc.get('zonedata')))))
-        for name, case in doc['tests'].items():
-            cases.append((str(name), case))
-            stdin.append(netstring(b'case') + b''.join(
-                netstring(octets(str(v))) for v in (
-                    case['host'], case.get('helo') or '',
-                    case.get('mailfrom') or '', RECEIVER)))
-    out = subprocess.run([tool], input=b''.join(stdin),
-                         stdout=subprocess.PIPE, check=False)
-    got = [json.loads(line) for line in out.stdout.splitlines()]
-    if out.returncode != 0 or len(got) != len(cases):
-        print('%s: the tool ended with %d after %d of %d' % (
-            suite, out.returncode, len(got), len(cases)))
-        return 1
-    return report(suite, cases, got)
-
-
 def wanted(case):
     result = case['result']
-    return [str(r).lower() for r in
-            (result if isinstance(result, list) else [result])]
+    return [str(r).lower() for r in (result if isinstance(result, list) else [result])]
 
 
 def is_right(case, got):
@@ -172,39 +120,65 @@ def is_right(case, got):
 
 
 def shown(result, explanation):
-    return result if explanation is None else \
-        '%s "%s"' % (result, explanation)
+    return result if explanation is None else '%s "%s"' % (result, explanation)
 
 
-def report(suite, cases, got):
-    lines, right, bad = [], 0, False
-    for (name, case), g in zip(cases, got):
-        known = EXPECTED.get((suite, name))
-        ok = is_right(case, g)
-        right += ok
-        if ok and known is None:
+def question(case):
+    wanted(case)
+    return netstring(b'case') + b''.join(netstring(octets(str(v))) for v in (
+        case['host'], case.get('helo') or '', case.get('mailfrom') or '', RECEIVER))
+
+
+def read_documents(result, path):
+    """(name, case, question) of each that can be read."""
+    try:
+        documents = list(yaml.safe_load_all(runner.read_text(path)))
+    except Exception as error:
+        result.malformed(os.path.basename(path), error)
+        return
+    for n, document in enumerate(documents, 1):
+        if document is None:
             continue
+        try:
+            tests = (document.get('tests') or {}).items()
+            zone = netstring(b'zone') + netstring(octets(zone_of(document.get('zonedata'))))
+        except Exception as error:
+            result.malformed('document %d' % n, error)
+            continue
+        for name, case in tests:
+            try:
+                yield str(name), case, (zone, question(case))
+            except Exception as error:
+                result.malformed(name, error)
+
+
+def run_suite(tool, path):
+    suite = os.path.basename(path)[:-len('.yml')].replace('-tests', '')
+    result = runner.Result(suite, EXPECTED.get(suite))
+    cases = list(read_documents(result, path))
+    if not cases and not result.total:
+        return result.skip('no cases in ' + path)
+    answers = runner.ask_json([tool], [q for _, _, q in cases])
+    for (name, case, _), (got, line) in zip(cases, answers, strict=True):
         expected = shown(' or '.join(wanted(case)), case.get('explanation'))
-        came = shown(g['result'], g.get('explanation')
-                     if 'explanation' in case else None)
-        line = '  %s: expected %s, got %s' % (name, expected, came)
-        if g.get('reason'):
-            line += ' (%s)' % g['reason']
-        if known is None:
-            bad = True
-        elif ok:
-            line, bad = '  %s: right, but listed as wrong' % name, True
-        elif known[0] != g['result']:
-            line += ' - expected to be wrong, but as ' + known[0]
-            bad = True
-        else:
-            line += ' - expected: ' + known[1]
-        lines.append(line)
-    print('%s: %d of %d' % (suite, right, len(cases)))
-    for line in lines:
-        print(line)
-    return 1 if bad else 0
+        if got is None:
+            result.add(name, False, expected, line)
+            continue
+        came = shown(got['result'], got.get('explanation') if 'explanation' in case else None)
+        if got.get('reason'):
+            came += ' (%s)' % got['reason']
+        result.add(name, is_right(case, got), expected, came)
+    return result
+
+
+def results(tool, suites):
+    folder = os.path.join(suites, 'spf')
+    files = sorted(glob.glob(os.path.join(glob.escape(folder), '*.yml')))
+    if not files:
+        yield runner.Result('spf').skip('no %s' % os.path.join(folder, '*.yml'))
+    for path in files:
+        yield run_suite(tool, path)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(runner.main('spf', results))
