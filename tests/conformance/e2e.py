@@ -61,7 +61,7 @@ rule asked-to-quarantine
 def read_case(folder):
     expect = json.loads(runner.read_text(os.path.join(folder, "expect.json")))
     with open(os.path.join(folder, "message.eml"), "rb") as f:
-        fields, body = split(f.read())
+        message = f.read()
     stated = dict(expect["stated"])
     if "dkim" not in stated and expect.get("dkim_reference") is not None:
         reference = list(expect["dkim_reference"])
@@ -78,7 +78,7 @@ def read_case(folder):
     with open(os.path.join(folder, "zone"), "rb") as f:
         zone = f.read()
     return {"name": os.path.basename(folder), "ip": client["ip"] + "", "helo": client["helo"] + "", "sender": sender,
-            "rcpts": rcpts, "fields": fields, "body": body, "zone": zone, "stated": stated}
+            "rcpts": rcpts, "message": message, "zone": zone, "stated": stated}
 
 
 def split(octets):
@@ -103,24 +103,30 @@ def split(octets):
 
 def judge(daemon, case):
     """What came of it, by what can be stated."""
-    since = daemon.mark()
+    since, (fields, body) = daemon.mark(), split(case["message"])
     with Milter(daemon.address) as m:
         m.open(ip=case["ip"], helo=case["helo"])
         replies, last = m.message(sender="<%s>" % case["sender"], rcpts=["<%s>" % r for r in case["rcpts"]],
-                                  headers=case["fields"], body=case["body"])
+                                  headers=fields, body=body)
         m.quit()
     last = last or next(r for r in replies if r.refused())
-    line = daemon.wait_line(r"\bresults spf=", since, 10) or ""
-    got = {m: re.findall(r"\b%s=(\w+)" % m, line.partition("results ")[2]) for m in METHODS}
-    fields = [c[2] for letter, c in last.changes if letter == "i" and c[1] == "Authentication-Results"]
-    if fields:
-        told = re.sub(r"\([^()]*\)|\"[^\"]*\"", "", fields[-1])
-        got = {m: words if set(words) & set(re.findall(r";\s*%s=(\w+)" % m, told)) else words + ["(not in the field)"]
-               for m, words in got.items()}
+    written = [c[2] for letter, c in last.changes if letter == "i" and c[1] == "Authentication-Results"]
+    got = methods(daemon, since, written[-1] if written else None)
     got["action"] = "reject" if last.refused() else \
         "quarantine" if any(letter == "q" for letter, _ in last.changes) else "none"
     got["reply"] = str(last.code or {"reject": 550, "tempfail": 450}.get(last.kind, 250))
     return got
+
+
+def methods(daemon, since, field):
+    """The results in the log, and that they are in the field, too, where there is one."""
+    line = daemon.wait_line(r"\bresults spf=", since) or ""
+    got = {m: re.findall(r"\b%s=(\w+)" % m, line.partition("results ")[2]) for m in METHODS}
+    if field is None:
+        return got
+    told = re.sub(r"\([^()]*\)|\"[^\"]*\"", "", field)
+    return {m: words if set(words) & set(re.findall(r";\s*%s=(\w+)" % m, told)) else words + ["(not in the field)"]
+            for m, words in got.items()}
 
 
 def wanted(case, key):
@@ -177,18 +183,24 @@ def run_group(result, rules, zone, cases):
             result.fault("the daemon ended badly: %s" % (daemon.crashed() or daemon.text()[-300:]))
 
 
+def groups_of(cases, spec):
+    """The rules, zone and cases of each group that one daemon can judge."""
+    groups = {}
+    for case in cases:
+        groups.setdefault((case["zone"], not case["stated"].keys().isdisjoint(("action", "reply"))), []).append(case)
+    for (zone, act), some in groups.items():
+        yield RULES % spec + (ACT if act else ""), zone, some
+
+
 def run(spec, folder, psl):
-    result, groups = runner.Result("e2e-" + spec, EXPECTED[spec]), {}
+    result, more = runner.Result("e2e-" + spec, EXPECTED[spec]), ""
     cases = runner.read_folders(result, folder, read_case)
     if cases is None:
         return result.skip("no cases in " + folder)
-    for case in cases:
-        groups.setdefault((case["zone"], not case["stated"].keys().isdisjoint(("action", "reply"))), []).append(case)
-    rules = RULES % spec
     if spec == "rfc7489" and os.path.exists(psl):
-        rules += 'set public-suffix-list "%s"\n' % os.path.abspath(psl)
-    for (zone, act), some in groups.items():
-        run_group(result, rules + (ACT if act else ""), zone, some)
+        more = 'set public-suffix-list "%s"\n' % os.path.abspath(psl)
+    for rules, zone, some in groups_of(cases, spec):
+        run_group(result, more + rules, zone, some)
     return result
 
 

@@ -2,17 +2,19 @@
 """postfix.py - postern behind a real Postfix: the cases of cases.py, and what only
 Postfix can show: clients from anywhere by XCLIENT, so SPF and DKIM of real mail."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 import threading
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "lib"), os.path.join(TESTS, "conformance")]
 
 import cases
+import e2e
 import mta_postfix
+import runner
 from scratch import ROOT, Scratch, binary, suites_dir, wait_until
 from smtp import Client, Sink, transaction
 from tap import Tap, skip_all
@@ -29,51 +31,35 @@ def rules_example(e):
 
 
 def suite_cases(e):
-    """SUITES/e2e: SPF and DKIM as the sources' filters found them."""
-    folder = os.path.join(suites_dir(), "e2e")
-    if not os.path.isdir(folder):
-        e.tap.skip("suites: e2e", "no folder " + folder)
+    """SUITES/e2e, compared as `make conformance` compares it: SPF, DKIM, DMARC, ARC, iprev, action and reply."""
+    folder, result = os.path.join(suites_dir(), "e2e"), runner.Result("suite")
+    suite = runner.read_folders(result, folder, e2e.read_case)
+    if suite is None:
+        e.tap.skip("suites: e2e", "no cases in " + folder)
         return
-    todo = {}
-    for name in sorted(os.listdir(folder)):
-        with open(os.path.join(folder, name, "zone"), encoding="utf-8", errors="surrogateescape") as f:
-            todo.setdefault(f.read(), []).append(name)
-    for zone, names in todo.items():
-        e.use("suite", text=cases.rules("results"), zone=zone.encode("utf-8", "surrogateescape"))
-        for name in names:
-            e.tap.case("suite: " + name, suite_case, e, folder, name)
+    e.same(result.lines, [], "suite: each case can be read")
+    for rules_text, zone, some in e2e.groups_of(suite, "rfc9989"):
+        e.use("suite", text=rules_text, zone=zone)
+        for case in some:
+            e.tap.case("suite: " + case["name"], suite_case, e, case)
+    e.mta.drop_held()
 
 
-# Signed with rsa-sha1, which RFC 8301 lets pass no more (the suites' README).
-NO_PASS = {"authmilter-dmarc_reject_wl-dmarc_reject_wl"}
-
-
-def suite_case(e, folder, name):
-    with open(os.path.join(folder, name, "expect.json")) as f:
-        expect = json.load(f)
-    with open(os.path.join(folder, name, "message.eml"), "rb") as f:
-        octets = f.read()
-    stated, sunk, log = expect["stated"], e.sink.mark(), e.daemon.mark()
-    with e.client(expect["client"]["ip"], ehlo=expect["client"]["helo"]) as c:
-        result = transaction(c, octets, expect["mail_from"], expect["rcpt_to"])
+def suite_case(e, case):
+    result, sunk, log = runner.Result("suite", e2e.EXPECTED["rfc9989"]), e.sink.mark(), e.daemon.mark()
+    held, field, action = len(e.mta.held()), None, "reject"
+    with e.client(case["ip"], ehlo=case["helo"]) as c:
+        answer = transaction(c, case["message"], case["sender"], case["rcpts"])
         c.quit()
-    if not e.same(result.code, 250, "suite: %s: taken" % name):
-        return
-    e.sink.wait_count(1, sunk)
-    results = [r for r in e.sink.mail[-1].all("Authentication-Results") if r.startswith("mx1.example.org")]
-    text = re.sub(r"\([^()]*\)", "", results[0]) if results else ""
-    spf = re.findall(r"\bspf=(\w+)", text)
-    dkim = re.findall(r"\bdkim=(\w+)", text)
-    if stated.get("spf"):
-        e.ok(spf and spf[0] in stated["spf"], "suite: %s: spf=%s" % (name, "/".join(stated["spf"])), results)
-    if stated.get("dkim") or expect.get("dkim_reference") is not None:
-        wanted = "pass" in stated["dkim"] if stated.get("dkim") else \
-            "pass" in expect["dkim_reference"]
-        wanted = wanted and name not in NO_PASS
-        e.same("pass" in dkim, wanted, "suite: %s: dkim %s" % (name, "passes" if wanted else "does not pass"))
-        line = e.daemon.wait_verdict(log, verdict="accept") or {}
-        if "dkim" in line:
-            e.same(line["dkim"] == "pass", wanted, "suite: %s: and so it is logged" % name)
+    if answer.code == 250:
+        wait_until(lambda: e.sink.mark() > sunk or len(e.mta.held()) > held)
+        action = "none" if e.sink.mark() > sunk else "quarantine"
+    if e.sink.mark() > sunk:
+        ours = [r for r in e.sink.mail[-1].all("Authentication-Results") if r.startswith("mx.example.org;")]
+        field = ours[0] if len(ours) == 1 else ""
+    got = e2e.methods(e.daemon, log, field)
+    e2e.compare(result, case, dict(got, action=action, reply=str(answer.code)))
+    e.ok(not result.bad, "suite: %s: %s" % (case["name"], " ".join(sorted(case["stated"]))), "\n".join(result.lines))
 
 
 def hundred_messages(e):

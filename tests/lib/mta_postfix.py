@@ -2,7 +2,8 @@
 a scratch directory, on a free loopback port, all mail handed to a sink.
 
 It is the system's package run as root with its own config_directory, so an
-installed and even a running Postfix is neither read nor touched.
+installed and even a running Postfix is neither read nor touched.  Who connects is
+no local client to it, or it would add a From to mail that has none.
 """
 
 import os
@@ -70,6 +71,7 @@ alias_database =
 biff = no
 notify_classes =
 append_dot_mydomain = no
+local_header_rewrite_clients =
 message_size_limit = 50000000
 mailbox_size_limit = 0
 in_flow_delay = 0
