@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 
-A, CNAME, PTR, MX, TXT, AAAA = 1, 5, 12, 15, 16, 28
+A, PTR, MX, TXT, AAAA = 1, 12, 15, 16, 28
 
 
 def wire(name):
@@ -28,16 +28,31 @@ class NameServer:
         self.sock.bind(("127.0.0.1", 0))
         self.port = self.sock.getsockname()[1]
         self.asked = {}         # (name, type): [times]
-        self.records = {}       # (name, type): ([(type, rdata)], ms)
+        self.records = {}       # (name, type): [(type, rdata)]
+        self.held = {}          # name: questions that wait for release()
+        self.change = threading.Condition()
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def add(self, name, kind, *rdata, ms=0):
-        """The records of a name, known ms after the first question; none at all: no data."""
-        self.records[(name.lower(), kind)] = ([(kind, r) for r in rdata], ms)
+    def add(self, name, kind, *rdata):
+        """The records of a name; none at all: no data."""
+        self.records[(name.lower(), kind)] = [(kind, r) for r in rdata]
 
-    def add_cname(self, name, kind, target, ms=0):
-        """Who asks for that type of the name is sent on."""
-        self.records[(name.lower(), kind)] = ([(CNAME, wire(target))], ms)
+    def hold(self, *names):
+        """Of these nothing is told until they are released."""
+        with self.change:
+            for name in names:
+                self.held.setdefault(name.lower(), [])
+
+    def release(self, *names):
+        with self.change:
+            waiting = [args for name in names for args in self.held.pop(name.lower())]
+        for args in waiting:
+            self._answer(*args)
+
+    def wait_asked(self, *names):
+        """Waits until each was asked for, however long that takes; False: it never was."""
+        with self.change:
+            return self.change.wait_for(lambda: {n.lower() for n in names} <= {n for n, _ in self.asked}, 60)
 
     def _serve(self):
         while True:
@@ -51,9 +66,14 @@ class NameServer:
                 at += 1 + packet[at]
             kind, = struct.unpack("!H", packet[at + 1:at + 3])
             key = (".".join(labels), kind)
-            asked = self.asked.setdefault(key, [])
-            asked.append(time.monotonic())
             found = self._find(key, labels[0] if labels else "")
+            with self.change:
+                asked = self.asked.setdefault(key, [])
+                asked.append(time.monotonic())
+                self.change.notify_all()
+                if found is not None and key[0] in self.held:
+                    self.held[key[0]].append((packet, at) + found[:2] + (peer,))
+                    continue
             if found is None:
                 continue
             wait = asked[0] + found[2] / 1000 - asked[-1]
@@ -65,7 +85,7 @@ class NameServer:
     def _find(self, key, label):
         """Is there such a name, its records, when they are known; None: silence."""
         if key in self.records:
-            return (True,) + self.records[key]
+            return True, self.records[key], 0
         word, _, number = label.partition("-")
         if word.startswith("slow"):
             return None
