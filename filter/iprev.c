@@ -3,8 +3,9 @@
  *
  * The names that the address points to are asked for their addresses, all
  * side by side; the first in the order of the alphabet that has the client's
- * own is its name, so that the answer doesn't hang on how a server shuffles
- * records, nor on how fast it is.
+ * own is its name.  Of many names it is the first ten in that order that are
+ * looked at; so the answer hangs neither on how a server shuffles records, nor
+ * on how fast it is.
  */
 #include "iprev.h"
 
@@ -93,27 +94,35 @@ has_client(const struct iprev_job *p, const struct dns_answer *d)
 	return false;
 }
 
+/* As memcmp() has it, the shorter one first. */
 static int
-by_name(const void *a, const void *b)
+compare(struct str x, struct str y)
 {
-	const struct str *x = a, *y = b;
-	size_t n = x->n < y->n ? x->n : y->n;
-	int d = memcmp(x->p, y->p, n);
+	size_t n = x.n < y.n ? x.n : y.n;
+	int d = memcmp(x.p, y.p, n);
 
-	return d != 0 ? d : (x->n > y->n) - (x->n < y->n);
+	return d != 0 ? d : (x.n > y.n) - (x.n < y.n);
 }
 
-/* The names to look at, in their order. */
+/* The names to look at, in their order, each once. */
 static size_t
 choose(const struct dns_answer *ptr, struct str name[IPREV_NAMES])
 {
-	size_t n = 0;
+	size_t n = 0, at;
 
-	for (size_t i = 0; i < ptr->n && n < IPREV_NAMES; i++)
-		if (is_host(ptr->rr[i].data))
-			name[n++] = ptr->rr[i].data;
-	if (n > 0)
-		qsort(name, n, sizeof(*name), by_name);
+	for (size_t i = 0; i < ptr->n; i++) {
+		struct str s = ptr->rr[i].data;
+
+		if (!is_host(s))
+			continue;
+		for (at = n; at > 0 && compare(s, name[at - 1]) < 0; at--)
+			;
+		if (at == IPREV_NAMES || (at > 0 && compare(s, name[at - 1]) == 0))
+			continue;
+		n += n < IPREV_NAMES;
+		memmove(&name[at + 1], &name[at], (n - 1 - at) * sizeof(*name));
+		name[at] = s;
+	}
 	return n;
 }
 

@@ -7,7 +7,7 @@
 #include "resolver.h"
 #include "rules/mail.h"
 
-/* As in RFC 7208, 5.5: names beyond these are not looked at. */
+/* As many as in RFC 7208, 5.5; of more, the first ones in the alphabet are looked at. */
 #define IPREV_NAMES	10
 
 struct iprev_job;

@@ -116,6 +116,36 @@ results(void **state)
 	resolver_free(r);
 }
 
+/* Which of many names are looked at is not for the server's order to say. */
+static void
+order_of_many(void **state)
+{
+	const struct iprev_answer *a;
+	struct iprev_job *p;
+	struct ipaddr ip;
+
+	(void)state;
+	assert_int_equal(ipaddr_parse(STR("192.0.2.1"), &ip), 0);
+	for (int from = 0; from < 12; from++) {
+		struct strbuf text = { 0 };
+		struct resolver *r;
+
+		/* 12 names twice over, first that of a number, then those after it. */
+		for (int i = 0; i < 24; i++)
+			strbuf_printf(&text, "1.2.0.192.in-addr.arpa PTR n%02d.example.com\n",
+			    (from + i) % 12);
+		strbuf_puts(&text, "n09.example.com A 192.0.2.1\nn10.example.com A 192.0.2.1\n");
+		r = resolver_of(text.p);
+		p = iprev_begin(r, &ip);
+		a = iprev_finish(p, 0);
+		assert_int_equal(a->result, IPREV_R_PASS);
+		assert_true(str_eq(a->name, STR("n09.example.com")));
+		iprev_end(p);
+		resolver_free(r);
+		strbuf_free(&text);
+	}
+}
+
 /* Who has a thousand names doesn't make us ask for all of them. */
 static void
 many_names(void **state)
@@ -223,6 +253,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(results),
+		cmocka_unit_test(order_of_many),
 		cmocka_unit_test(many_names),
 		cmocka_unit_test(authentication_results),
 		cmocka_unit_test(received_spf),
