@@ -51,7 +51,7 @@ static const struct command {
 	    "      --json          for programs\n" },
 	{ "dns", command_dns, "[-c FILE | --servers LIST | --zone FILE] [--timeout TIME] [--json] NAME TYPE",
 	    "show what the filter's name servers answer",
-	    "TYPE is A, AAAA, CNAME, MX, NS, PTR or TXT; an address with PTR is turned round.\n\n"
+	    "TYPE is A, AAAA, CNAME, MX, NS, PTR, SOA or TXT; an address with PTR is turned round.\n\n"
 	    "  -c, --config FILE   the rules whose dns-servers and dns-timeout are used\n"
 	    "                      (default: " DEFAULT_RULES ", if there are any)\n"
 	    "      --servers LIST  ADDRESS or ADDRESS@PORT, with commas between\n"

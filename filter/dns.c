@@ -65,7 +65,8 @@ read_type(struct options *o, const char *word)
 			o->type = types[i].type;
 			return -1;
 		}
-	return command_usage("dns", "'%s' is no type that postern asks for", word);
+	return command_usage("dns", "'%s' is no type that postern asks for: A, AAAA, CNAME, MX, NS, PTR, "
+	    "SOA or TXT", word);
 }
 
 /* "8" or "8s". */

@@ -52,6 +52,7 @@ spf_query_of(const struct session *s, enum spf_identity id)
 		.ip = m->ip,
 		.helo = m->helo_raw,
 		.receiver = s->sv->hostname,
+		.now = s->sv->now,
 	};
 
 	if (id == SPF_MAILFROM)

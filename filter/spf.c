@@ -460,7 +460,7 @@ take_query(struct spf_job *s, const struct spf_query *q)
 	    STR_ARG(id.domain));
 	s->env.helo = own.helo;
 	s->env.receiver = own.receiver;
-	s->env.now = time(NULL);
+	s->env.now = q->now != 0 ? q->now : time(NULL);
 	s->answer.domain = id.normal;
 	s->answer.mechanism = s->answer.explanation = s->answer.reason = STR("");
 	return s->env.sender.p != NULL ? 0 : -1;

@@ -6,6 +6,8 @@
 #ifndef FILTER_SPF_H
 #define FILTER_SPF_H
 
+#include <time.h>
+
 #include "resolver.h"
 #include "rules/mail.h"
 
@@ -22,6 +24,7 @@ struct spf_query {
 	struct str	helo;		/* as the client said it */
 	struct str	sender;		/* local@domain, empty for <>: then HELO is checked as postmaster@helo */
 	struct str	receiver;	/* our name, for the macro r */
+	time_t		now;		/* for the macro t; 0: the real clock */
 };
 
 /*

@@ -32,7 +32,7 @@ rule bad-sender
 
 rule bad-spf
     if   spf is fail
-    then reject 550 5.7.23 "SPF"
+    then reject 550 5.7.23 "SPF ${spf.explanation}"
 
 rule bad-helo
     if   helo is bad.example
@@ -57,10 +57,13 @@ rule hold
 """
 ZONE = """\
 fail.example TXT "v=spf1 -all"
+when.example TXT "v=spf1 -all exp=why.example"
+why.example TXT "at %{t}"
 text.example TXT "one \\"two\\" " "three \\195\\188\\007"
 text.example MX 20 mx.example
 mx.example A 192.0.2.1
 mx.example AAAA 2001:db8::1
+mx.example SOA ns1.example root.example 1 2 3 4 5
 www.example CNAME mx.example
 1.2.0.192.in-addr.arpa PTR mx.example
 1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR mx.example
@@ -70,6 +73,7 @@ late.example * TIMEOUT
 MESSAGE = "From: a@example.com\nSubject: %s\n\nhello\n"
 RECEIVED = ("Return-Path: <bad@example.com>\nReceived: from bad.example (host.example [203.0.113.77])\n"
             "\tby mx.example.org (Postfix) with ESMTP id 1 for <bob@example.org>; Sun, 22 Nov 2026 10:00:00 +0000\n")
+TYPES = "A, AAAA, CNAME, MX, NS, PTR, SOA or TXT"
 DAY = "2026-11-22 10:00"
 
 
@@ -124,7 +128,7 @@ def statuses(tap, f):
         (78, ("judge", "-c", bad, f.plain), "did you mean 'fail'"),
         (64, ("facts", "x"), "unexpected"),
         (64, ("dns",), "a name and a type"),
-        (64, ("dns", "--zone", f.zone, "mx.example", "HINFO"), "'HINFO' is no type"),
+        (64, ("dns", "--zone", f.zone, "mx.example", "HINFO"), "'HINFO' is no type that postern asks for: " + TYPES),
         (64, ("dns", "--zone", f.zone, "a..b", "A"), "'a..b' is no domain name"),
         (64, ("dns", "--timeout", "0", "mx.example", "A"), "seconds"),
         (66, ("dns", "--zone", f.scratch.join("nozone"), "mx.example", "A"), "nozone"),
@@ -132,6 +136,7 @@ def statuses(tap, f):
         (69, ("dns", "--servers", "mx.example", "mx.example", "A"), "mx.example"),
         (78, ("dns", "-c", bad, "mx.example", "A"), "did you mean 'fail'"),
         (0, ("dns", "--help"), "--servers"),
+        (0, ("dns", "--help"), "TYPE is %s;" % TYPES),
         (64, ("nonsense",), "nonsense"),
         (64, (), "usage"),
         (0, ("--help",), "usage"),
@@ -220,6 +225,7 @@ VERDICTS = [
     (("--auth", "bob", "--sender", "bad@example.com"), "plain", "accept by own at "),
     (("--client", "203.0.113.5", "--helo", "x.example", "--sender", "a@fail.example"), "plain", "reject 550 5.7.23"),
     (("--helo", "bad.example"), "plain", 'tempfail 451 4.7.1 "HELO" by bad-helo'),
+    (("--client", "203.0.113.5", "--sender", "a@when.example", "--time", "1795345200"), "plain", '"SPF at 1795345200"'),
     (("--macro", "{daemon_name}=submission"), "plain", "by bad-macro at "),
     (("--macro", "daemon_name=submission"), "plain", "by bad-macro at "),
     (("--time", "2026-11-22 05:59"), "plain", "by night at "),
@@ -323,6 +329,7 @@ ANSWERS = [
     ("text.example", "TXT", 0, "ok", ['"one \\"two\\" three \\195\\188\\007"']),
     ("192.0.2.1", "PTR", 0, "ok", ["mx.example"]),
     ("2001:db8::1", "PTR", 0, "ok", ["mx.example"]),
+    ("mx.example", "soa", 0, "ok", ["ns1.example"]),
     ("mx.example", "TXT", 68, "nodata", []),
     ("nowhere.example", "A", 68, "nxdomain", []),
     ("lost.example", "A", 75, "servfail", []),
