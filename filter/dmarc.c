@@ -212,6 +212,8 @@ judge_author(struct dmarc_check *c, struct author *a, const struct spf_answer *s
 	}
 	out->testing = w->record[a->at].testing;
 	out->has_policy = choose_policy(a, deadline);
+	/* RFC 9989, 4.7. */
+	out->asks = out->testing && out->policy != DMARC_P_NONE ? out->policy - 1 : out->policy;
 	judge_alignment(c, a, spf, dkim, deadline);
 	if (!out->has_policy && out->result == DMARC_R_FAIL) {
 		out->result = DMARC_R_TEMPERROR;
@@ -220,15 +222,21 @@ judge_author(struct dmarc_check *c, struct author *a, const struct spf_answer *s
 	}
 }
 
-/* How bad it is; RFC 9989, 11.5: of several authors the strictest policy among those that fail. */
+/*
+ * How bad it is; RFC 9989, 11.5: of several authors the strictest policy among
+ * those that fail.  An author that could not be told, or looked up, may have
+ * been one who asks to reject.
+ */
+#define UNTOLD	5
+
 static int
 badness(const struct dmarc_answer *a)
 {
 	switch (a->result) {
 	case DMARC_R_FAIL:
-		return a->policy == DMARC_P_REJECT ? 6 : 3 + (int)a->policy;
+		return a->asks == DMARC_P_REJECT ? 7 : 3 + (int)a->asks;
 	case DMARC_R_TEMPERROR:
-		return 5;
+		return 6;
 	case DMARC_R_PERMERROR:
 		return 2;
 	case DMARC_R_NONE:
@@ -244,6 +252,7 @@ dmarc_finish(struct dmarc_check *c, const struct spf_answer *spf,
     const struct dkim_answer *dkim, msec deadline)
 {
 	struct dmarc_answer *worst = NULL;
+	int bad, most = -1;
 
 	(void)dmarc_applies(c, deadline);
 	if (c->wrong != NULL || c->n == 0) {
@@ -251,6 +260,7 @@ dmarc_finish(struct dmarc_check *c, const struct spf_answer *spf,
 			return NULL;
 		*worst = (struct dmarc_answer){ .result = DMARC_R_PERMERROR,
 		    .reason = str_of(c->wrong != NULL ? c->wrong : "there is no author") };
+		most = UNTOLD;
 	}
 	/* What the signers' domains need goes out together. */
 	for (size_t i = 0; dkim != NULL && i < dkim->n; i++)
@@ -258,8 +268,10 @@ dmarc_finish(struct dmarc_check *c, const struct spf_answer *spf,
 			dmarc_expect(c, dkim->sig[i].domain);
 	for (size_t i = 0; i < c->n; i++) {
 		judge_author(c, &c->author[i], spf, dkim, deadline);
-		if (worst == NULL || badness(&c->author[i].answer) > badness(worst))
+		if ((bad = badness(&c->author[i].answer)) > most) {
+			most = bad;
 			worst = &c->author[i].answer;
+		}
 	}
 	return c->walks.no_memory || arena_failed(c->walks.arena) ? NULL : worst;
 }

@@ -40,7 +40,8 @@ struct str dmarc_registrable(const struct dmarc_engine *e, struct arena *a, stru
 
 /*
  * Of all From fields, each domain that could be read once.  With `wrong` there is
- * an author besides that can't be told: a permerror, unless one of these fails.
+ * an author besides that can't be told: a permerror, unless one of these is to be
+ * rejected, or could not be looked up.
  */
 struct dmarc_authors {
 	struct str	domain[DMARC_AUTHORS];

@@ -4,8 +4,10 @@
  * RFC 9989, 5.3.1 knows what to do with one domain and leaves the rest to the
  * receiver (11.5).  Here: an author that can't be read safely is a permerror;
  * of several domains each is evaluated, so that none can hide behind another,
- * nor behind what can't be read; more than DMARC_AUTHORS are a permerror at
- * best, since nobody writes so but to wear a filter out.
+ * nor behind what can't be read; more than DMARC_AUTHORS are such a permerror,
+ * too, since nobody writes so but to wear a filter out.  One that fails and
+ * asks to reject is worse than that, all else isn't: who could not be told may
+ * have asked for it.
  */
 #include "dmarc.h"
 

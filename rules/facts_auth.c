@@ -309,7 +309,7 @@ fact_get_dmarc_policy(struct mail *m, const struct fact_arg *arg, struct answer 
 	(void)arg;
 	if ((a = ask_dmarc(m, &s)) == NULL)
 		return s;
-	return a->has_policy ? answer_number(out, a->policy) : FACT_UNSET;
+	return a->has_policy ? answer_number(out, a->asks) : FACT_UNSET;
 }
 
 enum fact_status

@@ -68,6 +68,7 @@ struct dmarc_answer {
 	struct str	from;		/* the author's domain; empty if there is none */
 	struct str	domain;		/* where the record was found; empty without one */
 	enum dmarc_policy policy;	/* published, for this domain; with has_policy */
+	enum dmarc_policy asks;		/* what is to be done: with t=y one step less */
 	bool		has_policy;
 	bool		testing;	/* t=y */
 	bool		spf_aligned, dkim_aligned;	/* and passing */

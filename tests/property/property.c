@@ -516,7 +516,7 @@ make_world(struct world *w, const struct testcase *c)
 	w->arc = (struct arc_answer){ .result = (enum arc_result)c->arc,
 	    .sealer = STR("s1.example"), .stated = stated, .nstated = 2 };
 	w->dmarc = (struct dmarc_answer){ .result = (enum dmarc_result)(c->dmarc % 5),
-	    .has_policy = c->dmarc / 5 > 0, .policy = c->dmarc / 5 > 1 ? DMARC_P_REJECT : DMARC_P_NONE,
+	    .has_policy = c->dmarc / 5 > 0, .asks = c->dmarc / 5 > 1 ? DMARC_P_REJECT : DMARC_P_NONE,
 	    .domain = c->dmarc / 5 > 0 ? STR("s1.example") : STR(""), .testing = c->dmarc / 5 == 3,
 	    .spf_aligned = c->dmarc == 5, .dkim_aligned = c->dmarc % 5 == DMARC_R_PASS };
 	w->iprev = (struct iprev_answer){ .result = (enum iprev_result)c->iprev,

@@ -77,8 +77,11 @@ read_ids(const char *ids, struct spf_answer *spf, struct dkim_answer *dkim,
 static struct str
 describe(const struct dmarc_answer *d)
 {
-	return str_printf(arena, "%s %s " STR_FMT " %s%s%s", type_of(T_DMARC)->words[d->result],
-	    d->has_policy ? type_of(T_DMARC_POLICY)->words[d->policy] : "-",
+	const char *const *words = type_of(T_DMARC_POLICY)->words;
+
+	return str_printf(arena, "%s %s%s%s " STR_FMT " %s%s%s", type_of(T_DMARC)->words[d->result],
+	    d->has_policy ? words[d->policy] : "-", d->asks != d->policy ? ">" : "",
+	    d->asks != d->policy ? words[d->asks] : "",
 	    STR_ARG(d->domain.n > 0 ? d->domain : STR("-")), d->spf_aligned ? "spf" : "",
 	    d->spf_aligned && d->dkim_aligned ? "," : "", d->dkim_aligned ? "dkim" : "");
 }
@@ -206,6 +209,16 @@ static const struct evaluation walks[] = {
 	{ "a key of its own", "example.com", EXAMPLE, "dkim=temperror:x.example.com",
 	  "temperror reject example.com" },
 
+	/* A domain that is testing asks for one step less. */
+	{ "t=y and reject", "example.com", "_dmarc.example.com TXT \"v=DMARC1; p=reject; t=y\"\n", "",
+	  "fail reject>quarantine example.com" },
+	{ "t=y and quarantine", "example.com", "_dmarc.example.com TXT \"v=DMARC1; p=quarantine; t=y\"\n", "",
+	  "fail quarantine>none example.com" },
+	{ "t=y and none", "example.com", "_dmarc.example.com TXT \"v=DMARC1; p=none; t=y\"\n", "",
+	  "fail none example.com" },
+	{ "t=y and sp", "x.example.com", "_dmarc.example.com TXT \"v=DMARC1; p=none; sp=reject; t=y\"\n"
+	  "x.example.com A 192.0.2.1\n", "", "fail reject>quarantine example.com" },
+
 	/* np and whether the domain exists. */
 	{ "np for what isn't there", "g.example.com",
 	  "_dmarc.example.com TXT \"v=DMARC1; p=none; np=reject\"\n", "", "fail reject example.com" },
@@ -238,6 +251,10 @@ static const struct evaluation walks[] = {
 	  "fail reject example.com" },
 	{ "nor what can't be told behind one that passes", "example.com [192.0.2.1]", EXAMPLE,
 	  "dkim=pass:example.com", "permerror - -" },
+	{ "nor behind one that fails and asks for less", "[192.0.2.1] example.net",
+	  "_dmarc.example.net TXT \"v=DMARC1; p=quarantine\"\n", "", "permerror - -" },
+	{ "nor who asks to reject behind one that is only testing it", "example.net example.com",
+	  EXAMPLE "_dmarc.example.net TXT \"v=DMARC1; p=reject; t=y\"\n", "", "fail reject example.com" },
 };
 
 static const struct evaluation lists[] = {
@@ -247,6 +264,8 @@ static const struct evaluation lists[] = {
 	{ "nothing between author and organization", "a.b.example.com",
 	  EXAMPLE "_dmarc.b.example.com TXT \"v=DMARC1; p=none\"\n", "dkim=pass:c.example.com",
 	  "pass reject example.com dkim" },
+	{ "t means nothing", "example.com", "_dmarc.example.com TXT \"v=DMARC1; p=reject; t=y\"\n", "",
+	  "fail reject example.com" },
 	{ "nothing above it", "example.com", "_dmarc.com TXT \"v=DMARC1; p=reject\"\n", "", "none - -" },
 	{ "psd means nothing", "x.example.com",
 	  EXAMPLE "_dmarc.x.example.com TXT \"v=DMARC1; p=none; psd=n\"\n", "dkim=pass:example.com",

@@ -162,7 +162,7 @@ static const struct dmarc_answer *
 fake_dmarc(struct mail *m)
 {
 	static const struct dmarc_answer answer = { .result = DMARC_R_FAIL,
-	    .domain = { "example.org", 11 }, .policy = DMARC_P_QUARANTINE,
+	    .domain = { "example.org", 11 }, .policy = DMARC_P_REJECT, .asks = DMARC_P_QUARANTINE,
 	    .has_policy = true, .testing = true, .spf_aligned = true,
 	    .dkim_aligned = true };
 
