@@ -350,7 +350,10 @@ verify_chain(struct arc_check *c, msec deadline)
 	settle(c, ARC_R_PASS, STR_NONE);
 }
 
-/* What the newest set states; a field that can't be read states nothing. */
+/*
+ * What the newest set states; a field that can't be read states nothing, nor
+ * does one of another version than 1, or such a method's result (RFC 8601, 2.2 and 2.6).
+ */
 static void
 take_results(struct arc_check *c)
 {
@@ -358,12 +361,13 @@ take_results(struct arc_check *c)
 	struct arc_stated *v;
 
 	if (authres_parse(c->arena, c->sets[c->n - 1].results, &f) == -1 ||
-	    (v = arena_array(c->arena, f.n + 1, sizeof(*v))) == NULL)
+	    f.version != 1 || (v = arena_array(c->arena, f.n + 1, sizeof(*v))) == NULL)
 		return;
-	for (size_t i = 0; i < f.n; i++)
-		v[i] = (struct arc_stated){ f.results[i].method, f.results[i].result };
 	c->answer.stated = v;
-	c->answer.nstated = f.n;
+	for (size_t i = 0; i < f.n; i++)
+		if (f.results[i].version <= 1)		/* 0: none is given */
+			v[c->answer.nstated++] = (struct arc_stated){
+			    f.results[i].method, f.results[i].result };
 }
 
 const struct arc_answer *

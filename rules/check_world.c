@@ -1,10 +1,10 @@
 /*
- * check_world.c - what can be known beforehand of lists in the DNS, databases
- * and their answers.
+ * check_world.c - what can be known beforehand of lists in the DNS, databases,
+ * sealers and their answers.
  *
  * A misspelt zone would find nobody listed, a code that no list gives would
- * never match, and a country's name is not its code: each is a rule that
- * never fires, and nobody would notice.
+ * never match, a country's name is not its code, and nobody states results of
+ * a misspelt method: each is a rule that never fires, and nobody would notice.
  */
 #include "check_types.h"
 
@@ -61,6 +61,37 @@ check_zone(struct typing *t, const struct fact_ref *ref)
 	return false;
 }
 
+/*
+ * Who seals may state results of any method; but one that nobody registered
+ * (IANA, Email Authentication Methods) is more likely misspelt.
+ */
+static void
+check_method(struct typing *t, const struct fact_ref *ref)
+{
+	static const struct str known[] = {
+		STR("arc"), STR("auth"), STR("dkim"), STR("dkim-adsp"), STR("dkim-atps"),
+		STR("dmarc"), STR("dnswl"), STR("domainkeys"), STR("iprev"), STR("rrvs"),
+		STR("sender-id"), STR("smime"), STR("spf"), STR("vbr"),
+	};
+	size_t n = sizeof(known) / sizeof(known[0]);
+	struct str near;
+
+	if (str_istarts(ref->key, STR("x-")))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (str_ieq(ref->key, known[i]))
+			return;
+	near = diag_nearest(ref->key, known, n);
+	if (near.p != NULL)
+		diag_warning(t->d, ref->key_at, "'" STR_FMT "' is no method that is known; did you "
+		    "mean '" STR_FMT "'?", STR_ARG(ref->key), STR_ARG(near));
+	else
+		diag_warning(t->d, ref->key_at, "'" STR_FMT "' is no method that is known: those are "
+		    "arc, auth, dkim, dkim-adsp, dkim-atps, dmarc, dnswl, domainkeys, iprev, rrvs, "
+		    "sender-id, smime, spf and vbr, and names of one's own begin with x-",
+		    STR_ARG(ref->key));
+}
+
 bool
 check_world(struct typing *t, const struct fact_ref *ref)
 {
@@ -68,6 +99,8 @@ check_world(struct typing *t, const struct fact_ref *ref)
 
 	if (f->flags & F_DNSBL)
 		return check_zone(t, ref);
+	if ((f->flags & F_ARC) != 0 && ref->has_key)
+		check_method(t, ref);
 	if ((f->flags & F_GEO) == 0 || t->geo)
 		return true;
 	if (!t->geo_said)

@@ -314,6 +314,34 @@ unreadable_results(void **state)
 	assert_int_equal(a->nstated, 0);
 }
 
+/* A field or a method of another version may mean anything. */
+static void
+versions_of_results(void **state)
+{
+	static const struct { const char *results; size_t n; } cases[] = {
+		{ "mx; spf=pass; dmarc=pass", 2 },
+		{ "mx 1; spf/1=pass; dmarc / 1 = pass", 2 },
+		{ "mx; spf/2=pass; dmarc=pass", 1 },
+		{ "mx; spf / (v) 2 = pass; dmarc=pass", 1 },
+		{ "mx 2; spf=pass; dmarc=pass", 0 },
+		{ "mx; spf/one=pass; dmarc=pass", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct arc_answer *a;
+
+		new_letter();
+		seal(1, &(struct sealing){ .results = cases[i].results });
+		a = validate(body);
+		must(a, ARC_R_PASS, "");
+		if (a->nstated != cases[i].n)
+			fail_msg("%s: %zu", cases[i].results, a->nstated);
+		if (a->nstated == 1)
+			assert_true(str_eq(a->stated[0].method, STR("dmarc")));
+	}
+}
+
 static void
 longest(void **state)
 {
@@ -602,6 +630,7 @@ main(void)
 #define TEST(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(none_at_all), TEST(passing), TEST(oldest_pass), TEST(unreadable_results),
+		TEST(none_at_all), TEST(passing), TEST(oldest_pass), TEST(versions_of_results),
 		TEST(another_author),
 		TEST(longest), TEST(one_set), TEST(changed), TEST(structure),
 		TEST(fails_before_temperror), TEST(too_much), TEST(instances), TEST(bodies),
