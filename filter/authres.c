@@ -335,38 +335,43 @@ same(char a, char b)
 	return str_ieq((struct str){ &a, 1 }, (struct str){ &b, 1 });
 }
 
-/* Where some reader may take the authserv-id to end: also at a port, or at "/1" for a version. */
 static bool
-ends_id(struct str s, size_t i, bool quoted)
+is_name_octet(char c)
 {
-	return i >= s.n || blank_at(s, i) > 0 ||
-	    strchr(quoted ? "\"(;/:>'" : "(;,\"/:>'", s.p[i]) != NULL;
+	return is_alnum(c) || c == '-' || c == '_' || (unsigned char)c >= 0x80;
 }
 
-/* Blanks and comments around a dot and backslashes in quotes don't count. */
+/* Where some reader may take the authserv-id to end: at anything that is no part of a name. */
 static bool
-is_id(struct scan *c, size_t i, struct str id, bool quoted)
+ends_id(struct str s, size_t i)
+{
+	return i >= s.n || blank_at(s, i) > 0 || (s.p[i] != '.' && !is_name_octet(s.p[i]));
+}
+
+/* Blanks and comments around a dot, quotes and backslashes don't count. */
+static bool
+is_id(struct scan *c, size_t i, struct str id)
 {
 	struct str s = c->s;
 
 	for (size_t k = 0; k < id.n; k++) {
 		if (id.p[k] == '.' || (k > 0 && id.p[k - 1] == '.'))
 			i = skip_cfws(c, i);
-		while (i < s.n && s.p[i] == '\\')
+		while (i < s.n && (s.p[i] == '\\' || s.p[i] == '"'))
 			i++;
 		if (i >= s.n || !same(s.p[i], id.p[k]))
 			return false;
 		i++;
 	}
 	/* The root's dot is the same name. */
-	if (i < s.n && s.p[i] == '.')
+	while (i < s.n && (s.p[i] == '.' || s.p[i] == '\\'))
 		i++;
-	return ends_id(s, i, quoted);
+	return ends_id(s, i);
 }
 
 /* The same name, where the value has it in another script than ASCII, and the id as A-labels. */
 static bool
-is_name(struct scan *c, size_t i, struct str id, bool quoted)
+is_name(struct scan *c, size_t i, struct str id)
 {
 	struct str s = c->s, mine, theirs;
 	char name[NAME_MAX_OCTETS];
@@ -375,7 +380,7 @@ is_name(struct scan *c, size_t i, struct str id, bool quoted)
 	size_t n = 0;
 
 	for (; i < s.n; i++) {
-		if (s.p[i] == '\\')
+		if (s.p[i] == '\\' || s.p[i] == '"')
 			continue;
 		if (s.p[i] == '.' || (n > 0 && name[n - 1] == '.') ||
 		    blank_at(s, i) > 0 || s.p[i] == '(') {
@@ -386,7 +391,7 @@ is_name(struct scan *c, size_t i, struct str id, bool quoted)
 				break;
 			i = next;
 		}
-		if (ends_id(s, i, quoted))
+		if (ends_id(s, i))
 			break;
 		if (n == sizeof(name))
 			return !ascii;
@@ -405,27 +410,70 @@ is_name(struct scan *c, size_t i, struct str id, bool quoted)
 	return is;
 }
 
-/* A field of more comments that aren't closed than anybody reads is taken for ours. */
+/* Where a name may begin: after blanks, comments and what else stands before it in a broken field. */
+static size_t
+name_begins(struct scan *c, size_t i)
+{
+	for (;;) {
+		i = skip_cfws(c, i);
+		if (i >= c->s.n || is_name_octet(c->s.p[i]) || c->s.p[i] == '(')
+			return i;
+		i++;
+	}
+}
+
+/* The last octet of the string in quotes that begins at i; i if it isn't closed. */
+static size_t
+quotes_end(struct str s, size_t i)
+{
+	for (size_t k = i + 1; k < s.n; k++) {
+		if (s.p[k] == '\\')
+			k++;
+		else if (s.p[k] == '"')
+			return k;
+	}
+	return i;
+}
+
+/*
+ * After a semicolon no result begins with a name with dots: where our name
+ * stands there, as in "other.example; mx.example.org; dkim=pass" or after
+ * "i=1;", some reader may look for it.
+ */
+static bool
+is_within(struct scan *c, struct str id)
+{
+	struct str s = c->s;
+	bool open = false;
+	size_t end;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' && !open) {
+			open = (end = quotes_end(s, i)) == i;
+			i = end;
+		} else if (s.p[i] == '(' && c->unclosed <= UNCLOSED_MAX) {
+			if ((end = comment_end(s, i)) < s.n)
+				i = end;
+			else
+				c->unclosed++;
+		} else if (s.p[i] == ';' && is_id(c, skip_cfws(c, i + 1), id))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A field of more comments that aren't closed than anybody reads is taken for
+ * ours.  Encoded words are none here (RFC 2047, 5).
+ */
 bool
 authres_claims(struct str value, struct str id)
 {
-	struct scan c = { .s = value };
-	bool quoted = false, is;
-	size_t i = 0;
+	struct scan c = { .s = value }, all = c;
+	size_t i = name_begins(&c, 0);
 
 	if (id.n == 0)
 		return false;
-	/* What stands before the first token in a broken field. */
-	for (;;) {
-		i = skip_cfws(&c, i);
-		if (i >= value.n || value.p[i] == '\0' || strchr(";,=<'", value.p[i]) == NULL)
-			break;
-		i++;
-	}
-	if (i < value.n && value.p[i] == '"') {
-		quoted = true;
-		i = skip_cfws(&c, i + 1);
-	}
-	is = is_id(&c, i, id, quoted) || is_name(&c, i, id, quoted);
-	return is || c.unclosed > UNCLOSED_MAX;
+	return is_id(&c, i, id) || is_name(&c, i, id) || is_within(&all, id) ||
+	    c.unclosed > UNCLOSED_MAX || all.unclosed > UNCLOSED_MAX;
 }

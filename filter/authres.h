@@ -30,7 +30,8 @@ struct authres {
 struct str authres_write(struct arena *a, const struct authres *r);
 
 /* Does an incoming field's value claim to be authserv_id's (RFC 8601, 5)?
-   Lenient: comments, quotes, case, versions, and broken fields whose first token is it. */
+   Lenient: comments, quotes, case, versions, and broken fields whose first token, or the first
+   after a semicolon, is it. */
 bool authres_claims(struct str value, struct str authserv_id);
 
 /* Is this fit to be an authserv-id?  For check. */
