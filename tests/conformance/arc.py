@@ -25,9 +25,7 @@ EXPECTED = {
 def zone_of(records):
     lines = []
     for name, text in (records or {}).items():
-        text = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
-        parts = [text[i:i + 200] for i in range(0, len(text), 200)] or [""]
-        lines.append(f"{name} TXT " + " ".join(f'"{p}"' for p in parts))
+        lines.append("%s TXT %s" % (name, runner.txt(" ".join(text.split()).encode())))
     return "\n".join(lines) + "\n"
 
 

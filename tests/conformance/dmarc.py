@@ -23,7 +23,7 @@ def text(s):
 
 
 def ask(tool, lines, *args):
-    return runner.ask([tool, *args], [(line + '\n').encode() for line in lines])
+    return runner.ask([tool, *args], [line.encode() + b'\n' for line in lines])
 
 
 # ---- Evaluations ----
@@ -37,7 +37,7 @@ def zone(dns):
         for kind, values in entry.items():
             for v in values:
                 if kind == 'TXT':
-                    v = '"%s"' % v.replace('\\', '\\\\').replace('"', '\\"')
+                    v = runner.txt(v.encode())
                 lines.append('%s %s %s' % (name, kind, v))
     return '\n'.join(lines) + '\n'
 
@@ -68,7 +68,7 @@ KEYS = ('result', 'policy', 'record_at', 'spf_aligned', 'dkim_aligned')
 def read_evaluation(line):
     case = json.loads(line)
     for spec, wanted in case['expect'].items():
-        evaluation(case, spec)
+        evaluation(case, spec).encode()
         [wanted[k] for k in KEYS]
     runner.must(any(spec in case['expect'] for spec in SPECS), 'expect has none of ' + ' '.join(SPECS))
     case['id']

@@ -81,8 +81,11 @@ def without(*parts):
 
 
 def broken(case):
-    """What stands where a case should: no JSON, JSON of another form, and a case that lacks each key in turn."""
-    return case + '{"id": 3}\nnonsense\n[1]\nnull\n"\xff\n'
+    """What stands where a case should: no JSON, JSON of another form, half a character."""
+    odd = json.loads(case.split("\n")[0])
+    for key in odd:
+        odd[key] = "\ud800"
+    return case + '{"id": 3}\nnonsense\n[1]\nnull\n"\xff\n' + json.dumps(odd) + "\n"
 
 
 # Name, files, lines that must be there (their beginnings), exit status.
@@ -133,7 +136,8 @@ CASES = [
         "dkim/imported/three/message.eml": "", **folder("dkim/imported/four", {"now": "x", "signatures": [3]}),
         "authres/forged.jsonl": broken(lines(FORGED)), "authres/parse.jsonl": broken(lines(PARSE)),
         "authres/write.jsonl": broken(lines(WRITE)), "dmarc/from-header.jsonl": broken(lines(FROM)),
-        "dmarc/evaluate.jsonl": broken(lines(EVALUATION)), "dmarc/record-parse.jsonl": broken(lines(RECORD)),
+        "dmarc/evaluate.jsonl": broken(lines(EVALUATION, dict(
+            EVALUATION, id=[1], spf={"result": "\ud800"}))), "dmarc/record-parse.jsonl": broken(lines(RECORD)),
         "dmarc/public_suffix_list.dat": "\xff", "dmarc/psl-tests.tsv": "x\n",
         "arc/tiny.yml": "\n---\n".join((arc("one"), "[1]", arc("two", cv=3), arc("three", AS=3, message=None))),
         "arc/no.yml": "a: [b", "arc/messages/two/expect.json": "{}",
@@ -143,8 +147,8 @@ CASES = [
         **folder("e2e/seven", dict(stated(dkim=["none"]), client={"ip": "nonsense", "helo": ""}))},
      ["tiny: 1 of 6", "  document 2: malformed", "  two: malformed", "  three: malformed", "no: 0 of 1", "list: 0 of 1",
       "dkim: 1 of 4", "  two: malformed", "  three: malformed", "  four: malformed",
-      "authres forged: 1 of 6", "  line 3: malformed", "authres first tokens: 1 of 6", "authres parse: 1 of 6",
-      "authres write: 1 of 6", "from: 1 of 6", "dmarc-evaluate-rfc9989: 1 of 6", "dmarc-record-parse: 1 of 6",
+      "authres forged: 1 of 7", "  line 3: malformed", "authres first tokens: 1 of 7", "authres parse: 1 of 7",
+      "authres write: 1 of 7", "from: 1 of 7", "dmarc-evaluate-rfc9989: 1 of 8", "dmarc-record-parse: 1 of 7",
       "dmarc-psl-tests: 0 of 1", "arc: 1 of 5", "  no.yml: malformed", "arc messages: 0 of 1",
       "e2e-rfc9989: 1 of 7", "  two: malformed", "  three: malformed", "  five: malformed", "  six: malformed"], 1),
     ("an expected failure", folder("dkim/imported/" + LISTED, {"now": None, "signatures": [{"accept": ["fail"]}]}),

@@ -42,6 +42,7 @@ class Result:
         self.total += 1
         self.right += all(right for _, right, _, _ in parts)
         for part, right, expected, got in parts:
+            part = str(part)        # a case may call itself whatever JSON has
             why, line = self.expected.get(part), "%s: expected %s, got %s" % (part, expected, got)
             if right and why is not None:
                 self.fault("%s: right, but listed as an expected failure" % part)
@@ -126,6 +127,17 @@ def read_folders(result, folder, form):
         except Exception as error:
             result.malformed(name, error)
     return cases if names else None
+
+
+def escaped(octets, special):
+    """As zone files have what isn't printable ASCII, or is special there."""
+    return "".join(chr(c) if 0x20 < c < 0x7f and chr(c) not in special else "\\%03d" % c for c in octets)
+
+
+def txt(octets):
+    """The data of a TXT record, in strings of which each has room for it."""
+    parts = [octets[i:i + 200] for i in range(0, len(octets), 200)] or [b""]
+    return " ".join('"%s"' % escaped(part, '\\"') for part in parts)
 
 
 def must(right, what):

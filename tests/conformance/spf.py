@@ -26,22 +26,16 @@ def octets(text):
         return text.encode('utf-8')
 
 
-def escaped(data, extra):
-    return ''.join(chr(c) if 0x20 < c < 0x7f and chr(c) not in extra
-                   else '\\%03d' % c for c in data)
-
-
 def zone_name(name):
     name = octets(str(name))
     if name.endswith(b'.'):
         name = name[:-1]
-    return escaped(name, '\\;#"') or '.'
+    return runner.escaped(name, '\\;#"') or '.'
 
 
 def zone_text(value):
     strings = value if isinstance(value, list) else [value]
-    return ' '.join('"%s"' % escaped(octets(str(s)), '\\"') for s in strings
-                    ) or '""'
+    return ' '.join(runner.txt(octets(str(s))) for s in strings) or '""'
 
 
 def can_be_asked(name):
