@@ -171,15 +171,12 @@ stage_later(enum stage a, enum stage b)
 	return a > b ? a : b;
 }
 
-bool
-cond_excludes(const struct cond *a, const struct cond *b, bool not_b, bool inside)
+size_t
+asked_bit(const struct fact *f)
 {
-	struct cond first = *a, second = *b, not = { .kind = COND_NOT, .child = &second };
-	struct cond both = { .kind = COND_AND, .child = &first };
+	size_t i = f != NULL ? (size_t)(f - facts) : 127;
 
-	second.next = NULL;
-	first.next = not_b ? &not : &second;
-	return cond_constant(&both, inside) == -1;
+	return i < 127 ? i : 127;
 }
 
 static void
@@ -187,10 +184,8 @@ ask(void *arg, const struct fact_use *u)
 {
 	struct asked *a = arg;
 	const struct fact *f = u->ref->fact;
-	size_t i = f != NULL ? (size_t)(f - facts) : 127;
+	size_t i = asked_bit(f);
 
-	if (i > 127)
-		i = 127;
 	a->facts[i / 64] |= UINT64_C(1) << (i % 64);
 	a->size++;
 	for (const struct operand *o = u->cond->operands; o != NULL; o = o->next)

@@ -30,7 +30,7 @@ void check_stages(struct ast *ast, struct diag *d);
 /* Which rules are judged per recipient; what must not be in those. */
 void check_recipients(struct ast *ast, struct diag *d);
 /* Constant conditions, dead rules, thresholds out of reach, unused lists. */
-void check_reachability(struct ast *ast, struct diag *d);
+void check_reachability(struct ast *ast, const struct settings *s, struct diag *d);
 
 /*
  * Reads the `time` of a test: "2026-11-22 10:00", seconds and a zone as in

@@ -9,13 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check_cover.h"
 #include "check_walk.h"
 #include "diag.h"
 
 /* ---- is not pass ---- */
 
 struct temperror {
-	struct ast	*ast;
+	struct cover	*cover;
 	struct rule	*rule;
 	struct diag	*d;
 	bool		 named;		/* somebody thought of it */
@@ -53,30 +54,16 @@ find_named(void *arg, const struct fact_use *u)
 
 /*
  * Can the rule be true, and be come to, while the result is temperror?  Not if
- * a final rule above takes all of that.
+ * final rules above take all of that.
  */
 static bool
 reaches_temperror(const struct temperror *t, const struct cond *c)
 {
 	struct operand word = { .kind = OPD_WORD, .value = { .n = t->temperror } };
 	struct cond is = { .kind = COND_CMP, .fact = c->fact, .op = OP_IS, .operands = &word };
-	struct cond mine = *t->rule->cond, theirs, not = { .kind = COND_NOT, .child = &theirs };
-	struct cond all = { .kind = COND_AND, .child = &is };
+	struct cover_rules by;
 
-	is.next = &mine;
-	mine.next = NULL;
-	if (cond_constant(&all, false) == -1)
-		return false;
-	mine.next = &not;
-	for (const struct rule *r = t->ast->rules; r != t->rule; r = r->next) {
-		if (rule_final(r) == NULL || r->cond == NULL)
-			continue;
-		theirs = *r->cond;
-		theirs.next = NULL;
-		if (cond_constant(&all, false) == -1)
-			return false;
-	}
-	return true;
+	return !cover_hides(t->cover, t->rule, &is, &by);
 }
 
 static void
@@ -344,17 +331,17 @@ check_settings(struct ast *ast, struct diag *d)
 }
 
 void
-check_doubts(struct ast *ast, struct diag *d, bool whole)
+check_doubts(struct ast *ast, struct cover *cover, struct diag *d)
 {
 	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
-		struct temperror t = { .ast = ast, .rule = r, .d = d };
+		struct temperror t = { .cover = cover, .rule = r, .d = d };
 
 		walk_cond(r->cond, check_use, d);
 		walk_texts(r->actions, check_use, d);
 		if (r->cond != NULL)
 			check_parts(d, r->cond);
 		/* Other rules may see to it: they must all be known. */
-		if (whole && r->cond != NULL && punishes(r))
+		if (cover != NULL && r->cond != NULL && punishes(r))
 			check_temperror(&t, r->cond, false);
 	}
 	for (const struct list *l = ast->lists; l != NULL; l = l->next)
@@ -363,6 +350,6 @@ check_doubts(struct ast *ast, struct diag *d, bool whole)
 				check_pattern(d, &e->regex);
 			else if (entry_kind_name(e->kind) == NULL && l->type == LIST_STRINGS)
 				check_wildcard(d, e->at, e->text, false);
-	if (whole)
+	if (cover != NULL)
 		check_settings(ast, d);
 }

@@ -7,18 +7,21 @@
  * has errors its rules aren't what they will be, and only what a condition
  * says by itself is looked at.
  *
- * check_const.c does the reasoning; conditions that mean something, but
- * perhaps not what was meant, are check_doubts.c's.
+ * check_search.c does the reasoning, check_cover.c what rules do to each other; conditions
+ * that mean something, but perhaps not what was meant, are check_doubts.c's.
  */
 #include "check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "check_cover.h"
 #include "check_reach.h"
 #include "check_walk.h"
 #include "diag.h"
 #include "print.h"
+
+#define NAMES_MAX	6	/* rules that are named in one message */
 
 /* ---- Constant conditions ---- */
 
@@ -55,7 +58,7 @@ find_pair(const struct cond *c, bool inside, const struct cond **a, const struct
 		for (*a = c->child; *a != *b; *a = (*a)->next) {
 			if (++tried > 1000)
 				return false;
-			if (c->kind == COND_AND ? cond_excludes(*a, *b, false, inside) :
+			if (c->kind == COND_AND ? cond_excludes(*a, *b, inside) :
 			    exhausts(*a, *b, inside))
 				return true;
 		}
@@ -204,109 +207,62 @@ check_scores(struct ast *ast, struct diag *d)
 
 /* ---- Rules that are never reached ---- */
 
-/* A rule that ends the reading, for those below it. */
-struct above {
-	const struct rule *rule;
-	struct asked	asked;
-	uint64_t	hash;		/* of its condition as it prints */
-};
-
-static struct above
-above_of(struct rule *r)
+/* "'a'", "'a' and 'b'", "one of 'a', 'b' and 'c'" */
+static const char *
+name_rules(struct strbuf *b, const struct cover_rules *by)
 {
-	struct above a = { .rule = r, .asked = cond_asked(r->cond) };
-	struct strbuf b = { 0 };
+	size_t shown = by->n > NAMES_MAX ? NAMES_MAX - 1 : by->n;
 
-	(void)show(r->cond, &b);
-	a.hash = str_hash(strbuf_slice(&b));
-	strbuf_free(&b);
-	return a;
-}
-
-static bool
-reads_alike(const struct cond *a, const struct cond *b)
-{
-	struct strbuf sa = { 0 }, sb = { 0 };
-	bool same;
-
-	(void)show(a, &sa);
-	(void)show(b, &sb);
-	same = !sa.failed && !sb.failed && str_eq(strbuf_slice(&sa), strbuf_slice(&sb));
-	strbuf_free(&sa);
-	strbuf_free(&sb);
-	return same;
+	for (size_t i = 0; i < shown; i++)
+		strbuf_printf(b, "%s'" STR_FMT "'", i == 0 ? "" : i + 1 < by->n ? ", " : " and ",
+		    STR_ARG(by->v[i]->name.text));
+	if (shown < by->n)
+		strbuf_printf(b, " and %zu more", by->n - shown);
+	return b->failed ? "?" : b->p;
 }
 
 static void
-tell_unreached(struct diag *d, const struct rule *r, const struct rule *why, bool all)
+tell_unreached(struct diag *d, const struct rule *r, const struct cover_rules *by)
 {
-	int below = 0;
+	struct strbuf names = { 0 }, below = { 0 };
+	int n = 0;
 
-	for (const struct rule *k = r->next; all && k != NULL; k = k->next)
-		below++;
-	if (below > 0)
-		diag_warning(d, r->name.at, "'" STR_FMT "' and %d rule%s below it can never "
-		    "be reached: '" STR_FMT "' above takes every message", STR_ARG(r->name.text),
-		    below, below == 1 ? "" : "s", STR_ARG(why->name.text));
-	else if (all)
-		diag_warning(d, r->name.at, "'" STR_FMT "' can never be reached: '" STR_FMT
-		    "' above takes every message", STR_ARG(r->name.text),
-		    STR_ARG(why->name.text));
+	for (const struct rule *k = r->next; by->all && k != NULL; k = k->next)
+		n++;
+	if (n > 0)
+		strbuf_printf(&below, " and %d rule%s below it", n, n == 1 ? "" : "s");
+	(void)name_rules(&names, by);
+	if (by->all)
+		diag_warning(d, r->name.at, "'" STR_FMT "'" STR_FMT " can never be reached: " STR_FMT
+		    " above take%s every message", STR_ARG(r->name.text), STR_ARG(strbuf_slice(&below)),
+		    STR_ARG(strbuf_slice(&names)), by->n == 1 ? "s" : "");
 	else
-		diag_warning(d, r->name.at, "'" STR_FMT "' can never be reached: where it "
-		    "is true, '" STR_FMT "' above has ended the reading",
-		    STR_ARG(r->name.text), STR_ARG(why->name.text));
-	diag_note(d, rule_final(why)->at, "it ends here");
-}
-
-/* Is there a final rule above that is true wherever this one is? */
-static const struct rule *
-find_cover(const struct above *me, const struct above *above, size_t n, int64_t *work)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct above *e = &above[i];
-
-		if ((e->asked.facts[0] & ~me->asked.facts[0]) != 0 ||
-		    (e->asked.facts[1] & ~me->asked.facts[1]) != 0)
-			continue;
-		if (e->hash == me->hash && reads_alike(e->rule->cond, me->rule->cond))
-			return e->rule;
-		if (cond_affordable(&e->asked, &me->asked, work) &&
-		    cond_excludes(me->rule->cond, e->rule->cond, true, false))
-			return e->rule;
-	}
-	return NULL;
+		diag_warning(d, r->name.at, "'" STR_FMT "' can never be reached: where it is true, "
+		    "%s" STR_FMT " above has ended the reading", STR_ARG(r->name.text),
+		    by->n == 1 ? "" : "one of ", STR_ARG(strbuf_slice(&names)));
+	for (size_t i = 0; i < by->n && i < NAMES_MAX; i++)
+		diag_note(d, rule_final(by->v[i])->at, "it ends here");
+	strbuf_free(&names);
+	strbuf_free(&below);
 }
 
 static void
-check_unreached(struct ast *ast, struct diag *d)
+check_unreached(struct ast *ast, struct cover *cover, struct diag *d)
 {
-	struct above *above = calloc(ast->nrules + 1, sizeof(*above));
-	const struct rule *why;
-	int64_t work = 0;
-	size_t n = 0;
+	struct cover_rules by;
 
-	if (above == NULL) {
-		diag_error(d, (struct span){ 0 }, "out of memory");
-		return;
-	}
 	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
-		int constant = cond_constant(r->cond, false);
-
-		if (constant == 1 && rule_final(r) != NULL) {
-			if (r->next != NULL)
-				tell_unreached(d, r->next, r, true);
-			break;
-		}
-		if (constant != 0)
+		if (r->cond != NULL && cond_constant(r->cond, false) == -1) {
+			cover_forget(cover, r);		/* that was said */
 			continue;
-		above[n] = above_of(r);
-		if ((why = find_cover(&above[n], above, n, &work)) != NULL)
-			tell_unreached(d, r, why, false);
-		else if (rule_final(r) != NULL && !above[n].asked.score)
-			n++;	/* the score changes: what is true of it here need not be below */
+		}
+		if (!cover_hides(cover, r, NULL, &by))
+			continue;
+		tell_unreached(d, r, &by);
+		if (by.all)
+			break;
+		cover_forget(cover, r);
 	}
-	free(above);
 }
 
 /* ---- Lists ---- */
@@ -321,17 +277,21 @@ check_unused(struct ast *ast, struct diag *d)
 }
 
 void
-check_reachability(struct ast *ast, struct diag *d)
+check_reachability(struct ast *ast, const struct settings *s, struct diag *d)
 {
 	bool whole = diag_errors(d) == 0;
+	struct cover *cover = NULL;
 
 	for (struct rule *r = ast->rules; r != NULL; r = r->next)
 		if (r->cond != NULL)
 			(void)check_constant(d, r->cond, false);
-	check_doubts(ast, d, whole);
-	if (!whole)
+	if (whole && (cover = cover_new(ast, s)) == NULL)
+		diag_error(d, (struct span){ 0 }, "out of memory");
+	check_doubts(ast, cover, d);
+	if (cover == NULL)
 		return;
 	check_scores(ast, d);
-	check_unreached(ast, d);
+	check_unreached(ast, cover, d);
 	check_unused(ast, d);
+	cover_free(cover);
 }

@@ -6,14 +6,15 @@
 
 #include "ast.h"
 
+struct cover;
 struct diag;
 
 /*
  * Conditions that mean something else than was perhaps meant.
  *
- * whole	the file has no errors, so that rules can be held against each other
+ * cover	NULL: the file has errors, so that rules can't be held against each other
  */
-void check_doubts(struct ast *ast, struct diag *d, bool whole);
+void check_doubts(struct ast *ast, struct cover *cover, struct diag *d);
 
 /*
  * Does the pattern repeat a repetition, or alternatives that overlap, so that a text that

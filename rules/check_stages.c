@@ -146,7 +146,7 @@ must_wait(struct stages *s, const struct rule *r, const struct rule *other)
 
 	return r->cond == NULL || other->cond == NULL || !related ||
 	    (a->score && b->score) || !cond_affordable(a, b, &s->work) ||
-	    !cond_excludes(r->cond, other->cond, false, false);
+	    !cond_excludes(r->cond, other->cond, false);
 }
 
 /*

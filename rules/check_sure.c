@@ -57,3 +57,21 @@ fact_may_be(const struct fact *f, int64_t n)
 
 	return i == -1 || (n >= known[i].lo && n <= known[i].hi);
 }
+
+/*
+ * SPF, DKIM, DMARC, ARC and iprev have words for it; a rate is in error if a fact
+ * of its key is, `score` and `matched` if another rule is.
+ */
+unsigned
+fact_errors(const struct fact *f)
+{
+	if ((f->flags & (F_OWN | F_RATE)) != 0)
+		return (1u << ERR_CLASSES) - 1;
+	if ((f->flags & F_GREYLIST) != 0)
+		return 1u << ERR_STORE;
+	if ((f->flags & F_DNSBL) != 0)
+		return 1u << ERR_DNSBL;
+	if (f->cost == C_DNS)
+		return type_of(f->type)->words != NULL ? 0 : 1u << ERR_LOOKUP;
+	return (f->flags & (F_HEADERS | F_CONTENT | F_RAWBODY)) != 0 ? 1u << ERR_LIMIT : 0;
+}

@@ -56,8 +56,8 @@ enum stage stage_later(enum stage a, enum stage b);
  */
 int cond_constant(const struct cond *c, bool inside);
 
-/* Can a and b (or, with not_b, a and not b) never be true together? */
-bool cond_excludes(const struct cond *a, const struct cond *b, bool not_b, bool inside);
+/* Can a and b never be true together? */
+bool cond_excludes(const struct cond *a, const struct cond *b, bool inside);
 
 /* What a condition asks: to see cheaply whether two have to do with each other. */
 struct asked {
@@ -66,6 +66,8 @@ struct asked {
 	bool		score;		/* which changes from rule to rule */
 };
 struct asked cond_asked(struct cond *c);
+/* The bit of a fact. */
+size_t asked_bit(const struct fact *f);
 /* Is holding these two against each other within the work that may still be done? */
 bool cond_affordable(const struct asked *a, const struct asked *b, int64_t *work);
 

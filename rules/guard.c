@@ -19,36 +19,9 @@
 #include <string.h>
 
 #include "arena.h"
-#include "fold.h"
 
 #define GUARD_RULES	2	/* one is as quick without */
 #define GUARD_TABLES	64
-
-static uint64_t
-mix(uint64_t a, uint64_t b)
-{
-	return (a ^ (b + 0x9e3779b97f4a7c15u + (a << 6) + (a >> 2))) * 0xff51afd7ed558ccdu;
-}
-
-/* Equal for values that `is` calls equal. */
-static uint64_t
-value_hash(enum type_id type, const struct value *v)
-{
-	switch (type) {
-	case T_ADDR:
-		return str_hash((struct str){ (const char *)v->ip.b, sizeof(v->ip.b) });
-	case T_DOMAIN:
-		return str_ihash(v->s);
-	case T_ADDRESS:
-		return mix(fold_hash(v->mb.local), str_ihash(v->mb.domain));
-	case T_TEXT:
-		return fold_hash(v->s);
-	case T_RAW:
-		return str_hash(v->s);
-	default:
-		return (uint64_t)v->n;
-	}
-}
 
 /* Does the operand stand for one value, and not for a net or all of a domain? */
 static bool
@@ -161,7 +134,7 @@ add_rule(struct guard *g, struct crule *cr, int rule, const struct cond *c)
 	g->lo[n + 1] = g->lo[n] + (cr->scores && cr->score < 0 ? cr->score : 0);
 	g->hi[n + 1] = g->hi[n] + (cr->scores && cr->score > 0 ? cr->score : 0);
 	for (const struct operand *o = c->operands; o != NULL; o = o->next)
-		g->entries[g->nentries++] = (struct guard_entry){ value_hash(type, &o->value), rule };
+		g->entries[g->nentries++] = (struct guard_entry){ type_hash(type, &o->value), rule };
 }
 
 int
@@ -285,7 +258,7 @@ look(struct rules_state *st, const struct guard *g, struct guard_state *gs)
 		return;
 	}
 	for (size_t i = 0; s == FACT_KNOWN && i < a.n; i++)
-		add_hits_of(st, g, value_hash(g->fact->fact->type, &a.v[i]));
+		add_hits_of(st, g, type_hash(g->fact->fact->type, &a.v[i]));
 }
 
 void

@@ -65,7 +65,7 @@ finish(struct ruleset *rs, const struct table_ops *ops, struct diag *d)
 	check_types(ast, &rs->settings, rs->tz, ops, rs->arena, d);
 	check_stages(ast, d);
 	check_recipients(ast, d);
-	check_reachability(ast, d);
+	check_reachability(ast, &rs->settings, d);
 	if (diag_errors(d) == 0 && (compile(rs) == -1 || arena_failed(rs->arena)))
 		diag_error(d, (struct span){ 0 }, "out of memory");
 	return diag_errors(d) > 0 ? give_up(rs, d) : rs;

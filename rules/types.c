@@ -277,3 +277,28 @@ type_test(enum type_id id, enum op op, const struct value *v, const struct value
 	}
 	return false;
 }
+
+static uint64_t
+mix(uint64_t a, uint64_t b)
+{
+	return (a ^ (b + 0x9e3779b97f4a7c15u + (a << 6) + (a >> 2))) * 0xff51afd7ed558ccdu;
+}
+
+uint64_t
+type_hash(enum type_id type, const struct value *v)
+{
+	switch (type) {
+	case T_ADDR:
+		return str_hash((struct str){ (const char *)v->ip.b, sizeof(v->ip.b) });
+	case T_DOMAIN:
+		return str_ihash(v->s);
+	case T_ADDRESS:
+		return mix(fold_hash(v->mb.local), str_ihash(v->mb.domain));
+	case T_TEXT:
+		return fold_hash(v->s);
+	case T_RAW:
+		return str_hash(v->s);
+	default:
+		return (uint64_t)v->n;
+	}
+}

@@ -173,6 +173,9 @@ void type_print(enum type_id id, const struct value *v, struct strbuf *out);
  */
 bool type_test(enum type_id id, enum op op, const struct value *v, const struct value *operand);
 
+/* Equal for values that OP_IS calls equal. */
+uint64_t type_hash(enum type_id id, const struct value *v);
+
 /* Reads "192.0.2.1", "2001:db8::1", "IPv6:2001:db8::1"; -1 if it is none. */
 int ipaddr_parse(struct str s, struct ipaddr *ip);
 void ipaddr_print(const struct ipaddr *ip, struct strbuf *out);
