@@ -2,8 +2,10 @@
 """Every example in README.md, the manual pages and rules.example is right: it loads, and its tests pass.
 
 What begins with a statement of the language is taken for rules; an example that
-names a list or a rule of another is checked with the examples before it.
+names a list or a rule of another is checked with the examples before it.  The tests
+of rules.example make each of its rules true.
 """
+import json
 import os
 import re
 import subprocess
@@ -40,6 +42,12 @@ def rules_of(block):
     return text if STATEMENT.search(text) else None
 
 
+def untested(path):
+    """Rules that no test makes true."""
+    p = subprocess.run([POSTERN, "check", "--coverage", "--json", "-c", path], capture_output=True, text=True)
+    return [c["rule"] for c in json.loads(p.stdout)["coverage"] if c["true"] == 0]
+
+
 def main():
     n, bad = 0, False
     found = [("README.md", readme("README.md")),
@@ -60,8 +68,11 @@ def main():
                 strict = ["--strict"] if name == "rules.example" else []
                 p = subprocess.run([POSTERN, "check", "-c", f.name] + strict,
                                    capture_output=True, text=True)
+                missed = untested(f.name) if p.returncode == 0 and name == "rules.example" else []
             if p.returncode != 0:
                 good, why = False, why + text + p.stdout + p.stderr
+            for rule in missed:
+                good, why = False, why + "no test makes rule %s true\n" % rule
         n += 1
         if name != "man/postern.8.in" and counted == 0:
             good, why = False, "no example found\n"
