@@ -16,15 +16,15 @@
 struct arena;
 struct dmarc_engine;
 struct dmarc_check;
+struct suffixes;
 
 /*
  * spec	which of the two
- * list	file with the public suffix list, for RFC 7489; n 0: the one in libpsl
- * why	the reason on failure
+ * list	for RFC 7489; stays the caller's, and must outlive the engine
  *
- * Immutable, shared by threads.  NULL if the file can't be used or memory is out.
+ * Immutable, shared by threads.  NULL without memory.
  */
-struct dmarc_engine *dmarc_engine_new(enum dmarc_spec spec, struct str list, struct strbuf *why);
+struct dmarc_engine *dmarc_engine_new(enum dmarc_spec spec, const struct suffixes *list);
 /* NULL is allowed. */
 void dmarc_engine_free(struct dmarc_engine *e);
 

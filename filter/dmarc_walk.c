@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "rules/arena.h"
+#include "suffixes.h"
 
 #define WALK_LABELS	7	/* a longer name is asked itself, and then what these labels leave of it */
 #define DOMAIN_MAX	253
@@ -63,56 +64,21 @@ walk_last_labels(struct str s, size_t n)
 /* ---- The public suffix list ---- */
 
 struct dmarc_engine *
-dmarc_engine_new(enum dmarc_spec spec, struct str list, struct strbuf *why)
+dmarc_engine_new(enum dmarc_spec spec, const struct suffixes *list)
 {
 	struct dmarc_engine *e;
-	char *path = NULL;
 
-	if ((e = calloc(1, sizeof(*e))) == NULL) {
-		strbuf_puts(why, "out of memory");
+	if ((e = calloc(1, sizeof(*e))) == NULL)
 		return NULL;
-	}
 	e->spec = spec;
-	if (spec != DMARC_RFC7489)
-		return e;
-	if (list.n > 0) {
-		if ((path = strndup(list.p, list.n)) != NULL)
-			e->loaded = psl_load_file(path);
-		free(path);
-		e->list = e->loaded;
-	} else
-		e->list = psl_builtin();
-	/* Any file is taken for a list; one without a suffix is none. */
-	if (e->list != NULL && (e->loaded == NULL || psl_suffix_count(e->loaded) > 0))
-		return e;
-	if (list.n > 0)
-		strbuf_printf(why, STR_FMT ": cannot be read as a public suffix list",
-		    STR_ARG(list));
-	else
-		strbuf_puts(why, "libpsl has no public suffix list built in; name a "
-		    "file by set public-suffix-list");
-	dmarc_engine_free(e);
-	return NULL;
+	e->list = list;
+	return e;
 }
 
 void
 dmarc_engine_free(struct dmarc_engine *e)
 {
-	if (e == NULL)
-		return;
-	psl_free(e->loaded);
 	free(e);
-}
-
-/* p NULL for a public suffix. */
-static struct str
-registrable(const struct dmarc_engine *e, struct arena *a, struct str normal)
-{
-	const char *name = str_cstr(a, normal), *found;
-
-	if (name == NULL || (found = psl_registrable_domain(e->list, name)) == NULL)
-		return STR_NONE;
-	return str_of(found);		/* it points into the name */
 }
 
 struct str
@@ -120,15 +86,13 @@ dmarc_registrable(const struct dmarc_engine *e, struct arena *a, struct str doma
 {
 	struct str normal = domain_normal(a, domain);
 
-	if (!walk_is_domain(normal))
-		return STR_NONE;
-	return registrable(e, a, normal);
+	return walk_is_domain(normal) ? suffixes_registrable(e->list, a, normal) : STR_NONE;
 }
 
 struct str
 walk_organization_by_list(struct walks *ws, struct str domain)
 {
-	struct str found = registrable(ws->engine, ws->arena, domain);
+	struct str found = suffixes_registrable(ws->engine->list, ws->arena, domain);
 
 	return found.p != NULL ? found : domain;
 }

@@ -5,8 +5,6 @@
 #ifndef FILTER_DMARC_WALK_H
 #define FILTER_DMARC_WALK_H
 
-#include <libpsl.h>
-
 #include "dmarc.h"
 #include "dmarc_record.h"
 
@@ -14,8 +12,7 @@
 
 struct dmarc_engine {
 	enum dmarc_spec	 spec;
-	psl_ctx_t	*loaded;	/* from a file */
-	const psl_ctx_t	*list;		/* NULL by RFC 9989 */
+	const struct suffixes *list;	/* for RFC 7489 */
 };
 
 /* One domain on its way up. */

@@ -20,6 +20,7 @@
 
 #include "filter/mime_magic.h"
 #include "filter/stores.h"
+#include "filter/suffixes.h"
 #include "filter/geo.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
@@ -43,6 +44,7 @@ struct shared_resolver {
 struct counted {
 	struct generation g;
 	struct dmarc_engine *dmarc;
+	struct suffixes	*suffixes;
 	struct geo	*geo;
 	atomic_int	 refs;
 };
@@ -146,6 +148,15 @@ resolver_for(struct engines *e, const struct settings *s,
 	return r;
 }
 
+static int
+dmarc_for(struct counted *c, const struct ruleset *rs, struct strbuf *why)
+{
+	c->dmarc = dmarc_engine_new((enum dmarc_spec)rules_settings(rs)->dmarc, c->suffixes);
+	if (c->dmarc == NULL)
+		strbuf_puts(why, "out of memory");
+	return c->dmarc != NULL ? 0 : -1;
+}
+
 struct generation *
 generation_new(struct engines *e, struct ruleset *rs,
     const struct generation *old, struct strbuf *why)
@@ -170,9 +181,8 @@ generation_new(struct engines *e, struct ruleset *rs,
 	}
 	atomic_init(&c->refs, 1);
 	c->g.ruleset = rs;
-	c->dmarc = dmarc_engine_new((enum dmarc_spec)rules_settings(rs)->dmarc,
-	    rules_settings(rs)->public_suffix_list, why);
-	if (c->dmarc == NULL || geo_open(rules_settings(rs), rules_needs(rs)->facts,
+	if (suffixes_open(rules_settings(rs), rules_needs(rs)->facts, &c->suffixes, why) == -1 ||
+	    dmarc_for(c, rs, why) == -1 || geo_open(rules_settings(rs), rules_needs(rs)->facts,
 	    &c->geo, why) == -1) {
 		generation_release(&c->g);
 		return NULL;
@@ -181,6 +191,7 @@ generation_new(struct engines *e, struct ruleset *rs,
 	c->g.services = engines_services(e);
 	c->g.services.resolver = c->g.resolver->resolver;
 	c->g.services.dmarc = c->dmarc;
+	c->g.services.suffixes = c->suffixes;
 	c->g.services.geo = c->geo;
 	return &c->g;
 }
@@ -218,6 +229,7 @@ generation_release(struct generation *g)
 	if (g == NULL || atomic_fetch_sub(&((struct counted *)g)->refs, 1) > 1)
 		return;
 	dmarc_engine_free(((struct counted *)g)->dmarc);
+	suffixes_free(((struct counted *)g)->suffixes);
 	geo_free(((struct counted *)g)->geo);
 	stores_put(g->stores, g->services.store);
 	rules_release(g->ruleset);

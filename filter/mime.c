@@ -128,7 +128,7 @@ mime_add_url(void *arg, struct str text)
 		return;
 	u->text = str_dup(m->a, text);
 	u->host = url_host(m->a, text);
-	u->domain = url_domain(m->a, u->host);
+	u->domain = url_domain(m->o.suffixes, m->a, u->host);
 }
 
 ptrdiff_t

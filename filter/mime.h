@@ -11,6 +11,7 @@
 struct arena;
 struct magic_engine;
 struct mime;
+struct suffixes;
 
 struct mime_options {
 	unsigned	want;		/* F_TEXT, F_HTML, F_URLS, F_MAGIC, F_ARCHIVE: what is kept */
@@ -19,6 +20,7 @@ struct mime_options {
 	uint64_t	urls;
 	uint64_t	entries, nested, ratio;	/* of archives: names; archives in archives; inflation */
 	struct magic_engine *magic;	/* NULL: types aren't looked at */
+	const struct suffixes *suffixes; /* NULL: a URL's domain is its host */
 };
 
 /* The limits that are settings. */

@@ -92,7 +92,7 @@ bool url_has_host(struct str url);
 /* The host as a browser would ask for it, lower case; p NULL for none. */
 struct str url_host(struct arena *a, struct str url);
 /* The host's registrable domain, or the host if it has none. */
-struct str url_domain(struct arena *a, struct str host);
+struct str url_domain(const struct suffixes *list, struct arena *a, struct str host);
 
 /* ---- mime_zip.c ---- */
 

@@ -7,11 +7,11 @@
 #include "mime_int.h"
 
 #include <arpa/inet.h>
-#include <libpsl.h>
 #include <string.h>
 
 #include "rules/arena.h"
 #include "rules/types.h"
+#include "suffixes.h"
 
 #define URL_MAX		2048	/* octets of one found in text */
 #define HOST_MAX	255
@@ -272,15 +272,13 @@ url_host(struct arena *a, struct str url)
 }
 
 struct str
-url_domain(struct arena *a, struct str host)
+url_domain(const struct suffixes *list, struct arena *a, struct str host)
 {
-	const psl_ctx_t *list = psl_builtin();
-	const char *name, *found = NULL;
+	struct str found;
 	struct ipaddr ip;
 
 	if (host.n == 0 || ipaddr_parse(host, &ip) == 0)
 		return host;
-	if (list != NULL && (name = str_cstr(a, host)) != NULL)
-		found = psl_registrable_domain(list, name);
-	return found != NULL ? str_of(found) : host;	/* it points into the name */
+	found = suffixes_registrable(list, a, host);
+	return found.p != NULL ? found : host;
 }

@@ -17,6 +17,7 @@
 #include "rules/diag.h"
 #include "rules/source.h"
 #include "script.h"
+#include "suffixes.h"
 
 struct run {
 	struct ruleset	*rs;
@@ -311,22 +312,26 @@ selftest_run(struct ruleset *rs, const struct services *sv, struct reached *reac
 {
 	const struct settings *s = rules_settings(rs);
 	struct services own = *sv;
-	struct dmarc_engine *dmarc;
+	struct dmarc_engine *dmarc = NULL;
+	struct suffixes *suffixes = NULL;
 	struct geo *geo = NULL;
 	struct strbuf why = { 0 };
 	int failed = 1;
 
-	dmarc = dmarc_engine_new((enum dmarc_spec)s->dmarc, s->public_suffix_list, &why);
-	if (dmarc == NULL)
-		diag_error(d, (struct span){ 0 }, STR_FMT, STR_ARG(strbuf_slice(&why)));
+	if (suffixes_open(s, rules_needs(rs)->facts, &suffixes, &why) == -1)
+		diag_error(d, set_at(rs, "public-suffix-list"), STR_FMT, STR_ARG(strbuf_slice(&why)));
+	else if ((dmarc = dmarc_engine_new((enum dmarc_spec)s->dmarc, suffixes)) == NULL)
+		failed = -1;
 	else if (geo_open(s, rules_needs(rs)->facts, &geo, &why) == -1)
 		diag_error(d, set_at(rs, "geo-database"), STR_FMT, STR_ARG(strbuf_slice(&why)));
 	else {
 		own.dmarc = dmarc;
+		own.suffixes = suffixes;
 		own.geo = geo;
 		failed = run_all(rs, &own, reached, d);
 	}
 	dmarc_engine_free(dmarc);
+	suffixes_free(suffixes);
 	geo_free(geo);
 	strbuf_free(&why);
 	return failed;

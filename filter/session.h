@@ -26,6 +26,7 @@
 struct geo;
 struct session;
 struct store;
+struct suffixes;
 
 /* What all sessions share; made once, immutable but for what is thread-safe in itself. */
 struct services {
@@ -36,6 +37,7 @@ struct services {
 	struct store		*store;		/* NULL: nothing is remembered, rate and greylist are unset */
 	const struct dmarc_engine *dmarc;	/* as the ruleset's settings say */
 	const struct geo	*geo;		/* likewise; NULL: none */
+	const struct suffixes	*suffixes;	/* likewise */
 	struct str		 hostname;	/* for authserv-id and SPF's r macro */
 	time_t			 now;		/* 0: the real clock */
 };

@@ -19,6 +19,7 @@ begin_mime(struct session *s)
 	mime_options(&o, rules_settings(s->rs));
 	o.want = s->facts;
 	o.magic = s->sv->magic;
+	o.suffixes = s->sv->suffixes;
 	if ((s->mime = mime_new(m->arena, &o)) == NULL)
 		return -1;
 	for (size_t i = 0; i < m->nheaders; i++)

@@ -114,11 +114,45 @@ def coverage(tap, scratch):
     tap.ok(status == 78 and "in some test" not in out, "--coverage: a file with mistakes has none", out, err)
 
 
+def suffixes(tap, scratch):
+    """Both users of the public suffix list take the one that is set."""
+    own = scratch.write("psl", "example\nkept.example\n")
+    for what, domain, setting in (("the list in libpsl", "kept.example", ""),
+                                  ("public-suffix-list", "a.kept.example", 'set public-suffix-list "%s"\n' % own)):
+        path = scratch.write("rules", setting + """set dmarc rfc7489
+rule links
+    if   url.domain is %s
+    then reject "No"
+rule unaligned
+    if   dmarc is fail and dmarc.domain is %s
+    then reject "DMARC"
+test "a link"
+    sender <x@s.example>  rcpt <r@example.org>
+    body "see http://w.a.kept.example/x"
+    given dmarc none
+    expect reject by links
+test "a domain"
+    client 192.0.2.1  sender <x@s.example>  rcpt <r@example.org>
+    header From "<x@w.a.kept.example>"
+    zone "%s"
+    given spf none, dkim none
+    expect reject by unaligned
+""" % (domain, domain, scratch.write("zone-" + domain, '_dmarc.%s. TXT "v=DMARC1; p=reject"\n' % domain)))
+        status, out, err = command("check", "-c", path)
+        tap.same((status, err), (0, ""), "registrable domains by " + what)
+    path = scratch.write("rules", 'set public-suffix-list /nonexistent/psl\n'
+                         'rule links\n    if   url.domain is a.example\n    then reject "No"\n')
+    status, out, err = command("check", "-c", path)
+    tap.ok(status == 78 and ":1:1: error: /nonexistent/psl: cannot be read as a public suffix list" in err,
+           "a list that can't be read, and that a rule asks for", out, err)
+
+
 def main():
     tap = Tap()
     with Scratch("selftests") as scratch:
         failing(tap, scratch)
         coverage(tap, scratch)
+        suffixes(tap, scratch)
     return tap.done()
 
 

@@ -17,6 +17,7 @@
 #include "filter/message.h"
 #include "filter/mime_magic.h"
 #include "filter/session.h"
+#include "filter/suffixes.h"
 #include "rules/arena.h"
 #include "rules/diag.h"
 
@@ -263,8 +264,9 @@ main(int argc, char **argv)
 {
 	struct diag *d = diag_new();
 	struct ruleset *rs = rules_load_text(STR("all"), STR(rules), ".", d);
-	struct services sv = { .magic = magic_engine_new(), .hostname = STR("mx.example") };
 	struct strbuf text = { 0 }, why = { 0 };
+	struct suffixes *suffixes = suffixes_new(STR(""), &why);
+	struct services sv = { .magic = magic_engine_new(), .suffixes = suffixes, .hostname = STR("mx.example") };
 	size_t chunk = 65535;
 	int i = 1, bad = 0;
 
@@ -272,7 +274,8 @@ main(int argc, char **argv)
 		chunk = (size_t)strtoul(argv[2], NULL, 10);
 		i = 3;
 	}
-	if (rs == NULL || chunk == 0 || sv.magic == NULL || magic_engine_load(sv.magic, &why) != 0) {
+	if (rs == NULL || chunk == 0 || sv.magic == NULL || suffixes == NULL ||
+	    magic_engine_load(sv.magic, &why) != 0) {
 		fprintf(stderr, "content_tool: cannot begin: " STR_FMT "\n", STR_ARG(strbuf_slice(&why)));
 		return 1;
 	}
@@ -285,6 +288,7 @@ main(int argc, char **argv)
 	strbuf_free(&text);
 	strbuf_free(&why);
 	magic_engine_free(sv.magic);
+	suffixes_free(suffixes);
 	rules_release(rs);
 	diag_free(d);
 	return bad;

@@ -17,6 +17,7 @@
 
 #include "filter/dmarc_record.h"
 #include "filter/dmarc.h"
+#include "filter/suffixes.h"
 #include "rules/arena.h"
 
 #define SIGNATURES	50
@@ -132,15 +133,16 @@ int
 main(int argc, char **argv)
 {
 	struct strbuf why = { 0 };
+	struct suffixes *list;
 	struct arena *a = arena_new(0);
 	char *line = NULL;
 	const char *w;
 	size_t cap = 0;
 
+	list = suffixes_new(argc > 1 ? str_of(argv[1]) : STR(""), &why);
 	for (int i = 0; i < 2; i++) {
-		engines[i] = dmarc_engine_new((enum dmarc_spec)i,
-		    argc > 1 ? str_of(argv[1]) : STR(""), &why);
-		if (engines[i] == NULL || a == NULL) {
+		engines[i] = dmarc_engine_new((enum dmarc_spec)i, list);
+		if (list == NULL || engines[i] == NULL || a == NULL) {
 			fprintf(stderr, "dmarc_tool: " STR_FMT "\n", STR_ARG(strbuf_slice(&why)));
 			return 2;
 		}
@@ -163,5 +165,6 @@ main(int argc, char **argv)
 	arena_free(a);
 	dmarc_engine_free(engines[0]);
 	dmarc_engine_free(engines[1]);
+	suffixes_free(list);
 	return 0;
 }

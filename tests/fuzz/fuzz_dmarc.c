@@ -13,6 +13,7 @@
 #include "filter/dmarc.h"
 #include "filter/dmarc_record.h"
 #include "filter/message.h"
+#include "filter/suffixes.h"
 #include "rules/arena.h"
 
 #define INPUT_MAX	60000
@@ -86,11 +87,12 @@ evaluate(enum dmarc_spec spec, struct str from, struct str id, struct resolver *
 	struct dkim_answer dkim = { sig, 2 };
 	struct dmarc_authors authors;
 	struct strbuf why = { 0 };
-	struct dmarc_engine *e = dmarc_engine_new(spec, STR(""), &why);
+	struct suffixes *list = suffixes_new(STR(""), &why);
+	struct dmarc_engine *e = dmarc_engine_new(spec, list);
 	struct dmarc_check *c;
 	struct mail m;
 
-	if (e == NULL || mail_init(&m, &ops, NULL) == -1 ||
+	if (list == NULL || e == NULL || mail_init(&m, &ops, NULL) == -1 ||
 	    mail_header(&m, STR("From"), from) == -1 ||
 	    dmarc_authors_read(&m, &authors) == -1 ||
 	    (c = dmarc_begin(e, r, m.arena, &authors)) == NULL)
@@ -102,6 +104,7 @@ evaluate(enum dmarc_spec spec, struct str from, struct str id, struct resolver *
 		check_answer(dmarc_finish(c, NULL, NULL, clock_msec() + 1000));
 	mail_free(&m);
 	dmarc_engine_free(e);
+	suffixes_free(list);
 }
 
 int

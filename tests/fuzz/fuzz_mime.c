@@ -10,6 +10,7 @@
 
 #include "filter/message.h"
 #include "filter/mime.h"
+#include "filter/suffixes.h"
 #include "rules/arena.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,11 +22,23 @@ must(int holds)
 		abort();
 }
 
+/* The list in libpsl; kept for all inputs. */
+static const struct suffixes *
+suffixes(void)
+{
+	static struct suffixes *list;
+	struct strbuf why = { 0 };
+
+	if (list == NULL)
+		must((list = suffixes_new(STR(""), &why)) != NULL);
+	return list;
+}
+
 static const struct content *
 decode(struct arena *a, const struct message_file *f, size_t piece)
 {
 	struct mime_options o = { .want = ~0u, .text = 1 << 20, .depth = 20, .parts = 100,
-	    .urls = 50, .entries = 50, .nested = 2, .ratio = 100 };
+	    .urls = 50, .entries = 50, .nested = 2, .ratio = 100, .suffixes = suffixes() };
 	struct mime *m = mime_new(a, &o);
 	struct str rest = f->body;
 

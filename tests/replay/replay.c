@@ -35,6 +35,7 @@
 
 #include "filter/session.h"
 #include "filter/store.h"
+#include "filter/suffixes.h"
 #include "rules/arena.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
@@ -43,6 +44,7 @@ struct player {
 	const char	*file;
 	int		 line;
 	struct services	 sv;
+	struct suffixes	*suffixes;
 	struct ruleset	*rs;
 	struct session	*s;
 	struct arena	*a;
@@ -271,11 +273,11 @@ load(struct player *p, struct strbuf *rules, struct strbuf *zone)
 	p->sv.resolver = resolver_zone_text(zone->p != NULL ? strbuf_slice(zone) : STR(""), &why);
 	if (p->sv.resolver == NULL)
 		printf("# %s: zone: %s\n", p->file, why.p);
-	if (p->rs != NULL)
-		p->sv.dmarc = dmarc_engine_new((enum dmarc_spec)rules_settings(p->rs)->dmarc,
-		    rules_settings(p->rs)->public_suffix_list, &why);
-	if (p->rs != NULL && p->sv.dmarc == NULL)
+	if (p->rs != NULL && suffixes_open(rules_settings(p->rs), rules_needs(p->rs)->facts, &p->suffixes, &why) == -1)
 		printf("# %s: %s\n", p->file, why.p);
+	p->sv.suffixes = p->suffixes;
+	if (p->rs != NULL)
+		p->sv.dmarc = dmarc_engine_new((enum dmarc_spec)rules_settings(p->rs)->dmarc, p->sv.suffixes);
 	p->sv.hostname = STR("mx.example.org");
 	p->sv.now = 1780000000;
 	p->sv.store = store_open(STR("memory"), 1000, NULL, &why);
@@ -352,6 +354,7 @@ main(int argc, char **argv)
 		spf_engine_free(p.sv.spf);
 		dkim_engine_free(p.sv.dkim);
 		dmarc_engine_free((struct dmarc_engine *)(uintptr_t)p.sv.dmarc);
+		suffixes_free(p.suffixes);
 		arena_free(p.a);
 	}
 	printf("1..%d\n", argc - 1);

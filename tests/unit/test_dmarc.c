@@ -13,12 +13,14 @@
 
 #include "filter/dmarc.h"
 #include "filter/message.h"
+#include "filter/suffixes.h"
 #include "rules/arena.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static struct arena *arena;
 static struct dmarc_engine *engine[2];
+static struct suffixes *suffixes;
 
 static const struct mailbox_list *
 parse_mailboxes(struct mail *m, struct str raw)
@@ -410,32 +412,43 @@ list_file(void **state)
 	};
 	char name[] = "/tmp/postern-psl-XXXXXX";
 	struct strbuf why = { 0 };
+	struct settings s = { 0 };
 	struct dmarc_engine *e;
+	struct suffixes *own;
 	struct str found;
 	int fd;
 
 	(void)state;
-	assert_null(dmarc_engine_new(DMARC_RFC7489, STR("/nonexistent"), &why));
+	assert_null(suffixes_new(STR("/nonexistent"), &why));
 	assert_non_null(strstr(why.p, "/nonexistent"));
 	strbuf_free(&why);
-	assert_null(dmarc_engine_new(DMARC_RFC7489, STR("/dev/null"), &why));
+	assert_null(suffixes_new(STR("/dev/null"), &why));
 	strbuf_free(&why);
 	fd = mkstemp(name);
 	assert_true(fd != -1 && write(fd, "example\nc.example\n", 18) == 18);
 	close(fd);
-	e = dmarc_engine_new(DMARC_RFC7489, str_of(name), &why);
+	own = suffixes_new(str_of(name), &why);
 	unlink(name);
-	assert_non_null(e);
+	assert_non_null(own);
+	assert_non_null(e = dmarc_engine_new(DMARC_RFC7489, own));
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		found = dmarc_registrable(e, arena, str_of(cases[i].domain));
 		assert_true(str_eq(found.p != NULL ? found : STR("-"), str_of(cases[i].found)));
 	}
 	dmarc_engine_free(e);
-	/* It isn't read where it isn't used. */
-	e = dmarc_engine_new(DMARC_RFC9989, STR("/nonexistent"), &why);
-	assert_non_null(e);
-	dmarc_engine_free(e);
+	suffixes_free(own);
 	dmarc_engine_free(NULL);
+	suffixes_free(NULL);
+	/* It isn't read where it isn't used. */
+	s.public_suffix_list = STR("/nonexistent");
+	s.dmarc = DMARC_RFC9989;
+	assert_int_equal(suffixes_open(&s, F_TEXT, &own, &why), 0);
+	assert_null(own);
+	assert_int_equal(suffixes_open(&s, F_TEXT | F_URLS, &own, &why), -1);
+	strbuf_free(&why);
+	s.dmarc = DMARC_RFC7489;
+	assert_int_equal(suffixes_open(&s, 0, &own, &why), -1);
+	strbuf_free(&why);
 }
 
 static int
@@ -445,8 +458,9 @@ set_up(void **state)
 
 	(void)state;
 	arena = arena_new(0);
-	engine[DMARC_RFC9989] = dmarc_engine_new(DMARC_RFC9989, STR(""), &why);
-	engine[DMARC_RFC7489] = dmarc_engine_new(DMARC_RFC7489, STR(""), &why);
+	suffixes = suffixes_new(STR(""), &why);
+	engine[DMARC_RFC9989] = dmarc_engine_new(DMARC_RFC9989, NULL);
+	engine[DMARC_RFC7489] = dmarc_engine_new(DMARC_RFC7489, suffixes);
 	return arena == NULL || engine[0] == NULL || engine[1] == NULL;
 }
 
@@ -457,6 +471,7 @@ tear_down(void **state)
 	arena_free(arena);
 	dmarc_engine_free(engine[0]);
 	dmarc_engine_free(engine[1]);
+	suffixes_free(suffixes);
 	return 0;
 }
 
