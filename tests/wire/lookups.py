@@ -33,6 +33,17 @@ rule lost
     if   client.confirmed-name is mail.example.net
     then tag subject "[T]"
 """
+EACH = """\
+rule bad-sender
+    if   spf is fail
+    then reject "sender"
+rule bad-helo
+    if   spf.helo is fail
+    then reject "HELO"
+rule bad-client
+    if   client.iprev is fail
+    then reject "client"
+"""
 CLIENT, REVERSE = "192.0.2.9", "9.2.0.192.in-addr.arpa"
 ADDRESS = socket.inet_aton(CLIENT)
 EVERY = 4.99        # seconds; the daemon counts whole milliseconds
@@ -113,13 +124,15 @@ def side_by_side(e):
 
 def going_away(e):
     """A session's end waits for no lookup, and the next message has lookups of its own."""
-    with e.daemon(STATIC + ALL) as d:
+    with e.daemon(STATIC + EACH) as d:
+        e.name_the_client()
+        e.server.hold(REVERSE)
         with Milter(d.address, timeout=60) as waits, Milter(d.address, timeout=60) as m:
             # One that does wait for the same name and began before: its deadline comes first.
             waits.open(ip=CLIENT, helo="slow.example.net")
             waits.mail("<x@slow-0.example.net>")
             waits.send("R", b"<bob@example.org>\0")
-            e.server.wait_asked("slow-0.example.net", "slow.example.net")
+            e.server.wait_asked("slow-0.example.net")
             m.open(ip=CLIENT, helo="slow.example.net")
             for n in range(5):
                 m.mail("<x@slow-%d.example.net>" % n)
