@@ -146,6 +146,11 @@ static void
 put_dkim(struct writer *w, const struct dkim_signature *s)
 {
 	put_method(w, "dkim", type_of(T_DKIM)->words[s->result]);
+	/* What readers take a pass for, and it isn't. */
+	if (s->result == DKIM_R_PASS && signature_leaves(s, PART_FROM))
+		strbuf_puts(&w->b, " (a From field is not signed)");
+	if (s->result == DKIM_R_PASS && s->partial)
+		strbuf_puts(&w->b, " (a part of the body is not signed)");
 	put_property(w, "reason", s->reason);
 	put_property(w, "header.d", s->domain);
 	/* i= says something only where it is not @d. */

@@ -95,10 +95,11 @@ dkim_add_field(struct dkim_check *c, struct str name, struct str raw)
 	f->is_signature = str_ieq(str_trim(name), STR("DKIM-Signature"));
 	if (f->is_signature ? c->nfound == SIGNATURES_MAX : c->too_large)
 		return 0;
-	f->raw = f->text = STR_NONE;
+	f->name = f->raw = f->text = STR_NONE;
 	if (!c->too_large) {
 		if ((f->text = join_field(c->arena, name, raw)).p == NULL)
 			return -1;
+		f->name = str_trim((struct str){ f->text.p, name.n });
 		f->raw = (struct str){ f->text.p + name.n + 1,
 		    f->text.n - name.n - 1 };
 	}
@@ -115,21 +116,70 @@ dkim_settle(struct signature *s, enum dkim_result r, struct str why)
 	s->s.reason = why;
 }
 
+/* Is one of them the other, or a name below it? */
+static bool
+is_akin(struct str a, struct str b)
+{
+	if (a.n < b.n)
+		return is_akin(b, a);
+	return str_iends(a, b) && b.n > 0 && (a.n == b.n || a.p[a.n - b.n - 1] == '.');
+}
+
+/* Could DMARC rest on it? */
+static bool
+is_of_author(const struct signature *s, const struct str *authors, size_t n)
+{
+	struct dkim_tag_list tags;
+	struct str d;
+
+	if (!dkim_read_list(s->field->raw, false, &tags))
+		return false;
+	d = dkim_find_tag(&tags, "d");
+	for (size_t i = 0; i < n; i++)
+		if (is_akin(d, authors[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Which are looked at: those of the authors' domains before all others, so that
+ * others can't be put on top to push them out; of the same kind, the topmost.
+ */
+static int
+choose(struct dkim_check *c, const struct str *authors, size_t nauthors)
+{
+	size_t i, n = 0;
+	bool *own;
+
+	c->chosen = arena_array(c->arena, c->nsig, sizeof(struct signature *));
+	own = arena_array(c->arena, c->nsig, sizeof(*own));
+	if (c->chosen == NULL || own == NULL)
+		return -1;
+	for (i = 0; c->nsig > c->max && i < c->nsig; i++)
+		own[i] = is_of_author(&c->sig[i], authors, nauthors);
+	for (int pass = 0; pass < 2; pass++)
+		for (i = 0; i < c->nsig; i++) {
+			if (own[i] != (pass == 0))
+				continue;
+			if (c->too_large || n == c->max)
+				dkim_settle(&c->sig[i], DKIM_R_POLICY, c->too_large ?
+				    STR("the header is too large") :
+				    STR("too many signatures"));
+			else
+				c->chosen[n++] = &c->sig[i];
+		}
+	c->nchosen = n;
+	return 0;
+}
+
 /* Reads the signature and begins to look up its key. */
 static void
-begin_signature(struct dkim_check *c, struct signature *s, const struct field *f,
-    size_t n)
+begin_signature(struct dkim_check *c, struct signature *s)
 {
 	struct str why = STR_NONE, name;
 	enum dkim_result r;
 
-	if (c->too_large || n >= c->max) {
-		dkim_settle(s, DKIM_R_POLICY, c->too_large ?
-		    STR("the header is too large") :
-		    STR("too many signatures"));
-		return;
-	}
-	r = dkim_read_signature(c->arena, f->raw, dkim_engine_clock(c->engine),
+	r = dkim_read_signature(c->arena, s->field->raw, dkim_engine_clock(c->engine),
 	    &s->tags, &why);
 	s->s.domain = domain_normal(c->arena, s->tags.domain);
 	s->s.selector = s->tags.selector;
@@ -166,20 +216,21 @@ settle_signers_of_signatures(struct dkim_check *c)
 			    STR("signs a DKIM-Signature that can't be read"));
 }
 
-/* libopendkim goes through all fields for each name; the topmost signatures come first. */
+/* libopendkim goes through all fields for each name.  Who was chosen first comes first. */
 static void
 limit_work(struct dkim_check *c)
 {
 	size_t i, work = 0;
 
-	for (i = 0; i < c->nsig; i++) {
-		if (!c->sig[i].well_formed)
+	for (i = 0; i < c->nchosen; i++) {
+		struct signature *s = c->chosen[i];
+
+		if (!s->well_formed)
 			continue;
-		work += c->sig[i].tags.nheaders * c->nfields;
+		work += s->tags.nheaders * c->nfields;
 		if (work > WORK_MAX) {
-			dkim_settle(&c->sig[i], DKIM_R_POLICY,
-			    STR("too many names in h="));
-			c->sig[i].well_formed = false;
+			dkim_settle(s, DKIM_R_POLICY, STR("too many names in h="));
+			s->well_formed = false;
 		}
 	}
 }
@@ -205,7 +256,7 @@ body_for(struct dkim_check *c, const struct dkim_tags *t)
 }
 
 int
-dkim_end_headers(struct dkim_check *c)
+dkim_end_headers(struct dkim_check *c, const struct str *authors, size_t nauthors)
 {
 	size_t i, n = 0;
 
@@ -215,12 +266,13 @@ dkim_end_headers(struct dkim_check *c)
 	if (c->sig == NULL)
 		return -1;
 	c->nsig = c->nfound;
-	for (i = 0; i < c->nfields; i++) {
-		if (c->fields[i].is_signature) {
-			begin_signature(c, &c->sig[n], &c->fields[i], n);
-			n++;
-		}
-	}
+	for (i = 0; i < c->nfields; i++)
+		if (c->fields[i].is_signature)
+			c->sig[n++].field = &c->fields[i];
+	if (choose(c, authors, nauthors) == -1)
+		return -1;
+	for (i = 0; i < c->nchosen; i++)
+		begin_signature(c, c->chosen[i]);
 	limit_work(c);
 	settle_signers_of_signatures(c);
 	for (i = 0; i < c->nsig; i++)
@@ -276,8 +328,6 @@ judge_body(struct signature *s)
 	struct str digest = { (const char *)s->body->digest,
 	    s->body->sha1 ? SHA1_OCTETS : SHA256_OCTETS };
 
-	s->s.partial = s->tags.has_length &&
-	    s->tags.length < s->body->canon.octets;
 	if (s->tags.has_length && s->tags.length > s->body->canon.octets)
 		dkim_settle(s, DKIM_R_PERMERROR, STR("l= is beyond the body's end"));
 	else if (!str_eq(digest, s->tags.body_hash))
@@ -301,6 +351,8 @@ dkim_finish(struct dkim_check *c, msec deadline)
 	for (struct body *b = c->bodies; b != NULL; b = b->next)
 		if (canon_body_end(&b->canon, b->digest) == -1)
 			return NULL;
+	if (dkim_cover(c) == -1)
+		return NULL;
 	if ((v = arena_array(c->arena, c->nsig + 1, sizeof(*v))) == NULL)
 		return NULL;
 	for (size_t i = 0; i < c->nsig; i++) {

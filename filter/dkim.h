@@ -23,7 +23,7 @@ void dkim_engine_free(struct dkim_engine *e);
 /*
  * One message.  Call dkim_add_field() for each field, dkim_end_headers(), dkim_add_body()
  * for each chunk, dkim_finish() once; results in the arena, which also ends the check.
- * max_signatures are looked at, from the top; further ones are DKIM_R_POLICY.
+ * max_signatures are looked at; further ones are DKIM_R_POLICY.
  * NULL without memory.
  */
 struct dkim_check *dkim_begin(struct dkim_engine *e, struct resolver *r, struct arena *a,
@@ -32,8 +32,11 @@ struct dkim_check *dkim_begin(struct dkim_engine *e, struct resolver *r, struct 
 /* raw: all octets after the colon (leading blank included, folds as they came). 0, or -1 without memory. */
 int dkim_add_field(struct dkim_check *c, struct str name, struct str raw);
 
-/* Key lookups begin here and never block. */
-int dkim_end_headers(struct dkim_check *c);
+/*
+ * Key lookups begin here and never block.  authors: the domains in From, whose
+ * signatures come first where there are more than are looked at.
+ */
+int dkim_end_headers(struct dkim_check *c, const struct str *authors, size_t nauthors);
 
 /* False when there is no signature that could still pass: the body need not be sent. */
 bool dkim_wants_body(const struct dkim_check *c);

@@ -18,6 +18,7 @@ struct body {
 
 struct field {
 	struct str	 text;		/* "Name: value", folds with CRLF */
+	struct str	 name;		/* without blanks behind it */
 	struct str	 raw;		/* after the colon */
 	bool		 is_signature;
 };
@@ -39,12 +40,14 @@ struct dkim_check {
 	struct resolver	*resolver;
 	struct arena	*arena;
 	struct str	 id;
-	unsigned	 max;
+	unsigned	 max;		/* signatures that are looked at */
 	struct field	*fields;
 	size_t		 nfields, cap, octets;
 	size_t		 nfound;	/* DKIM-Signature fields */
 	struct signature *sig;		/* from dkim_end_headers() on */
 	size_t		 nsig;
+	struct signature **chosen;	/* those that are looked at, best first */
+	size_t		 nchosen;
 	bool		 has_nul, too_large;
 	struct body	*bodies;
 	struct dkim_answer answer;
@@ -52,6 +55,11 @@ struct dkim_check {
 
 /* The signature has its result. */
 void dkim_settle(struct signature *s, enum dkim_result r, struct str why);
+
+/* ---- dkim_cover.c ---- */
+
+/* Says of each signature what it covers, once the body is over.  -1 without memory. */
+int dkim_cover(struct dkim_check *c);
 
 /* ---- dkim_lib.c ---- */
 

@@ -137,20 +137,29 @@ dkim_is_base64(struct str s)
 }
 
 bool
-dkim_list_has(struct str list, const char *word)
+dkim_next_name(struct str *list, struct str *name)
 {
 	const char *colon;
 	size_t end;
 
-	for (;;) {
-		colon = list.n > 0 ? memchr(list.p, ':', list.n) : NULL;
-		end = colon != NULL ? (size_t)(colon - list.p) : list.n;
-		if (str_ieq(str_trim(slice(list, 0, end)), str_of(word)))
+	if (list->n == 0)
+		return false;
+	colon = memchr(list->p, ':', list->n);
+	end = colon != NULL ? (size_t)(colon - list->p) : list->n;
+	*name = str_trim(slice(*list, 0, end));
+	*list = slice(*list, colon != NULL ? end + 1 : end, list->n);
+	return true;
+}
+
+bool
+dkim_list_has(struct str list, const char *word)
+{
+	struct str name;
+
+	while (dkim_next_name(&list, &name))
+		if (str_ieq(name, str_of(word)))
 			return true;
-		if (colon == NULL)
-			return false;
-		list = slice(list, end + 1, list.n);
-	}
+	return false;
 }
 
 bool
@@ -254,19 +263,14 @@ dkim_read_canonicalization(struct str s, bool *header_relaxed, bool *body_relaxe
 size_t
 dkim_count_names(struct str s)
 {
-	const char *colon;
 	struct str name;
-	size_t end, n = 0;
+	size_t n = 0;
 
-	while (s.n > 0) {
-		colon = memchr(s.p, ':', s.n);
-		end = colon != NULL ? (size_t)(colon - s.p) : s.n;
-		name = str_trim(slice(s, 0, end));
+	while (dkim_next_name(&s, &name)) {
 		for (size_t i = 0; i < name.n; i++)
 			if (is_blank(name.p[i]))
 				return 0;
 		n += name.n > 0;
-		s = slice(s, colon != NULL ? end + 1 : s.n, s.n);
 	}
 	return n;
 }
@@ -350,6 +354,7 @@ read_coverage(const struct dkim_tag_list *list, struct dkim_tags *t, struct str 
 		return permerror(why, "h= is no list of names");
 	if (!dkim_list_has(h, "from"))
 		return permerror(why, "From is not signed");
+	t->names = h;
 	t->signs_signatures = dkim_list_has(h, "dkim-signature");
 	t->too_many_names = h.n > NAMES_MAX;
 	return DKIM_R_PASS;

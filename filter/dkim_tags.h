@@ -29,7 +29,8 @@ struct dkim_tags {
 	uint64_t	length;		/* l=; UINT64_MAX for any number that large */
 	bool		has_timestamp;
 	uint64_t	timestamp;	/* t= */
-	size_t		nheaders;	/* names in h= */
+	struct str	names;		/* h=, once it is read: names with colons between */
+	size_t		nheaders;	/* names in it */
 	bool		too_many_names;	/* more than libopendkim looks at: it must not judge */
 	bool		signs_signatures; /* DKIM-Signature is among them */
 };
@@ -89,6 +90,8 @@ bool dkim_read_number(struct str s, size_t max, uint64_t *v);
 bool dkim_read_canonicalization(struct str s, bool *header_relaxed, bool *body_relaxed);
 /* a=, in any case. */
 bool dkim_read_algorithm(struct str s, enum dkim_algorithm *alg);
+/* Takes the first name, which may be empty, off a list with colons between.  False: no more. */
+bool dkim_next_name(struct str *list, struct str *name);
 /* h=: names with colons between; 0 if there is a blank in one, or none at all. */
 size_t dkim_count_names(struct str s);
 

@@ -155,7 +155,9 @@ judge_alignment(struct dmarc_check *c, struct author *a, const struct spf_answer
 	for (size_t i = 0; dkim != NULL && i < dkim->n; i++) {
 		const struct dkim_signature *s = &dkim->sig[i];
 
-		if (s->result == DKIM_R_PASS || s->result == DKIM_R_TEMPERROR)
+		/* A From that isn't signed may be anybody's. */
+		if ((s->result == DKIM_R_PASS || s->result == DKIM_R_TEMPERROR) &&
+		    !signature_leaves(s, PART_FROM))
 			weigh(c, a, r->strict_dkim, s->result == DKIM_R_PASS, s->domain,
 			    &out->dkim_aligned, &doubt, deadline);
 	}

@@ -28,6 +28,9 @@ struct answer_given judge_answer(const struct outcome *o, const struct rcpt_outc
 /* A rule's name, or none. */
 struct str judge_rule(const struct ruleset *rs, int index);
 
+/* The message's DKIM signatures; NULL if nobody asked what they are worth. */
+const struct dkim_answer *judge_signatures(const struct judged *j);
+
 /* What would become of the delivered message; *n 0: nothing, or it is not delivered. */
 const struct change *judge_changes(const struct judged *j, size_t *n);
 const char *judge_change_name(const struct change *c);	/* "set header" */

@@ -158,6 +158,39 @@ put_notes(struct strbuf *b, const struct judged *j)
 }
 
 static void
+put_parts(struct strbuf *b, const char *name, const struct part_list *l)
+{
+	key(b, name);
+	strbuf_puts(b, "[");
+	for (size_t i = 0; i < l->n; i++)
+		strbuf_printf(b, "%s\"%s\"", i > 0 ? "," : "", type_of(T_PART)->words[l->v[i].n]);
+	strbuf_puts(b, "]");
+}
+
+static void
+put_signatures(struct strbuf *b, const struct dkim_answer *a)
+{
+	key(b, "signatures");
+	strbuf_puts(b, "[");
+	for (size_t i = 0; i < a->n; i++) {
+		const struct dkim_signature *s = &a->sig[i];
+
+		strbuf_puts(b, i > 0 ? ",{" : "{");
+		text(b, "result", str_of(type_of(T_DKIM)->words[s->result]));
+		text(b, "domain", s->domain);
+		text(b, "selector", s->selector);
+		text(b, "algorithm", s->algorithm);
+		key(b, "bits");
+		strbuf_printf(b, "%d", s->bits);
+		put_parts(b, "unsigned", &s->unsigned_parts);
+		put_parts(b, "oversigned", &s->oversigned);
+		text(b, "reason", s->reason);
+		strbuf_puts(b, "}");
+	}
+	strbuf_puts(b, "]");
+}
+
+static void
 put_lookups(struct strbuf *b, const struct judged *j)
 {
 	struct dns_lookup l;
@@ -207,6 +240,8 @@ judge_print_json(const struct judged *j, bool trace)
 	put_edits(&b, j);
 	put_changes(&b, j);
 	put_notes(&b, j);
+	if (trace && judge_signatures(j) != NULL)
+		put_signatures(&b, judge_signatures(j));
 	if (j->resolver != NULL)
 		put_lookups(&b, j);
 	strbuf_puts(&b, "}\n");

@@ -57,6 +57,16 @@ judge_answer(const struct outcome *o, const struct rcpt_outcome *rc)
 	return a;
 }
 
+const struct dkim_answer *
+judge_signatures(const struct judged *j)
+{
+	struct session *s = j->outcome->session;
+	struct mail *m = session_mail_model(s);
+
+	m->may_wait = false;
+	return (session_lookups(s) & F_DKIM) != 0 ? m->ops->dkim(m) : NULL;
+}
+
 static const char *
 colour_of(enum verdict v)
 {
@@ -259,6 +269,41 @@ put_rcpt_answers(const struct judged *j, bool colour)
 	}
 }
 
+static void
+put_parts(const char *what, const struct part_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		printf("%s%s", i == 0 ? what : ",", type_of(T_PART)->words[l->v[i].n]);
+}
+
+/* "  DKIM  pass  d=example.org s=x a=rsa-sha256 2048 bits unsigned=from,body", from the top. */
+static void
+put_signatures(const struct judged *j)
+{
+	const struct dkim_answer *a = judge_signatures(j);
+
+	for (size_t i = 0; a != NULL && i < a->n; i++) {
+		const struct dkim_signature *s = &a->sig[i];
+
+		printf("%s  DKIM  %-9s  d=", i == 0 ? "\n" : "", type_of(T_DKIM)->words[s->result]);
+		put(s->domain);
+		printf(" s=");
+		put(s->selector);
+		printf(" a=");
+		put(s->algorithm);
+		if (s->bits > 0)
+			printf(" %d bits", s->bits);
+		put_parts(" unsigned=", &s->unsigned_parts);
+		put_parts(" oversigned=", &s->oversigned);
+		if (s->reason.n > 0) {
+			printf(" (");
+			put(s->reason);
+			putchar(')');
+		}
+		putchar('\n');
+	}
+}
+
 /* "  TXT  example.org  ok  12 ms", in the order of asking. */
 static void
 put_lookups(const struct judged *j, bool colour)
@@ -313,5 +358,6 @@ judge_print(const struct judged *j, bool trace, bool colour)
 		}
 		put_trace(j, o->rcpts[i].rcpt, colour);
 	}
+	put_signatures(j);
 	put_lookups(j, colour);
 }

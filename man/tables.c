@@ -36,6 +36,7 @@ text(const char *s)
 #define T_DMARC		"dmarc"
 #define T_DMARC_POLICY	"policy"
 #define T_DMARC_METHOD	"method"
+#define T_PART		"part"
 #define T_DEFECT	"defect"
 #define T_IPREV	"iprev"
 #define T_ARC		"arc"

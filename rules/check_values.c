@@ -108,7 +108,7 @@ new_var(struct world *w, const struct cond *c, const struct score_at *score)
 	v->score = *score;
 	v->of_all = is_of_all(c);
 	/* What was cut off matters where errors do: of a body, like of a list. */
-	v->many = c->quant != Q_NONE || ((f->flags & F_LIST) != 0 && !w->inside) ||
+	v->many = c->quant != Q_NONE || (f->flags & (w->inside ? F_MANY : F_LIST)) != 0 ||
 	    (w->s != NULL && (f->flags & F_RAWBODY) != 0);
 	w->vars[w->nvars++] = v;
 	return v;

@@ -32,6 +32,7 @@ enum cost { C_MEM, C_SCAN, C_DNS, C_STORE };
 
 enum {
 	F_LIST	= 1 << 0,	/* may have several values */
+	F_MANY	= 1 << 26,	/* so may one thing's, inside has */
 	F_KEY	= 1 << 1,	/* takes ["key"] */
 	F_OWN	= 1 << 2,	/* the evaluator's: score, matched */
 	F_SPF	= 1 << 3,	/* asks for SPF of the sender */

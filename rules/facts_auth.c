@@ -163,21 +163,25 @@ fact_get_dkim_domain(struct mail *m, const struct fact_arg *arg, struct answer *
 	return answer_values(m, passing_domains, STR_NONE, false, out);
 }
 
-/* One of a signature's properties; false if it has none. */
-typedef bool property(const struct dkim_signature *sig, struct value *v);
+/* A signature's values: in *v, or one in *one; returns how many. */
+typedef size_t property(const struct dkim_signature *sig, struct value *one, const struct value **v);
 
 static enum fact_status
 all_signatures(struct values *c, property *get)
 {
 	const struct dkim_answer *a;
-	struct value v;
 	enum fact_status s;
 
 	if ((a = ask_dkim(c->m, &s)) == NULL)
 		return s;
-	for (size_t i = 0; i < a->n; i++)
-		if (get(&a->sig[i], &v))
-			values_add(c, &v);
+	for (size_t i = 0; i < a->n; i++) {
+		struct value one;
+		const struct value *v = &one;
+		size_t n = get(&a->sig[i], &one, &v);
+
+		for (size_t k = 0; k < n; k++)
+			values_add(c, &v[k]);
+	}
 	return FACT_KNOWN;
 }
 
@@ -193,61 +197,83 @@ signatures(struct mail *m, property *get, values_of *all, struct answer *out)
 		return answer_values(m, all, STR_NONE, false, out);
 	if ((a = ask_dkim(m, &s)) == NULL)
 		return s;
-	if ((size_t)at >= a->n || !get(&a->sig[at], &out->one))
+	if ((size_t)at >= a->n)
 		return FACT_UNSET;
-	return answer_one(out);
+	out->v = &out->one;
+	out->n = get(&a->sig[at], &out->one, &out->v);
+	return out->n > 0 ? FACT_KNOWN : FACT_UNSET;
 }
 
-static bool
-filled(struct str s, struct value *v)
+static size_t
+get_result(const struct dkim_signature *sig, struct value *one, const struct value **v)
 {
-	v->s = s;
-	return s.n > 0;
+	(void)v;
+	one->n = sig->result;
+	return 1;
 }
 
-static bool
-get_result(const struct dkim_signature *sig, struct value *v)
+static size_t
+get_domain(const struct dkim_signature *sig, struct value *one, const struct value **v)
 {
-	v->n = sig->result;
-	return true;
+	(void)v;
+	one->s = sig->domain;
+	return sig->domain.n > 0;
 }
 
-static bool
-get_domain(const struct dkim_signature *sig, struct value *v)
+static size_t
+get_selector(const struct dkim_signature *sig, struct value *one, const struct value **v)
 {
-	return filled(sig->domain, v);
+	(void)v;
+	one->s = sig->selector;
+	return sig->selector.n > 0;
 }
 
-static bool
-get_selector(const struct dkim_signature *sig, struct value *v)
+static size_t
+get_algorithm(const struct dkim_signature *sig, struct value *one, const struct value **v)
 {
-	return filled(sig->selector, v);
+	(void)v;
+	one->s = sig->algorithm;
+	return sig->algorithm.n > 0;
 }
 
-static bool
-get_algorithm(const struct dkim_signature *sig, struct value *v)
+static size_t
+get_bits(const struct dkim_signature *sig, struct value *one, const struct value **v)
 {
-	return filled(sig->algorithm, v);
-}
-
-static bool
-get_bits(const struct dkim_signature *sig, struct value *v)
-{
-	v->n = sig->bits;
+	(void)v;
+	one->n = sig->bits;
 	return sig->bits > 0;
 }
 
-static bool
-get_partial(const struct dkim_signature *sig, struct value *v)
+static size_t
+get_partial(const struct dkim_signature *sig, struct value *one, const struct value **v)
 {
-	v->b = sig->partial;
-	return true;
+	(void)v;
+	one->b = sig->partial;
+	return 1;
 }
 
-static bool
-get_reason(const struct dkim_signature *sig, struct value *v)
+static size_t
+get_unsigned(const struct dkim_signature *sig, struct value *one, const struct value **v)
 {
-	return filled(sig->reason, v);
+	(void)one;
+	*v = sig->unsigned_parts.v;
+	return sig->unsigned_parts.n;
+}
+
+static size_t
+get_oversigned(const struct dkim_signature *sig, struct value *one, const struct value **v)
+{
+	(void)one;
+	*v = sig->oversigned.v;
+	return sig->oversigned.n;
+}
+
+static size_t
+get_reason(const struct dkim_signature *sig, struct value *one, const struct value **v)
+{
+	(void)v;
+	one->s = sig->reason;
+	return sig->reason.n > 0;
 }
 
 /* A getter, and the values of all signatures that it is remembered by. */
@@ -272,6 +298,8 @@ SIGNATURE(selector)
 SIGNATURE(algorithm)
 SIGNATURE(bits)
 SIGNATURE(partial)
+SIGNATURE(unsigned)
+SIGNATURE(oversigned)
 SIGNATURE(reason)
 
 /* ---- DMARC ---- */

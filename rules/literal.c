@@ -14,7 +14,7 @@
 #include "diag.h"
 
 /* More words than any enumeration has. */
-#define WORDS_MAX	16
+#define WORDS_MAX	24
 
 /* Is the operand an entry, which may stand for more than one value? */
 static bool
@@ -390,6 +390,7 @@ type_parse(enum type_id id, enum op op, struct arena *a, struct str text,
 	case T_DMARC_POLICY:
 	case T_DMARC_METHOD:
 	case T_ARC:
+	case T_PART:
 	case T_DEFECT:
 	case T_IPREV:
 	case T_RESULT:

@@ -38,14 +38,36 @@ struct spf_answer {
 	struct str	reason;		/* of temperror and permerror, for log and trace */
 };
 
+/* Parts of a message: values of T_PART, each once. */
+struct part_list {
+	const struct value *v;
+	size_t		 n;
+};
+
 struct dkim_signature {
 	enum dkim_result result;
 	struct str	domain, selector, algorithm, reason;
 	int		bits;		/* of the key, 0 if there was none */
 	bool		partial;	/* l= leaves octets unsigned */
+	/*
+	 * Of a signature that can be read, whatever its result: fields that it names less
+	 * often than they are there, and a partial body; and fields that it names more
+	 * often, so that one more would break it.
+	 */
+	struct part_list unsigned_parts, oversigned;
 	struct str	identity;	/* i=, for Authentication-Results */
 	struct str	tag;		/* first octets of b=, RFC 6008; for Authentication-Results */
 };
+
+/* Does it leave that part unsigned? */
+static inline bool
+signature_leaves(const struct dkim_signature *s, enum message_part part)
+{
+	for (size_t i = 0; i < s->unsigned_parts.n; i++)
+		if (s->unsigned_parts.v[i].n == (int64_t)part)
+			return true;
+	return false;
+}
 
 struct dkim_answer {
 	const struct dkim_signature *sig;

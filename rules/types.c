@@ -38,6 +38,12 @@ static const char *const result_words[] = {
 	"pass", "fail", "softfail", "neutral", "none", "policy", "temperror",
 	"permerror", NULL
 };
+static const char *const part_words[] = {
+	"from", "sender", "reply-to", "to", "cc", "date", "subject",
+	"message-id", "in-reply-to", "references", "mime-version",
+	"content-type", "content-transfer-encoding", "list-id",
+	"list-unsubscribe", "list-unsubscribe-post", "body", NULL
+};
 static const char *const defect_words[] = {
 	"base64", "quoted-printable", "encoding", "charset", "content-type",
 	"parameter", "repeated-field", "header", "no-boundary", "unclosed",
@@ -91,6 +97,8 @@ static const struct type types[T_COUNT] = {
 	    "what the client's address says of its name (RFC 8601, 2.7.3)" },
 	[T_RESULT] = { "result", OPS_WORD, -1, result_words,
 	    "what somebody stated of a method (RFC 8601, 2.7)" },
+	[T_PART] = { "part", OPS_WORD, -1, part_words,
+	    "a part of a message that a signature may cover: a header field, or body" },
 	[T_DEFECT] = { "defect", OPS_WORD, -1, defect_words,
 	    "what is broken in a message's MIME" },
 	[T_WEEKDAY] = { "weekday", OPS_WORD, -1, weekday_words,
@@ -174,6 +182,7 @@ type_print(enum type_id id, const struct value *v, struct strbuf *out)
 	case T_DMARC_POLICY:
 	case T_DMARC_METHOD:
 	case T_ARC:
+	case T_PART:
 	case T_DEFECT:
 	case T_IPREV:
 	case T_RESULT:
@@ -258,6 +267,7 @@ type_test(enum type_id id, enum op op, const struct value *v, const struct value
 	case T_DMARC_POLICY:
 	case T_DMARC_METHOD:
 	case T_ARC:
+	case T_PART:
 	case T_DEFECT:
 	case T_IPREV:
 	case T_RESULT:

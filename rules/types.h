@@ -32,6 +32,7 @@ enum type_id {
 	T_DMARC_POLICY,	/* RFC 9989, 4.7 */
 	T_DMARC_METHOD,	/* what DMARC rests on */
 	T_ARC,		/* RFC 8617, 4.4, and temperror */
+	T_PART,		/* of a message, signed or not */
 	T_DEFECT,	/* of mime.defect */
 	T_IPREV,	/* RFC 8601, 2.7.3 */
 	T_RESULT,	/* of any method, RFC 8601, 2.7 */
@@ -68,6 +69,19 @@ enum spf_result {
 enum dkim_result {
 	DKIM_R_PASS, DKIM_R_TEMPERROR, DKIM_R_FAIL, DKIM_R_POLICY,
 	DKIM_R_NEUTRAL, DKIM_R_PERMERROR, DKIM_R_NONE
+};
+
+/*
+ * What a signature may cover, in the order of T_PART's words: the fields that
+ * people, their mail programs and filters go by, of each of which a message has
+ * one (RFC 5322, 3.6; RFC 2045; RFC 2369, 2919, 8058), and the body.
+ */
+enum message_part {
+	PART_FROM, PART_SENDER, PART_REPLY_TO, PART_TO, PART_CC, PART_DATE,
+	PART_SUBJECT, PART_MESSAGE_ID, PART_IN_REPLY_TO, PART_REFERENCES,
+	PART_MIME_VERSION, PART_CONTENT_TYPE, PART_CONTENT_TRANSFER_ENCODING,
+	PART_LIST_ID, PART_LIST_UNSUBSCRIBE, PART_LIST_UNSUBSCRIBE_POST,
+	PART_BODY, PARTS
 };
 
 /* Results of DMARC, in the order of T_DMARC's words. */

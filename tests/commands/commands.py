@@ -282,6 +282,29 @@ def changes(tap, f):
     tap.ok("X-One" not in out, "judge: nothing is changed in what is refused", out)
 
 
+SIGNED = ("DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=x; h=From:From; l=0; bh=AAAA; b=AAAA\n"
+          "DKIM-Signature: v=1; a=rsa-sha256; d=lost.example; s=x\n")
+
+
+def signatures(tap, f):
+    """What each signature is worth, and what it leaves unsigned, where a rule asks for it."""
+    rules = f.scratch.write("signatures", "set authentication-results off\nrule all\n"
+                            '    if   every dkim.signature has ( unsigned is from )\n    then reject "no"\n')
+    message = f.scratch.write("signed.eml", SIGNED + MESSAGE % "hello")
+    out = command("judge", "-v", "-c", rules, "--zone", f.zone, message)[1]
+    tap.same([line for line in out.splitlines() if line.startswith("  DKIM")],
+             ["  DKIM  permerror  d=example.com s=x a=rsa-sha256 unsigned=subject,body oversigned=from "
+              "(there is no key)",
+              "  DKIM  permerror  d=lost.example s=x a=rsa-sha256 (b= is no base64)"], "judge -v: DKIM signatures", out)
+    row = json.loads(command("judge", "-v", "--json", "-c", rules, "--zone", f.zone, message)[1])
+    tap.same(row.get("signatures", [None])[0],
+             {"result": "permerror", "domain": "example.com", "selector": "x", "algorithm": "rsa-sha256", "bits": 0,
+              "unsigned": ["subject", "body"], "oversigned": ["from"], "reason": "there is no key"},
+             "judge -v --json: the same", row)
+    out = command("judge", "-v", "-c", f.rules, "--zone", f.zone, message)[1]
+    tap.ok("DKIM " not in out, "judge -v: nothing of them where nobody asks", out)
+
+
 def judges(tap, f):
     for options, name, want in VERDICTS:
         status, out, err = f.judge(*options, getattr(f, name))
@@ -293,6 +316,7 @@ def judges(tap, f):
     out = f.judge(f.tag)[1]
     tap.ok('\n  set header Subject "[T] tag me" by marked\n' in out and "\n  score 2\n" in out, "judge: edits and score", out)
     changes(tap, f)
+    signatures(tap, f)
     out = f.judge("-v", "--sender", "bad@example.com", f.plain)[1]
     tap.ok(re.search(r"^  bad-sender +true +\w+ +sender is bad@example\.com$", out, re.M) and
            re.search(r"^  hold +not asked", out, re.M), "judge -v: the trace", out)

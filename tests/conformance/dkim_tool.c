@@ -3,7 +3,7 @@
  *
  * Input: lines "CLOCK FOLDER"; the folder holds message.eml and zone, the
  * clock is a Unix time or 0 for the real one.  Output: a line for each, the
- * results from the top, "result:reason" separated by tabs.
+ * signatures from the top, separated by tabs, their properties by |.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ verify(struct dkim_engine *e, struct resolver *r, struct arena *a, struct str te
 	for (i = 0; i < m.nfields; i++)
 		if (dkim_add_field(c, m.fields[i].name, m.fields[i].raw) == -1)
 			return NULL;
-	if (dkim_end_headers(c) == -1)
+	if (dkim_end_headers(c, NULL, 0) == -1)
 		return NULL;
 	for (i = 0; i < m.body.n; i += chunk.n) {
 		chunk.p = m.body.p + i;
@@ -59,6 +59,36 @@ verify(struct dkim_engine *e, struct resolver *r, struct arena *a, struct str te
 		dkim_add_body(c, chunk);
 	}
 	return dkim_finish(c, clock_msec() + 1000);
+}
+
+static void
+put(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		putchar(s.p[i] < ' ' || s.p[i] == '|' ? '?' : s.p[i]);
+}
+
+static void
+put_parts(const struct part_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		printf("%s%s", i > 0 ? "," : "", type_of(T_PART)->words[l->v[i].n]);
+	putchar('|');
+}
+
+static void
+put_signature(const struct dkim_signature *s)
+{
+	printf("%s|", type_of(T_DKIM)->words[s->result]);
+	put(s->domain);
+	putchar('|');
+	put(s->selector);
+	putchar('|');
+	put(s->algorithm);
+	printf("|%d|", s->bits);
+	put_parts(&s->unsigned_parts);
+	put_parts(&s->oversigned);
+	put(s->reason);
 }
 
 static int
@@ -77,10 +107,11 @@ run(const char *folder, time_t now)
 		return 2;
 	}
 	answer = verify(e, r, a, read_file(a, folder, "message.eml"));
-	for (i = 0; answer != NULL && i < answer->n; i++)
-		printf("%s%s:" STR_FMT, i > 0 ? "\t" : "",
-		    type_of(T_DKIM)->words[answer->sig[i].result],
-		    STR_ARG(answer->sig[i].reason));
+	for (i = 0; answer != NULL && i < answer->n; i++) {
+		if (i > 0)
+			putchar('\t');
+		put_signature(&answer->sig[i]);
+	}
 	puts(answer == NULL ? "out of memory" : "");
 	arena_free(a);
 	resolver_free(r);

@@ -50,7 +50,7 @@ verify(struct dkim_engine *e, struct resolver *r, struct arena *a, struct str te
 		abort();
 	for (i = 0; i < m.nfields; i++)
 		dkim_add_field(c, m.fields[i].name, m.fields[i].raw);
-	if (dkim_end_headers(c) == -1)
+	if (dkim_end_headers(c, NULL, 0) == -1)
 		abort();
 	for (i = 0; i < m.body.n && dkim_wants_body(c); i += chunk.n) {
 		chunk.p = m.body.p + i;

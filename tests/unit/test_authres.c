@@ -104,6 +104,26 @@ writes_methods(void **state)
 	    "\theader.b=abcdefgh");
 }
 
+/* A pass that covers less than readers take it to. */
+static void
+tells_what_is_not_signed(void **state)
+{
+	const struct value parts[] = { { .n = PART_SUBJECT }, { .n = PART_FROM }, { .n = PART_BODY } };
+	struct dkim_signature sig = { .result = DKIM_R_PASS, .domain = STR("example.com"),
+	    .unsigned_parts = { parts, 1 } };
+	const struct dkim_answer one = { &sig, 1 };
+	struct authres r = { .authserv_id = STR("mx.example.org"), .dkim = &one };
+
+	(void)state;
+	expect(&r, "mx.example.org;\n\tdkim=pass header.d=example.com");
+	sig.unsigned_parts.n = 3;
+	sig.partial = true;
+	expect(&r, "mx.example.org;\n\tdkim=pass (a From field is not signed) (a part of the body is not signed)\n"
+	    "\theader.d=example.com");
+	sig.result = DKIM_R_POLICY;
+	expect(&r, "mx.example.org;\n\tdkim=policy header.d=example.com");
+}
+
 /* As smtp.mailfrom; NULL where it must be left out. */
 static const struct { const char *value, *written; } values[] = {
 	{ "u@example.com", "u@example.com" },
@@ -300,6 +320,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(writes_methods, setup, teardown),
+		cmocka_unit_test_setup_teardown(tells_what_is_not_signed, setup, teardown),
 		cmocka_unit_test_setup_teardown(writes_values_safely, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_the_field, setup, teardown),
 		cmocka_unit_test_setup_teardown(knows_forged_fields, setup, teardown),

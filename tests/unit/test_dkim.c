@@ -153,11 +153,34 @@ struct message {
 	struct str	 sig[8];
 	size_t		 nsig;
 	const char	*from, *subject;
+	const char	*top, *bottom;	/* fields above From and below Subject */
+	struct str	 author;	/* domain in From, or p NULL */
 	struct str	 body;
 	struct str	 zone;		/* p NULL: the good key */
 	unsigned	 max;
 	size_t		 chunk;		/* octets at a time, 0: all */
 };
+
+/* "Name: value" */
+static void
+add_field(struct dkim_check *c, const char *text)
+{
+	struct str s = str_of(text);
+	size_t n = strcspn(text, ":");
+
+	assert_int_equal(dkim_add_field(c, (struct str){ s.p, n },
+	    (struct str){ s.p + n + 1, s.n - n - 1 }), 0);
+}
+
+static struct part_list
+keep_parts(struct part_list l)
+{
+	struct value *v = arena_array(arena, l.n + 1, sizeof(*v));
+
+	for (size_t i = 0; i < l.n; i++)
+		v[i] = l.v[i];
+	return (struct part_list){ v, l.n };
+}
 
 static const struct dkim_answer *
 verify(const struct message *m)
@@ -182,11 +205,13 @@ verify(const struct message *m)
 	for (i = 0; i < m->nsig; i++)
 		assert_int_equal(dkim_add_field(c, STR("DKIM-Signature"),
 		    str_printf(arena, " " STR_FMT, STR_ARG(m->sig[i]))), 0);
-	assert_int_equal(dkim_add_field(c, STR("From"),
-	    str_printf(arena, " %s", m->from)), 0);
-	assert_int_equal(dkim_add_field(c, STR("Subject"),
-	    str_printf(arena, " %s", m->subject)), 0);
-	assert_int_equal(dkim_end_headers(c), 0);
+	if (m->top != NULL)
+		add_field(c, m->top);
+	add_field(c, str_printf(arena, "From: %s", m->from).p);
+	add_field(c, str_printf(arena, "Subject: %s", m->subject).p);
+	if (m->bottom != NULL)
+		add_field(c, m->bottom);
+	assert_int_equal(dkim_end_headers(c, &m->author, m->author.p != NULL), 0);
 	for (i = 0; i < m->body.n; i += chunk.n) {
 		chunk = (struct str){ m->body.p + i,
 		    m->body.n - i < n ? m->body.n - i : n };
@@ -200,6 +225,8 @@ verify(const struct message *m)
 		v[i] = answer->sig[i];
 		v[i].reason = str_dup(arena, v[i].reason);
 		v[i].domain = str_dup(arena, v[i].domain);
+		v[i].unsigned_parts = keep_parts(v[i].unsigned_parts);
+		v[i].oversigned = keep_parts(v[i].oversigned);
 	}
 	copy = memcpy(arena_alloc(arena, sizeof(*copy)),
 	    &(struct dkim_answer){ v, answer->n }, sizeof(*copy));
@@ -316,6 +343,75 @@ tells_what_is_unsigned(void **state)
 	assert_false(answer->sig[0].partial);
 	m.body = STR("on");
 	expect(&m, 0, DKIM_R_PERMERROR, "l= is beyond the body's end");
+}
+
+static const char *
+words_of(struct part_list l)
+{
+	struct str s = STR("");
+
+	for (size_t i = 0; i < l.n; i++)
+		s = str_printf(arena, STR_FMT "%s%s", STR_ARG(s), i > 0 ? " " : "",
+		    type_of(T_PART)->words[l.v[i].n]);
+	return s.p;
+}
+
+static const char *
+unsigned_of(const struct message *m, enum dkim_result want)
+{
+	const struct dkim_answer *a = verify(m);
+
+	assert_int_equal(a->sig[0].result, want);
+	return words_of(a->sig[0].unsigned_parts);
+}
+
+/* Fields that are added, above and below; and what nobody can add. */
+static void
+tells_which_fields_are_unsigned(void **state)
+{
+	struct signing s = plain;
+	struct message m = message_of(&s);
+
+	(void)state;
+	assert_string_equal(unsigned_of(&m, DKIM_R_PASS), "");
+	m.top = "From: evil@example.net";
+	assert_string_equal(unsigned_of(&m, DKIM_R_PASS), "from");
+	m.top = "SUBJECT : Win!";
+	assert_string_equal(unsigned_of(&m, DKIM_R_PASS), "subject");
+	m.top = "Reply-To: evil@example.net";
+	m.bottom = "X-From: x";
+	assert_string_equal(unsigned_of(&m, DKIM_R_PASS), "reply-to");
+	m.top = NULL;
+	m.bottom = "From: evil@example.net";
+	assert_string_equal(unsigned_of(&m, DKIM_R_FAIL), "from");
+	s.length = 3;
+	m = message_of(&s);
+	m.top = "To: all";
+	assert_string_equal(unsigned_of(&m, DKIM_R_PASS), "to body");
+	/* Of what can't be read nothing is said. */
+	m.sig[0] = STR("v=1; a=rsa-sha256; h=from");
+	assert_string_equal(unsigned_of(&m, DKIM_R_PERMERROR), "");
+}
+
+static void
+tells_what_is_oversigned(void **state)
+{
+	struct message m = message_of(&plain);
+	const struct dkim_answer *a;
+
+	(void)state;
+	m.nsig = 2;
+	m.sig[1] = STR("v=1; a=rsa-sha256; d=example.com; s=sel; "
+	    "h=From : subject:from:Reply-To:received; bh=AAAA; b=AAAA");
+	a = verify(&m);
+	assert_string_equal(words_of(a->sig[0].oversigned), "");
+	assert_string_equal(words_of(a->sig[1].oversigned), "from reply-to");
+	assert_string_equal(words_of(a->sig[1].unsigned_parts), "");
+	m.top = "From: evil@example.net";
+	a = verify(&m);
+	assert_string_equal(words_of(a->sig[1].oversigned), "reply-to");
+	assert_string_equal(words_of(a->sig[1].unsigned_parts), "");
+	assert_string_equal(words_of(a->sig[0].unsigned_parts), "from");
 }
 
 static void
@@ -509,6 +605,46 @@ keeps_signatures_apart(void **state)
 	assert_int_equal(answer->sig[4].result, DKIM_R_POLICY);
 }
 
+/* Others' signatures on top don't push the author's out; nor is anything gained by names that look alike. */
+static void
+prefers_the_author(void **state)
+{
+	static const struct { const char *author, *junk; bool passes; } cases[] = {
+		{ "example.com", "example.net", true },
+		{ "mail.EXAMPLE.com", "example.net", true },
+		{ "com", "example.net", true },
+		{ "example.com", "notexample.com", true },
+		{ "example.org", "example.net", false },
+		{ NULL, "example.net", false },
+		{ "example.com", "x.example.com", false },
+	};
+	struct message m = message_of(&plain);
+	struct str good = m.sig[0];
+
+	(void)state;
+	m.nsig = 5;
+	m.max = 3;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct dkim_answer *a;
+
+		m.author = cases[i].author != NULL ? str_of(cases[i].author) : STR_NONE;
+		for (size_t k = 0; k < 5; k++)
+			m.sig[k] = str_printf(arena, "v=1; a=rsa-sha256; d=%s; s=sel; "
+			    "h=from; bh=AAAA; b=AAAA", cases[i].junk);
+		m.sig[3] = good;
+		a = verify(&m);
+		assert_int_equal(a->n, 5);
+		assert_int_equal(a->sig[0].result, DKIM_R_PERMERROR);
+		assert_int_equal(a->sig[1].result, DKIM_R_PERMERROR);
+		assert_int_equal(a->sig[2].result, cases[i].passes ? DKIM_R_POLICY :
+		    DKIM_R_PERMERROR);
+		assert_int_equal(a->sig[3].result, cases[i].passes ? DKIM_R_PASS :
+		    DKIM_R_POLICY);
+		assert_int_equal(a->sig[4].result, DKIM_R_POLICY);
+		assert_true(str_eq(a->sig[4].reason, STR("too many signatures")));
+	}
+}
+
 /* libopendkim hashes a field up to its first NUL. */
 static void
 refuses_a_nul(void **state)
@@ -524,7 +660,7 @@ refuses_a_nul(void **state)
 	assert_int_equal(dkim_add_field(c, STR("DKIM-Signature"), m.sig[0]), 0);
 	assert_int_equal(dkim_add_field(c, STR("From"), STR(" a@example.com")), 0);
 	assert_int_equal(dkim_add_field(c, STR("Subject"), STR(" hello\0evil")), 0);
-	assert_int_equal(dkim_end_headers(c), 0);
+	assert_int_equal(dkim_end_headers(c, NULL, 0), 0);
 	assert_false(dkim_wants_body(c));
 	answer = dkim_finish(c, clock_msec());
 	assert_int_equal(answer->sig[0].result, DKIM_R_PERMERROR);
@@ -544,7 +680,7 @@ asks_nothing_of_unsigned_mail(void **state)
 	(void)state;
 	assert_int_equal(verify(&m)->n, 0);
 	c = dkim_begin(engine, NULL, arena, STR("t"), 10);
-	assert_int_equal(dkim_end_headers(c), 0);
+	assert_int_equal(dkim_end_headers(c, NULL, 0), 0);
 	assert_false(dkim_wants_body(c));
 	answer = dkim_finish(c, clock_msec());
 	assert_int_equal(answer->n, 0);
@@ -570,7 +706,7 @@ streams_the_body(void **state)
 		dkim_add_field(c, STR("DKIM-Signature"), m.sig[0]);
 		dkim_add_field(c, STR("From"), STR(" a@example.com"));
 		dkim_add_field(c, STR("Subject"), STR(" hello"));
-		dkim_end_headers(c);
+		dkim_end_headers(c, NULL, 0);
 		line.n = 0;
 		while (line.n < 65000)
 			strbuf_puts(&line, blanks ? "some words\r\n" : "noblanks");
@@ -611,7 +747,7 @@ is_not_overrun(void **state)
 		dkim_add_field(c, STR("From"), STR(" a@example.com"));
 		for (int i = 2; i < n; i++)
 			dkim_add_field(c, STR("X"), STR(" y"));
-		assert_int_equal(dkim_end_headers(c), 0);
+		assert_int_equal(dkim_end_headers(c, NULL, 0), 0);
 		answer = dkim_finish(c, clock_msec() + 1000);
 		assert_int_equal(answer->sig[0].result, DKIM_R_FAIL);
 		arena_free(a);
@@ -639,7 +775,7 @@ limits_the_work(void **state)
 		dkim_add_field(c, STR("DKIM-Signature"), strbuf_slice(&h));
 	for (int i = 0; i < 10000; i++)
 		dkim_add_field(c, STR("X"), STR(" y"));
-	assert_int_equal(dkim_end_headers(c), 0);
+	assert_int_equal(dkim_end_headers(c, NULL, 0), 0);
 	answer = dkim_finish(c, clock_msec() + 1000);
 	assert_int_equal(answer->n, 10);
 	assert_int_equal(answer->sig[9].result, DKIM_R_POLICY);
@@ -657,11 +793,14 @@ main(void)
 		cmocka_unit_test_setup_teardown(passes, setup, teardown),
 		cmocka_unit_test_setup_teardown(fails_when_changed, setup, teardown),
 		cmocka_unit_test_setup_teardown(tells_what_is_unsigned, setup, teardown),
+		cmocka_unit_test_setup_teardown(tells_which_fields_are_unsigned, setup, teardown),
+		cmocka_unit_test_setup_teardown(tells_what_is_oversigned, setup, teardown),
 		cmocka_unit_test_setup_teardown(looks_at_the_clock, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_weak_algorithms, setup, teardown),
 		cmocka_unit_test_setup_teardown(reads_keys_strictly, setup, teardown),
 		cmocka_unit_test_setup_teardown(reads_signatures_strictly, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_signatures_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(prefers_the_author, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_a_nul, setup, teardown),
 		cmocka_unit_test_setup_teardown(asks_nothing_of_unsigned_mail, setup, teardown),
 		cmocka_unit_test_setup_teardown(streams_the_body, setup, teardown),

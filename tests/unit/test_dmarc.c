@@ -32,7 +32,10 @@ static const struct mail_ops ops = { .mailboxes = parse_mailboxes };
 
 /* ---- Evaluation ---- */
 
-/* "RESULT POLICY RECORD'S-DOMAIN spf,dkim"; ids: "spf=RESULT:DOMAIN dkim=RESULT:DOMAIN ...". */
+/*
+ * "RESULT POLICY RECORD'S-DOMAIN spf,dkim"; ids: "spf=RESULT:DOMAIN dkim=RESULT:DOMAIN ...",
+ * with a ! behind the domain of a signature that leaves a From unsigned.
+ */
 struct evaluation {
 	const char *what, *from, *zone, *ids, *expect;
 };
@@ -53,6 +56,7 @@ static void
 read_ids(const char *ids, struct spf_answer *spf, struct dkim_answer *dkim,
     struct dkim_signature sig[8])
 {
+	static const struct value from = { .n = PART_FROM };
 	const char *p = ids;
 
 	*spf = (struct spf_answer){ .result = SPF_R_NONE };
@@ -69,6 +73,10 @@ read_ids(const char *ids, struct spf_answer *spf, struct dkim_answer *dkim,
 		} else {
 			sig[dkim->n] = (struct dkim_signature){ .domain = domain,
 			    .result = (enum dkim_result)word_of(T_DKIM, result, (size_t)(colon - result)) };
+			if (n > 0 && domain.p[n - 1] == '!') {
+				sig[dkim->n].domain.n--;
+				sig[dkim->n].unsigned_parts = (struct part_list){ &from, 1 };
+			}
 			dkim->n++;
 		}
 		p = colon + 1 + n;
@@ -183,6 +191,10 @@ static const struct evaluation walks[] = {
 	{ "neutral, softfail, policy and permerror don't pass", "example.com", EXAMPLE,
 	  "spf=softfail:example.com dkim=policy:example.com dkim=permerror:example.com "
 	  "dkim=neutral:example.com", "fail reject example.com" },
+	{ "a signature that leaves a From unsigned", "example.com", EXAMPLE,
+	  "dkim=pass:example.com! dkim=temperror:example.com!", "fail reject example.com" },
+	{ "and another that does not", "example.com", EXAMPLE,
+	  "dkim=pass:example.com! dkim=pass:example.com", "pass reject example.com dkim" },
 
 	/* Errors: neither pass nor fail, but where they can't matter. */
 	{ "own record lost", "example.com", "_dmarc.example.com TXT SERVFAIL\n",

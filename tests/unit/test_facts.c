@@ -109,6 +109,8 @@ static const struct {
 	{ "dkim.signature.algorithm", "", "rsa-sha256|ed25519-sha256", "unset" },
 	{ "dkim.signature.bits", "", "2048", "unset" },
 	{ "dkim.signature.partial", "", "true|false", "unset" },
+	{ "dkim.signature.unsigned", "", "from|body|subject", "unset" },
+	{ "dkim.signature.oversigned", "", "to", "unset" },
 	{ "dkim.signature.reason", "", "body hash differs", "unset" },
 	{ "dmarc", "", "fail", "unset" },
 	{ "dmarc.policy", "", "quarantine", "unset" },
@@ -144,13 +146,18 @@ fake_spf(struct mail *m, enum spf_identity id)
 static const struct dkim_answer *
 fake_dkim(struct mail *m)
 {
+	static const struct value parts[] = {
+		{ .n = PART_FROM }, { .n = PART_BODY }, { .n = PART_SUBJECT },
+		{ .n = PART_TO },
+	};
 	static const struct dkim_signature sig[] = {
 		{ .result = DKIM_R_FAIL, .domain = { "bad.example", 11 },
 		  .selector = { "s1", 2 }, .algorithm = { "rsa-sha256", 10 },
 		  .reason = { "body hash differs", 17 }, .bits = 2048,
-		  .partial = true },
+		  .partial = true, .unsigned_parts = { parts, 2 } },
 		{ .result = DKIM_R_PASS, .domain = { "good.example", 12 },
-		  .selector = { "s2", 2 }, .algorithm = { "ed25519-sha256", 14 } },
+		  .selector = { "s2", 2 }, .algorithm = { "ed25519-sha256", 14 },
+		  .unsigned_parts = { parts + 2, 1 }, .oversigned = { parts + 3, 1 } },
 	};
 	static const struct dkim_answer answer = { sig, 2 };
 
@@ -635,7 +642,11 @@ one_signature(void **state)
 	assert_string_equal(ask_name("dkim.signature.result", ""), "pass");
 	assert_string_equal(ask_name("dkim.signature.partial", ""), "false");
 	assert_string_equal(ask_name("dkim.signature.bits", ""), "unset");
+	assert_string_equal(ask_name("dkim.signature.unsigned", ""), "subject");
+	assert_string_equal(ask_name("dkim.signature.oversigned", ""), "to");
 	mail.thing[THING_SIGNATURE] = 0;
+	assert_string_equal(ask_name("dkim.signature.unsigned", ""), "from|body");
+	assert_string_equal(ask_name("dkim.signature.oversigned", ""), "unset");
 	assert_string_equal(ask_name("dkim.signature.bits", ""), "2048");
 }
 

@@ -279,7 +279,7 @@ def body_needs_no_key(e):
         e.tap.ok(e.server.wait(KEY_NAME), "the key is asked for as soon as the header is known", e.asked())
         e.tap.same(m.body(SIGNED_BODY.encode()).kind, "continue", "all of the body is taken before it is there")
         e.server.add(KEY_NAME, TXT, text(key.record))
-        e.tap.same(m.end().code, 550, "the key that came after the body is the one that it is judged by", d.text()[-800:])
+        e.tap.same(m.end().code, 550, "it is judged by the key that came after the body", d.text()[-800:])
         begin_signed(e, m, key, "<>")
         e.tap.same(m.body(SIGNED_BODY.replace("two", "three", 1).encode()).kind, "continue", "a changed body, too")
         e.tap.same(m.end().kind, "accept", "does not pass")
@@ -300,6 +300,23 @@ def dot_waits_anew(e):
         m.abort()
 
 
+def author_first(e):
+    """Signatures of others on top don't keep the author's own from being looked at, and no key is asked for in vain."""
+    key = Key(e.scratch.join("key"))
+    fields = [("From", " a@mail.example.net"), ("Subject", " hello")]
+    mine = ("DKIM-Signature", " " + signature(key, "example.net", "own", ["From", "Subject"], fields, "hello\r\n"))
+    junk = [("DKIM-Signature", " v=1; a=rsa-sha256; d=junk%d.example.org; s=x; h=from; bh=AAAA; b=AAAA" % n)
+            for n in range(30)]
+    with e.daemon(ON_DKIM) as d, Milter(d.address, timeout=30) as m:
+        e.server.add("own._domainkey.example.net", TXT, text(key.record))
+        m.open(ip=CLIENT)
+        _, last = m.message(sender="<>", headers=junk + [mine] + fields)
+        e.tap.same(last.code, 550, "the author's own passes below thirty others", d.text()[-800:])
+        keys = [name for name in e.asked() if "_domainkey" in name]
+        e.tap.same((len(keys), "own._domainkey.example.net" in keys), (10, True), "ten keys are asked for", keys)
+        m.abort()
+
+
 def main():
     if not os.access(binary(), os.X_OK):
         skip_all("no %s" % binary())
@@ -307,7 +324,7 @@ def main():
     with Scratch("lookups") as scratch:
         e = Env(tap, scratch)
         for case in (none_is_made, side_by_side, going_away, failures_are_told, fields, progress, body_needs_no_key,
-                     dot_waits_anew):
+                     dot_waits_anew, author_first):
             tap.case(case.__name__, case, e)
         e.server.close()
     return tap.done()
