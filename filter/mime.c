@@ -3,8 +3,9 @@
  *
  * The decoder takes octets as they come and keeps what rules can ask for: text
  * as far as the limits go, of attachments no more than their names, types and
- * sizes.  Past a limit what was found stands, and `cut` tells that there is
- * more, so that nothing is "not found" that wasn't looked for.
+ * sizes.  Past a limit what was found stands, and a defect of the limit's own
+ * name tells that there is more, so that nothing is "not found" that wasn't
+ * looked for (CUT_... in rules/facts.h).
  *
  * Why not a library: GMime 3.2.13 takes 15 MB for the 50,000 empty parts of a
  * message of 350 KB, has no limit on parts, ends the process when memory is
@@ -72,6 +73,8 @@ room_for_text(const struct mime *m)
 {
 	uint64_t most = m->octets / 2 + 640 * 1024;
 
+	if ((m->c.defects & DEFECT_BIT(DEFECT_TOO_MUCH_TEXT)) != 0)
+		return 0;
 	if (most > m->o.text)
 		most = m->o.text;
 	return most > m->kept ? (size_t)(most - m->kept) : 0;
@@ -80,7 +83,7 @@ room_for_text(const struct mime *m)
 bool
 mime_keep(struct mime *m, struct strbuf *b, const char *p, size_t n)
 {
-	size_t room = m->c.texts_cut ? 0 : room_for_text(m), some = n < room ? n : room;
+	size_t room = room_for_text(m), some = n < room ? n : room;
 
 	/* Not a part of a character. */
 	while (some > 0 && some < n && ((unsigned char)p[some] & 0xc0) == 0x80)
@@ -89,7 +92,7 @@ mime_keep(struct mime *m, struct strbuf *b, const char *p, size_t n)
 	m->failed |= b->failed;
 	m->kept += some;
 	if (some < n)
-		m->c.texts_cut = true;
+		mime_defect(m, DEFECT_TOO_MUCH_TEXT);
 	return some == n;
 }
 
@@ -114,18 +117,74 @@ mime_add_text(struct mime *m, struct vec *to, struct strbuf *b)
 	*b = (struct strbuf){ 0 };
 }
 
+/* ---- What was found before ---- */
+
+static struct str
+key_of(const struct vec *v, size_t size, size_t i)
+{
+	struct str key;
+
+	memcpy(&key, (const char *)v->p + i * size, sizeof(key));
+	return key;
+}
+
+static size_t *
+slot_of(const struct index *x, const struct vec *v, size_t size, struct str key)
+{
+	size_t at = (size_t)str_hash(key) & (x->n - 1);
+
+	while (x->slots[at] != 0 && !str_eq(key_of(v, size, x->slots[at] - 1), key))
+		at = (at + 1) & (x->n - 1);
+	return &x->slots[at];
+}
+
+/* Its slot, which has 0, or its number from 1 on; NULL without memory. */
+static size_t *
+find(struct mime *m, struct index *x, const struct vec *v, size_t size, struct str key)
+{
+	size_t n = x->n > 0 ? 2 * x->n : 64, *slots;
+
+	/* At most half of the slots are in use. */
+	if (2 * (v->n - x->from + 1) > x->n) {
+		if ((slots = calloc(n, sizeof(*slots))) == NULL) {
+			m->failed = true;
+			return NULL;
+		}
+		free(x->slots);
+		x->slots = slots;
+		x->n = n;
+		for (size_t i = x->from; i < v->n; i++)
+			*slot_of(x, v, size, key_of(v, size, i)) = i + 1;
+	}
+	return slot_of(x, v, size, key);
+}
+
+/* What stands there now isn't looked for any more. */
+static void
+begin_index(struct index *x, const struct vec *v)
+{
+	if (x->from != v->n && x->n > 0)
+		memset(x->slots, 0, x->n * sizeof(*x->slots));
+	x->from = v->n;
+}
+
 void
 mime_add_url(void *arg, struct str text)
 {
 	struct mime *m = arg;
 	struct url *u;
+	size_t *slot;
 
+	if ((m->c.defects & DEFECT_BIT(DEFECT_TOO_MANY_URLS)) != 0 ||
+	    (slot = find(m, &m->by_url, &m->urls, sizeof(*u), text)) == NULL || *slot != 0)
+		return;
 	if (m->urls.n >= m->o.urls) {
-		m->c.urls_cut = true;
+		mime_defect(m, DEFECT_TOO_MANY_URLS);
 		return;
 	}
 	if ((u = vec_push(m, &m->urls, sizeof(*u))) == NULL)
 		return;
+	*slot = m->urls.n;
 	u->text = str_dup(m->a, text);
 	u->host = url_host(m->a, text);
 	u->domain = url_domain(m->o.suffixes, m->a, u->host);
@@ -146,66 +205,32 @@ mime_add_attachment(struct mime *m, const struct mime_head *h)
 	at->names = names;
 	at->nnames = h->nnames;
 	at->type = str_dup(m->a, h->type);
-	m->names_from = m->names.n;
+	begin_index(&m->by_name, &m->names);
 	return (ptrdiff_t)m->attachments.n - 1;
 }
 
 /* ---- Names in archives ---- */
 
-/* The slot of the name, or the empty one where it would be. */
-static size_t *
-find_slot(struct mime *m, struct str name)
-{
-	const struct member *v = m->names.p;
-	size_t *slots = m->slots.p, mask = m->slots.n - 1;
-	size_t at = (size_t)str_hash(name) & mask;
-
-	while (slots[at] != 0 && (slots[at] <= m->names_from || !str_eq(v[slots[at] - 1].name, name)))
-		at = (at + 1) & mask;
-	return &slots[at];
-}
-
-/* At most half of the slots are in use. */
-static bool
-grow_slots(struct mime *m)
-{
-	size_t n = m->slots.n > 0 ? 2 * m->slots.n : 64, *slots, from = m->names_from;
-	const struct member *v = m->names.p;
-
-	if (2 * (m->names.n - from + 1) <= m->slots.n && m->slots.cap == from)
-		return true;
-	if (m->slots.cap != from && m->slots.n > 0)
-		n = m->slots.n;		/* another attachment's: begin anew */
-	if ((slots = reallocarray(m->slots.p, n, sizeof(*slots))) == NULL) {
-		m->failed = true;
-		return false;
-	}
-	memset(slots, 0, n * sizeof(*slots));
-	m->slots = (struct vec){ slots, n, from };
-	for (size_t i = from; i < m->names.n; i++)
-		*find_slot(m, v[i].name) = i + 1;
-	return true;
-}
-
-bool
+void
 mime_add_name(struct mime *m, struct str name, bool central)
 {
 	struct member *v;
 	size_t *slot;
 
-	if (!grow_slots(m))
-		return false;
-	slot = find_slot(m, name);
+	if ((slot = find(m, &m->by_name, &m->names, sizeof(*v), name)) == NULL)
+		return;
 	if (*slot == 0) {
-		if (m->names.n >= m->o.entries)
-			return false;
+		if (m->names.n >= m->o.entries) {
+			mime_defect(m, DEFECT_TOO_MANY_NAMES);
+			return;
+		}
 		if ((v = vec_push(m, &m->names, sizeof(*v))) == NULL)
-			return false;
+			return;
 		v->name = str_dup(m->a, name);
 		if (v->name.p == NULL) {
 			m->failed = true;
 			m->names.n--;
-			return false;
+			return;
 		}
 		*slot = m->names.n;
 	}
@@ -214,20 +239,20 @@ mime_add_name(struct mime *m, struct str name, bool central)
 		v->central = true;
 	else
 		v->file = true;
-	return true;
 }
 
-bool
+void
 mime_end_names(struct mime *m)
 {
 	const struct member *v = m->names.p;
 	bool any = false, same = true;
 
-	for (size_t i = m->names_from; i < m->names.n; i++) {
+	for (size_t i = m->by_name.from; i < m->names.n; i++) {
 		any |= v[i].central;
 		same &= v[i].central && v[i].file;
 	}
-	return same || !any;
+	if (any && !same)
+		mime_defect(m, DEFECT_ARCHIVE);
 }
 
 /* ---- The message ---- */
@@ -254,7 +279,8 @@ mime_free(void *arg)
 	free(m->attachments.p);
 	free(m->urls.p);
 	free(m->names.p);
-	free(m->slots.p);
+	free(m->by_url.slots);
+	free(m->by_name.slots);
 	free(m);
 }
 

@@ -4,7 +4,8 @@
  *
  * Mail programs differ in what they make of a broken parameter or of a name
  * that is given twice, and who sends malware knows it.  So every name that some
- * program may show is kept, the one that most show first.
+ * program may show is kept, the one that most show first, and every boundary
+ * that some program may go by.
  */
 #include "mime_int.h"
 
@@ -13,11 +14,12 @@
 #include "message.h"
 #include "rules/arena.h"
 
-#define PARAMS	64	/* of one field; further ones aren't read */
 #define TOKEN	127	/* RFC 6838, 4.2: octets of type and of subtype */
 
 struct mime_param {
-	struct str	name, value;	/* value without quotes and escapes */
+	struct str	name;
+	struct str	value;		/* without quotes and escapes */
+	struct str	other;		/* as other programs read it; p NULL where all agree */
 	int		section;	/* of RFC 2231, or -1 */
 	bool		extended;	/* charset and %xx */
 };
@@ -26,7 +28,7 @@ struct field_reader {
 	struct arena	*a;
 	struct str	 s;
 	size_t		 i;
-	struct mime_param v[PARAMS];
+	struct mime_param v[MIME_PARAMS];
 	size_t		 n;
 	uint32_t	*defects;
 	bool		 failed;
@@ -85,11 +87,15 @@ until(struct field_reader *r, const char *stops)
 	return str_trim((struct str){ r->s.p + from, r->i - from });
 }
 
-static struct str
-quoted(struct field_reader *r)
+/*
+ * The quoted string from the quote on.  C:\temp\x is meant as it stands, and
+ * so it is shown by some; others take \t for t (RFC 5322, 3.2.4).
+ */
+static void
+quoted(struct field_reader *r, struct mime_param *p)
 {
-	size_t from = ++r->i, n = 0;
-	char *p;
+	size_t from = ++r->i, n = 0, m = 0;
+	char *value, *other;
 
 	while (r->i < r->s.n && r->s.p[r->i] != '"')
 		r->i += r->s.p[r->i] == '\\' ? 2 : 1;
@@ -97,20 +103,26 @@ quoted(struct field_reader *r)
 		r->i = r->s.n;
 		*r->defects |= DEFECT_BIT(DEFECT_PARAMETER);
 	}
-	if ((p = arena_alloc(r->a, r->i - from + 1)) == NULL) {
+	if ((value = arena_alloc(r->a, 2 * (r->i - from) + 1)) == NULL) {
 		r->failed = true;
-		return STR_NONE;
+		return;
 	}
+	other = value + (r->i - from);
 	for (size_t k = from; k < r->i; k++) {
-		/* C:\temp\x is meant as it stands. */
-		if (r->s.p[k] == '\\' && k + 1 < r->i && (r->s.p[k + 1] == '"' || r->s.p[k + 1] == '\\'))
-			k++;
-		else if (r->s.p[k] == '\r' || r->s.p[k] == '\n')
-			continue;
-		p[n++] = r->s.p[k];
+		char c = r->s.p[k];
+
+		if (c == '\\' && k + 1 < r->i) {
+			c = r->s.p[++k];
+			if (c != '"' && c != '\\')
+				value[n++] = '\\';
+		}
+		if (c != '\r' && c != '\n')
+			value[n++] = other[m++] = c;
 	}
+	p->value = (struct str){ value, n };
+	if (m != n)
+		p->other = (struct str){ other, m };
 	r->i++;
-	return (struct str){ p, n };
 }
 
 /* "name*1*" is the second section of name, with charset or %xx (RFC 2231, 3 and 4). */
@@ -136,54 +148,109 @@ read_name(struct mime_param *p, struct str name)
 	p->extended = rest.n > 0 && *rest.p == '*';
 }
 
+/* What stands behind the quoted string belongs to it, for some. */
+static void
+after_quoted(struct field_reader *r, struct mime_param *p)
+{
+	struct str rest;
+	struct strbuf all = { 0 };
+
+	skip_blank(r);
+	rest = until(r, ";");
+	if (rest.n == 0)
+		return;
+	*r->defects |= DEFECT_BIT(DEFECT_PARAMETER);
+	strbuf_str(&all, p->value);
+	for (size_t i = 0; i < rest.n; i++)
+		if (rest.p[i] != '"')
+			strbuf_putc(&all, rest.p[i]);
+	p->other = str_dup(r->a, strbuf_slice(&all));
+	r->failed |= all.failed || p->other.p == NULL;
+	strbuf_free(&all);
+}
+
+/* Unquoted blanks are common, and clients take them; what looks like a comment may be none. */
+static void
+unquoted(struct field_reader *r, struct mime_param *p)
+{
+	const char *comment;
+
+	p->value = until(r, ";");
+	comment = p->value.n > 0 ? memmem(p->value.p, p->value.n, " (", 2) : NULL;
+	if (comment != NULL) {
+		p->other = p->value;
+		p->value.n = (size_t)(comment - p->value.p);
+	}
+}
+
+/* Do programs differ in which of two that have a name they take? */
+static bool
+is_ambiguous(const struct mime_param *a, const struct mime_param *b)
+{
+	if (!str_ieq(a->name, b->name))
+		return false;
+	if (a->section >= 0 && b->section >= 0)
+		return a->section == b->section;
+	if (str_ieq(a->name, STR("boundary")))
+		return true;
+	/* Plain beside one of the other two is what RFC 6266 advises, for file names. */
+	if (a->section < 0 && b->section < 0)
+		return a->extended == b->extended;
+	return a->section < 0 ? a->extended : b->extended;
+}
+
+/* Keeps it if anybody asks for it. */
+static void
+keep_param(struct field_reader *r, const struct mime_param *p)
+{
+	static const char *const known[] = { "boundary", "charset", "filename", "name" };
+	size_t k = 0;
+
+	while (k < sizeof(known) / sizeof(known[0]) && !str_ieq(p->name, str_of(known[k])))
+		k++;
+	if (k == sizeof(known) / sizeof(known[0]))
+		return;
+	if (r->n == MIME_PARAMS) {
+		*r->defects |= DEFECT_BIT(DEFECT_LONG_HEADER);
+		return;
+	}
+	for (size_t i = 0; i < r->n; i++)
+		if (is_ambiguous(&r->v[i], p))
+			*r->defects |= DEFECT_BIT(DEFECT_PARAMETER);
+	r->v[r->n++] = *p;
+}
+
 /* Past the value the field goes on at the next semicolon. */
 static void
 read_params(struct field_reader *r)
 {
-	while (r->i < r->s.n && r->n < PARAMS && !r->failed) {
-		struct mime_param *p = &r->v[r->n];
+	while (r->i < r->s.n && !r->failed) {
+		struct mime_param p = { .section = -1 };
 		struct str name;
-		char *comment;
 
 		skip_blank(r);
 		if (r->i < r->s.n && r->s.p[r->i] == ';') {
 			r->i++;
 			continue;
 		}
-		name = until(r, "=;");
-		memset(p, 0, sizeof(*p));
+		name = until(r, "=;(");
+		skip_blank(r);
 		if (r->i >= r->s.n || r->s.p[r->i] != '=') {
 			if (name.n > 0)
 				*r->defects |= DEFECT_BIT(DEFECT_PARAMETER);
+			(void)until(r, ";");
 			continue;
 		}
 		r->i++;
 		skip_blank(r);
-		read_name(p, name);
+		read_name(&p, name);
 		if (r->i < r->s.n && r->s.p[r->i] == '"') {
-			p->value = quoted(r);
-			skip_blank(r);
-			if (until(r, ";").n > 0)
-				*r->defects |= DEFECT_BIT(DEFECT_PARAMETER);
-		} else {
-			/* Unquoted blanks are common, and clients take them. */
-			p->value = until(r, ";");
-			comment = p->value.n > 0 ? memmem(p->value.p, p->value.n, " (", 2) : NULL;
-			if (comment != NULL)
-				p->value.n = (size_t)(comment - p->value.p);
-		}
-		r->n++;
+			quoted(r, &p);
+			after_quoted(r, &p);
+		} else
+			unquoted(r, &p);
+		keep_param(r, &p);
 	}
-}
-
-static const struct mime_param *
-find_param(const struct field_reader *r, const char *name, int section, bool extended)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (r->v[i].section == section && (section >= 0 ||
-		    r->v[i].extended == extended) && str_ieq(r->v[i].name, str_of(name)))
-			return &r->v[i];
-	return NULL;
 }
 
 static int
@@ -231,71 +298,172 @@ take_charset(struct str *value)
 	return charset;
 }
 
-/* The parameter by RFC 2231, in one piece or several; p NULL without one. */
-static struct str
-param_2231(struct field_reader *r, const char *name)
+/* ---- What a parameter may be ---- */
+
+enum pick { PICK_FIRST, PICK_LAST };	/* of sections that are given twice */
+
+/* Where one of its texts goes. */
+typedef void take_text(struct field_reader *r, struct mime_head *h, struct str text);
+
+/* The section of that number, or with gaps the next that there is. */
+static const struct mime_param *
+find_section(const struct field_reader *r, const char *name, int section, enum pick pick, bool gaps)
 {
-	const struct mime_param *p = find_param(r, name, 0, false);
-	struct strbuf octets = { 0 }, text = { 0 };
-	struct charset cs = { 0 };
-	struct str charset = STR(""), out;
+	const struct mime_param *found = NULL;
 
-	if (p == NULL && (p = find_param(r, name, -1, true)) == NULL)
-		return STR_NONE;
-	for (int k = p->section; p != NULL; p = k < 0 ? NULL : find_param(r, name, ++k, false)) {
-		struct str v = p->value;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct mime_param *p = &r->v[i];
 
-		if (p->extended && k <= 0)
-			charset = take_charset(&v);
-		if (p->extended)
-			put_percent(&octets, v);
-		else
-			strbuf_str(&octets, v);
+		if (p->section < section || !str_ieq(p->name, str_of(name)) ||
+		    (!gaps && p->section != section))
+			continue;
+		if (found == NULL || p->section < found->section ||
+		    (p->section == found->section && pick == PICK_LAST))
+			found = p;
 	}
+	return found;
+}
+
+/* One piece; the first names the character set of all. */
+static void
+add_piece(struct strbuf *octets, const struct mime_param *p, struct str *charset)
+{
+	struct str v = p->value;
+
+	if (p->extended && charset != NULL)
+		*charset = take_charset(&v);
+	if (p->extended)
+		put_percent(octets, v);
+	else
+		strbuf_str(octets, v);
+}
+
+static struct str
+decoded(struct field_reader *r, struct strbuf *octets, struct str charset)
+{
+	struct strbuf text = { 0 };
+	struct charset cs = { 0 };
+	struct str out;
+
 	charset_begin(&cs, charset);
-	charset_feed(&cs, strbuf_slice(&octets), put_chars, &text);
+	charset_feed(&cs, strbuf_slice(octets), put_chars, &text);
 	charset_end(&cs, put_chars, &text);
 	charset_close(&cs);
 	out = str_dup(r->a, strbuf_slice(&text));
-	r->failed |= octets.failed || text.failed || out.p == NULL;
-	strbuf_free(&octets);
+	r->failed |= octets->failed || text.failed || out.p == NULL;
+	strbuf_free(octets);
 	strbuf_free(&text);
 	return out;
 }
 
-/* The plain one, with the encoded words that have no business there. */
+/* The parameter from its sections; p NULL without any. */
 static struct str
-param_plain(struct field_reader *r, const char *name)
+join(struct field_reader *r, const char *name, enum pick pick, bool gaps)
 {
-	const struct mime_param *p = find_param(r, name, -1, false);
-	const struct str *text;
+	const struct mime_param *p = find_section(r, name, 0, pick, gaps);
+	struct strbuf octets = { 0 };
+	struct str charset = STR("");
 
 	if (p == NULL)
 		return STR_NONE;
-	if ((text = message_decode(r->a, p->value)) == NULL) {
-		r->failed = true;
-		return STR_NONE;
+	add_piece(&octets, p, &charset);
+	while ((p = find_section(r, name, p->section + 1, pick, gaps)) != NULL)
+		add_piece(&octets, p, NULL);
+	return decoded(r, &octets, charset);
+}
+
+/* All that the parameter may be, what most programs take first. */
+static void
+each_text(struct field_reader *r, const char *name, take_text *take, struct mime_head *h)
+{
+	bool any = find_section(r, name, 0, PICK_FIRST, true) != NULL;
+
+	if (any) {
+		take(r, h, join(r, name, PICK_FIRST, false));
+		take(r, h, join(r, name, PICK_LAST, false));
+		take(r, h, join(r, name, PICK_FIRST, true));
 	}
-	return *text;
+	for (int extended = 1; extended >= 0; extended--)
+		for (size_t i = 0; i < r->n; i++) {
+			const struct mime_param *p = &r->v[i];
+			struct strbuf octets = { 0 };
+			struct str charset = STR("");
+
+			if (p->section >= 0 || p->extended != extended || !str_ieq(p->name, str_of(name)))
+				continue;
+			if (!extended) {
+				take(r, h, p->value);
+				take(r, h, p->other);
+				continue;
+			}
+			add_piece(&octets, p, &charset);
+			take(r, h, decoded(r, &octets, charset));
+		}
+}
+
+/* Its end tells what it is. */
+static struct str
+cut_name(struct field_reader *r, struct str name)
+{
+	if (name.n <= MIME_NAME)
+		return name;
+	*r->defects |= DEFECT_BIT(DEFECT_LONG_HEADER);
+	name.p += name.n - MIME_NAME;
+	name.n = MIME_NAME;
+	while (name.n > 0 && ((unsigned char)*name.p & 0xc0) == 0x80) {
+		name.p++;
+		name.n--;
+	}
+	return name;
 }
 
 static void
-add_name(struct field_reader *r, struct mime_head *h, struct str name)
+take_name(struct field_reader *r, struct mime_head *h, struct str name)
 {
 	const struct str *line;
+	struct str cut;
 
 	if (name.n == 0)
 		return;
-	/* One line without NUL, whatever %xx brought. */
+	/* One line without NUL, whatever %xx brought, and without the encoded words that have
+	   no business there. */
 	if ((line = message_decode(r->a, name)) == NULL) {
 		r->failed = true;
 		return;
 	}
+	cut = cut_name(r, *line);
 	for (size_t i = 0; i < h->nnames; i++)
-		if (str_eq(h->names[i], *line))
+		if (str_eq(h->names[i], cut))
 			return;
-	if (h->nnames < MIME_NAMES && line->n > 0)
-		h->names[h->nnames++] = *line;
+	if (h->nnames == MIME_NAMES)
+		*r->defects |= DEFECT_BIT(DEFECT_LONG_HEADER);
+	else if (cut.n > 0)
+		h->names[h->nnames++] = cut;
+}
+
+static void
+take_boundary(struct field_reader *r, struct mime_head *h, struct str text)
+{
+	for (size_t i = 0; i < h->nboundaries; i++)
+		if (str_eq(h->boundaries[i], text))
+			return;
+	if (h->nboundaries == MIME_BOUNDARIES)
+		*r->defects |= DEFECT_BIT(DEFECT_LONG_HEADER);
+	else if (text.n > 0)
+		h->boundaries[h->nboundaries++] = text;
+}
+
+static void
+take_charset_name(struct field_reader *r, struct mime_head *h, struct str text)
+{
+	const struct str *line;
+
+	if (h->charset.p != NULL || text.p == NULL)
+		return;
+	if ((line = message_decode(r->a, text)) == NULL)
+		r->failed = true;
+	else
+		h->charset = *line;
 }
 
 static void
@@ -305,26 +473,36 @@ begin(struct field_reader *r, struct str raw)
 	r->i = r->n = 0;
 }
 
-/* A token in lower case; what is no parameter stops at a blank, for `text/html charset=x`. */
+/*
+ * What stands before the parameters, in lower case.  In `text/html charset=x`,
+ * which has no semicolon, that is what stands before the word at the "=".
+ */
 static struct str
 token(struct field_reader *r)
 {
 	struct str t, low;
-	size_t from, slash;
+	const char *equals;
+	size_t from;
 
 	skip_blank(r);
 	from = r->i;
 	t = until(r, ";(");
-	if (memchr(t.p, '=', t.n) != NULL) {
-		r->i = from;
-		t = until(r, "/;(");
-		slash = r->i;
-		while (++r->i < r->s.n && is_blank(r->s.p[r->i]))
-			;
-		(void)until(r, " \t\r\n;(");
-		t = slash < r->s.n ? (struct str){ r->s.p + from, r->i - from } : t;
+	equals = t.n > 0 ? memchr(t.p, '=', t.n) : NULL;
+	if (equals != NULL) {
+		size_t word = (size_t)(equals - t.p);
+
+		while (word > 0 && is_blank(t.p[word - 1]))
+			word--;
+		while (word > 0 && !is_blank(t.p[word - 1]) && t.p[word - 1] != '/')
+			word--;
+		/* text/html=x names no parameter. */
+		if (word > 0 && t.p[word - 1] == '/')
+			word = (size_t)(equals - t.p);
+		t.n = word;
+		r->i = from + word;
 		*r->defects |= DEFECT_BIT(DEFECT_PARAMETER);
 	}
+	t = str_trim(t);
 	if (t.n > 2 * TOKEN + 1)
 		t.n = 2 * TOKEN + 1;
 	low = str_lower(r->a, t);
@@ -332,63 +510,79 @@ token(struct field_reader *r)
 	return low;
 }
 
-/* "text / html" is what programs take for text/html; p NULL for no type at all. */
+/* Copies octets of a token (RFC 2045, 5.1) to p + n; returns the end. */
+static size_t
+copy_token(char *p, size_t n, struct str t, size_t *i)
+{
+	while (*i < t.n && t.p[*i] > ' ' && t.p[*i] < 0x7f && strchr("()<>@,;:\\\"/[]?=", t.p[*i]) == NULL)
+		p[n++] = t.p[(*i)++];
+	return n;
+}
+
+static void
+skip_blanks(struct str t, size_t *i)
+{
+	while (*i < t.n && is_blank(t.p[*i]))
+		++*i;
+}
+
+/*
+ * "text / html" is what programs take for text/html, and so is text/html in
+ * quotes, or with more behind it; p NULL for no type at all.
+ */
 static struct str
-type_of_token(struct str t)
+type_of_token(struct field_reader *r, struct str t)
 {
 	char *p = (char *)(uintptr_t)t.p;	/* it is str_lower()'s copy */
-	size_t n = 0;
-	const char *slash;
+	size_t i = t.n > 0 && *p == '"' ? 1 : 0, n, slash;
+	bool odd = i > 0;
 
-	for (size_t i = 0; i < t.n; i++) {
-		if (p[i] == ' ' || p[i] == '\t' || p[i] == '\r' || p[i] == '\n')
-			continue;
-		if ((unsigned char)p[i] < 0x21 || (unsigned char)p[i] > 0x7e)
-			return STR_NONE;
-		p[n++] = p[i];
-	}
-	slash = n > 0 ? memchr(p, '/', n) : NULL;
-	if (slash == NULL || slash == p || slash == p + n - 1)
+	n = copy_token(p, 0, t, &i);
+	skip_blanks(t, &i);
+	if (n == 0 || i >= t.n || t.p[i] != '/')
 		return STR_NONE;
-	return (struct str){ p, n };
-}
-
-static void
-read_type(struct field_reader *r, struct str raw, struct str default_type, struct mime_head *h)
-{
-	h->type = default_type;
-	if (raw.p == NULL)
-		return;
-	begin(r, raw);
-	h->type = type_of_token(token(r));
-	if (h->type.p == NULL) {
+	i++;
+	slash = n;
+	p[n++] = '/';
+	skip_blanks(t, &i);
+	n = copy_token(p, n, t, &i);
+	if (odd || i < t.n)
 		*r->defects |= DEFECT_BIT(DEFECT_CONTENT_TYPE);
-		h->type = STR("text/plain");	/* RFC 2045, 5.2 */
+	return n > slash + 1 ? (struct str){ p, n } : STR_NONE;
+}
+
+/* Of several the first counts; but parts are looked for if any has a boundary. */
+static void
+read_type(struct field_reader *r, struct str raw, struct mime_head *h)
+{
+	struct str type;
+
+	begin(r, raw);
+	type = type_of_token(r, token(r));
+	if (type.p == NULL) {
+		*r->defects |= DEFECT_BIT(DEFECT_CONTENT_TYPE);
+		type = STR("text/plain");	/* RFC 2045, 5.2 */
 	}
 	read_params(r);
-	h->boundary = param_2231(r, "boundary");
-	if (h->boundary.p == NULL) {
-		const struct mime_param *p = find_param(r, "boundary", -1, false);
-
-		h->boundary = p != NULL ? p->value : STR_NONE;
-	}
-	h->charset = param_2231(r, "charset");
-	if (h->charset.p == NULL)
-		h->charset = str_trim(param_plain(r, "charset"));
-	add_name(r, h, param_2231(r, "name"));
-	add_name(r, h, param_plain(r, "name"));
+	each_text(r, "boundary", take_boundary, h);
+	each_text(r, "charset", take_charset_name, h);
+	each_text(r, "name", take_name, h);
+	if (h->type.p == NULL || (h->nboundaries > 0 && str_istarts(type, STR("multipart/")) &&
+	    !str_istarts(h->type, STR("multipart/"))))
+		h->type = type;
 }
 
 static void
-read_disposition(struct field_reader *r, struct str raw, struct mime_head *h)
+read_disposition(struct field_reader *r, struct str raw, bool first, struct mime_head *h)
 {
-	if (raw.p == NULL)
-		return;
+	struct str t;
+
 	begin(r, raw);
-	h->attached = str_eq(token(r), STR("attachment"));
+	t = token(r);
+	if (first)
+		h->attached = str_eq(t, STR("attachment"));
 	read_params(r);
-	add_name(r, h, param_2231(r, "filename"));
-	add_name(r, h, param_plain(r, "filename"));
+	each_text(r, "filename", take_name, h);
 }
 
 static void
@@ -402,9 +596,6 @@ read_encoding(struct field_reader *r, struct str raw, struct mime_head *h)
 	};
 	struct str t;
 
-	h->encoding = ENC_IDENTITY;
-	if (raw.p == NULL)
-		return;
 	begin(r, raw);
 	t = token(r);
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -417,15 +608,29 @@ read_encoding(struct field_reader *r, struct str raw, struct mime_head *h)
 }
 
 bool
-mime_head_read(struct arena *a, const struct str *raw, struct str default_type,
+mime_head_read(struct arena *a, const struct mime_raw *v, size_t n, struct str default_type,
     struct mime_head *h, uint32_t *defects)
 {
 	struct field_reader r = { .a = a, .defects = defects };
+	bool first = true;
 
 	memset(h, 0, sizeof(*h));
+	h->encoding = ENC_IDENTITY;
 	/* The disposition's name comes first: so most programs have it. */
-	read_disposition(&r, raw[MH_DISPOSITION], h);
-	read_type(&r, raw[MH_TYPE], default_type, h);
-	read_encoding(&r, raw[MH_ENCODING], h);
+	for (size_t i = 0; i < n; i++)
+		if (v[i].which == MH_DISPOSITION) {
+			read_disposition(&r, v[i].value, first, h);
+			first = false;
+		}
+	first = true;
+	for (size_t i = 0; i < n; i++)
+		if (v[i].which == MH_TYPE)
+			read_type(&r, v[i].value, h);
+		else if (v[i].which == MH_ENCODING && first) {
+			read_encoding(&r, v[i].value, h);
+			first = false;
+		}
+	if (h->type.p == NULL)
+		h->type = default_type;
 	return !r.failed;
 }

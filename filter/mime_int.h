@@ -45,21 +45,34 @@ void mime_decoder_end(struct mime_decoder *d, mime_put *put, void *arg);
 
 enum mime_header { MH_TYPE, MH_ENCODING, MH_DISPOSITION, MH_COUNT };
 
-#define MIME_NAMES	4	/* of one attachment: filename, name, and their odd forms */
+/* Beyond each of these a part's header has DEFECT_LONG_HEADER. */
+#define MIME_FIELDS	8	/* that are any of MH_... */
+#define MIME_HEADER	(32 * 1024)	/* octets of them in all */
+#define MIME_PARAMS	128	/* of one field, as far as their names are known here */
+#define MIME_BOUNDARIES	4
+#define MIME_NAMES	16	/* of one attachment: filename, name, and their odd forms */
+#define MIME_NAME	4096	/* octets of a name: its end is kept */
+
+struct mime_raw {
+	enum mime_header which;
+	struct str	value;
+};
 
 /* What a part says of itself; strings in the scratch arena or the field. */
 struct mime_head {
 	struct str	type;		/* "text/plain", lower case */
-	struct str	boundary, charset;	/* p NULL without one */
+	struct str	charset;	/* p NULL without one */
+	struct str	boundaries[MIME_BOUNDARIES];	/* several if that's ambiguous */
+	size_t		nboundaries;
 	struct str	names[MIME_NAMES];	/* the first is what most programs show */
 	size_t		nnames;
 	bool		attached;	/* Content-Disposition: attachment */
 	enum mime_encoding encoding;
 };
 
-/* raw[MH_...]: the fields' values, p NULL without one.  False without memory. */
-bool mime_head_read(struct arena *a, const struct str *raw, struct str default_type,
-    struct mime_head *h, uint32_t *defects);
+/* v: the fields that mime_header_of() knows, in their order.  False without memory. */
+bool mime_head_read(struct arena *a, const struct mime_raw *v, size_t n,
+    struct str default_type, struct mime_head *h, uint32_t *defects);
 /* Which of the fields is it?  MH_COUNT: none. */
 enum mime_header mime_header_of(struct str name);
 
@@ -104,12 +117,14 @@ struct zip_sinks {
 	void		(*name)(void *arg, struct str raw, bool utf8, bool central);
 	void		*arg;
 	uint64_t	nested, ratio;
-	bool		encrypted, broken, bomb, cut;
+	uint32_t	defects;	/* DEFECT_BIT()s */
+	bool		encrypted;
+	bool		failed;		/* no memory */
 };
 
 struct zip *zip_new(struct zip_sinks *s);
 void zip_feed(struct zip *z, const char *p, size_t n);
-/* An archive that breaks off makes sinks->broken true. */
+/* An archive that breaks off is DEFECT_ARCHIVE. */
 void zip_end(struct zip *z);
 void zip_free(struct zip *z);
 
@@ -169,6 +184,12 @@ struct vec {
 	size_t		 n, cap;
 };
 
+/* Finds elements of a vector, from one on, by the string that they begin with. */
+struct index {
+	size_t		*slots, n;
+	size_t		 from;
+};
+
 struct mime {
 	struct arena	*a;
 	struct arena	*scratch;	/* of one part's header */
@@ -177,8 +198,7 @@ struct mime {
 	bool		 in_body;
 	struct content	 c;
 	struct vec	 texts, htmls, attachments, urls, names;
-	struct vec	 slots;		/* of names, by their hash */
-	size_t		 names_from;	/* first name of the attachment at hand */
+	struct index	 by_url, by_name; /* by_name: from the first of the attachment at hand */
 	uint64_t	 octets, kept;	/* fed; of text */
 	size_t		 parts;
 	bool		 stopped;	/* past a limit nothing more is looked at */
@@ -195,9 +215,9 @@ void mime_add_text(struct mime *m, struct vec *to, struct strbuf *b);
 void mime_add_url(void *m, struct str url);
 /* Index, or -1 without memory. */
 ptrdiff_t mime_add_attachment(struct mime *m, const struct mime_head *h);
-/* A name in the attachment at hand; false past a limit. */
-bool mime_add_name(struct mime *m, struct str name, bool central);
-/* The attachment is at its end; false if directory and files name other things. */
-bool mime_end_names(struct mime *m);
+/* A name in the attachment at hand. */
+void mime_add_name(struct mime *m, struct str name, bool central);
+/* The attachment is at its end: do directory and files name the same? */
+void mime_end_names(struct mime *m);
 
 #endif

@@ -173,8 +173,8 @@ put_name(void *arg, struct str raw, bool utf8, bool central)
 		if (text.p[i] == '\0' || text.p[i] == '\n' || text.p[i] == '\r')
 			text.p[i] = ' ';
 	l->m->failed |= text.failed;
-	if (!text.failed && !mime_add_name(l->m, strbuf_slice(&text), central))
-		l->zs.cut = true;
+	if (!text.failed)
+		mime_add_name(l->m, strbuf_slice(&text), central);
 	strbuf_free(&text);
 }
 
@@ -227,11 +227,9 @@ end_file(struct leaf *l)
 	zip_end(l->zip);
 	at->encrypted = l->zs.encrypted;
 	l->m->c.encrypted |= l->zs.encrypted;
-	l->m->c.names_cut |= l->zs.cut;
-	if (!mime_end_names(l->m) || l->zs.broken)
-		mime_defect(l->m, DEFECT_ARCHIVE);
-	if (l->zs.bomb)
-		mime_defect(l->m, DEFECT_BOMB);
+	l->m->failed |= l->zs.failed;
+	l->m->c.defects |= l->zs.defects;
+	mime_end_names(l->m);
 }
 
 /* ---- All parts ---- */
@@ -272,10 +270,9 @@ leaf_begin(struct leaf *l, struct mime *m, const struct mime_head *h, size_t dep
 	mime_decoder_begin(&l->dec, h->encoding);
 	if (!text || h->attached || h->nnames > 0 || str_istarts(h->type, STR("message/")))
 		begin_file(l, h);
-	if (message && depth >= m->o.depth) {
+	if (message && depth >= m->o.depth)
 		mime_defect(m, DEFECT_TOO_DEEP);
-		m->c.cut = true;
-	} else if (message && (l->child = parser_new(m, depth + 1)) == NULL)
+	else if (message && (l->child = parser_new(m, depth + 1)) == NULL)
 		m->failed = true;
 	if (l->text && l->html && wants(l, F_TEXT | F_URLS)) {
 		struct html_sinks s = { put_seen, wants(l, F_URLS) ? put_url : NULL, l };

@@ -18,13 +18,13 @@
 
 #include "rules/arena.h"
 
-#define HEADER_MAX	(64 * 1024)	/* octets of a part's header that are read */
-
 struct level {
-	char		*boundary;
+	char		*text;		/* of the boundaries */
+	struct str	 boundaries[MIME_BOUNDARIES];	/* any of them is one */
 	size_t		 n;
 	bool		 digest;	/* its parts are messages unless they say otherwise */
 	bool		 seen;		/* a boundary was */
+	bool		 ended;		/* one of several said so; the others may go on */
 };
 
 struct mime_parser {
@@ -41,11 +41,12 @@ struct mime_parser {
 	char		 eol[3];	/* held back */
 	size_t		 neol;
 
-	struct strbuf	 field;		/* of the header, with its folds */
-	struct strbuf	 fields[MH_COUNT];
-	bool		 has[MH_COUNT];
-	size_t		 header;	/* octets of it */
-	bool		 first_line;
+	struct strbuf	 field;		/* of the header, with its folds, if it's wanted */
+	bool		 wanted;
+	struct mime_raw	 fields[MIME_FIELDS];
+	size_t		 nfields;
+	size_t		 header;	/* octets of them */
+	bool		 first_line, line_cut;
 	uint32_t	 defects;
 	struct leaf	 leaf;
 };
@@ -68,13 +69,12 @@ static void
 forget_header(struct mime_parser *p)
 {
 	strbuf_free(&p->field);
-	for (int i = 0; i < MH_COUNT; i++) {
-		strbuf_free(&p->fields[i]);
-		p->fields[i] = (struct strbuf){ 0 };
-		p->has[i] = false;
-	}
+	for (size_t i = 0; i < p->nfields; i++)
+		free((char *)(uintptr_t)p->fields[i].value.p);
 	p->field = (struct strbuf){ 0 };
+	p->nfields = 0;
 	p->header = 0;
+	p->wanted = false;
 	p->defects = 0;
 }
 
@@ -85,7 +85,7 @@ parser_free(struct mime_parser *p)
 		return;
 	leaf_drop(&p->leaf);
 	for (size_t i = 0; i < p->nlevels; i++)
-		free(p->levels[i].boundary);
+		free(p->levels[i].text);
 	free(p->levels);
 	forget_header(p);
 	strbuf_free(&p->line);
@@ -97,7 +97,8 @@ parser_free(struct mime_parser *p)
 static bool
 push_level(struct mime_parser *p, const struct mime_head *h)
 {
-	struct level *v, l = { .n = h->boundary.n };
+	struct level *v, l = { .n = h->nboundaries };
+	size_t octets = 0, at = 0;
 
 	if (p->nlevels == p->cap) {
 		if ((v = realloc(p->levels, (p->cap + 4) * sizeof(*v))) == NULL)
@@ -105,13 +106,21 @@ push_level(struct mime_parser *p, const struct mime_head *h)
 		p->levels = v;
 		p->cap += 4;
 	}
-	if ((l.boundary = malloc(l.n + 1)) == NULL)
+	for (size_t i = 0; i < l.n; i++)
+		octets += h->boundaries[i].n;
+	if ((l.text = malloc(octets)) == NULL)
 		return false;
-	memcpy(l.boundary, h->boundary.p, l.n);
+	for (size_t i = 0; i < l.n; i++) {
+		struct str b = h->boundaries[i];
+
+		memcpy(l.text + at, b.p, b.n);
+		l.boundaries[i] = (struct str){ l.text + at, b.n };
+		at += b.n;
+		if (b.n > p->longest)
+			p->longest = b.n;
+	}
 	l.digest = str_eq(h->type, STR("multipart/digest"));
 	p->levels[p->nlevels++] = l;
-	if (l.n > p->longest)
-		p->longest = l.n;
 	return true;
 }
 
@@ -124,48 +133,55 @@ pop_levels(struct mime_parser *p, size_t n, bool closed)
 
 		if (!l->seen)
 			mime_defect(p->m, DEFECT_NO_BOUNDARY);
-		else if (!closed)
+		else if (!closed && !l->ended)
 			mime_defect(p->m, DEFECT_UNCLOSED);
-		free(l->boundary);
+		free(l->text);
 	}
 }
 
 /* ---- Headers ---- */
 
-/* Keeps what is wanted of the field collected. */
+/* Keeps the field collected. */
 static void
 end_field(struct mime_parser *p)
 {
-	struct str f = strbuf_slice(&p->field);
-	const char *colon = f.n > 0 ? memchr(f.p, ':', f.n) : NULL;
-	enum mime_header h;
+	struct str f = strbuf_slice(&p->field), name = f;
 
-	if (colon == NULL)
+	if (!p->wanted)
 		return;
-	h = mime_header_of(str_trim((struct str){ f.p, (size_t)(colon - f.p) }));
-	if (h < MH_COUNT)
-		parser_field(p, (struct str){ f.p, (size_t)(colon - f.p) },
-		    (struct str){ colon + 1, f.n - (size_t)(colon - f.p) - 1 });
+	name.n = (size_t)((const char *)memchr(f.p, ':', f.n) - f.p);
+	parser_field(p, name, (struct str){ f.p + name.n + 1, f.n - name.n - 1 });
 	p->field.n = 0;
+	p->wanted = false;
 }
 
 void
 parser_field(struct mime_parser *p, struct str name, struct str raw)
 {
-	enum mime_header h = mime_header_of(str_trim(name));
+	enum mime_header which = mime_header_of(str_trim(name));
+	struct mime_raw *field = &p->fields[p->nfields];
+	char *copy;
 
-	if (h == MH_COUNT)
+	if (which == MH_COUNT)
 		return;
-	if (p->has[h]) {
-		p->defects |= DEFECT_BIT(DEFECT_REPEATED_FIELD);
+	for (size_t i = 0; i < p->nfields; i++)
+		if (p->fields[i].which == which)
+			p->defects |= DEFECT_BIT(DEFECT_REPEATED_FIELD);
+	if (raw.n > MIME_HEADER - p->header || p->nfields == MIME_FIELDS)
+		p->defects |= DEFECT_BIT(DEFECT_LONG_HEADER);
+	if (raw.n > MIME_HEADER - p->header)
+		raw.n = MIME_HEADER - p->header;
+	if (p->nfields == MIME_FIELDS)
+		return;
+	if ((copy = malloc(raw.n + 1)) == NULL) {
+		p->m->failed = true;
 		return;
 	}
-	p->has[h] = true;
-	if (raw.n > HEADER_MAX)
-		raw.n = HEADER_MAX;
-	strbuf_str(&p->fields[h], raw);
-	strbuf_puts(&p->fields[h], "");
-	p->m->failed |= p->fields[h].failed;
+	if (raw.n > 0)
+		memcpy(copy, raw.p, raw.n);
+	*field = (struct mime_raw){ which, { copy, raw.n } };
+	p->nfields++;
+	p->header += raw.n;
 }
 
 /* A multipart without a usable boundary, or past the limits, is a leaf. */
@@ -176,13 +192,12 @@ begin_multipart(struct mime_parser *p, const struct mime_head *h)
 
 	if (!str_istarts(h->type, STR("multipart/")))
 		return false;
-	if (h->boundary.n == 0) {
+	if (h->nboundaries == 0) {
 		mime_defect(p->m, DEFECT_NO_BOUNDARY);
 		return false;
 	}
 	if (p->depth + p->nlevels >= p->m->o.depth) {
 		mime_defect(p->m, DEFECT_TOO_DEEP);
-		p->m->c.cut = true;
 		return false;
 	}
 	/* RFC 2045, 6.4 */
@@ -201,7 +216,7 @@ begin_multipart(struct mime_parser *p, const struct mime_head *h)
 static void
 begin_part(struct mime_parser *p)
 {
-	struct str raw[MH_COUNT], type = STR("text/plain");
+	struct str type = STR("text/plain");
 	struct mime *m = p->m;
 	struct mime_head h;
 
@@ -211,14 +226,12 @@ begin_part(struct mime_parser *p)
 	p->neol = 0;
 	if (p->nlevels > 0 && p->levels[p->nlevels - 1].digest)
 		type = STR("message/rfc822");
-	for (int i = 0; i < MH_COUNT; i++)
-		raw[i] = p->has[i] ? strbuf_slice(&p->fields[i]) : STR_NONE;
 	if (m->parts++ >= m->o.parts) {
 		mime_defect(m, DEFECT_TOO_MANY_PARTS);
-		m->c.cut = m->stopped = true;
+		m->stopped = true;
 		return;
 	}
-	if (!mime_head_read(m->scratch, raw, type, &h, &p->defects))
+	if (!mime_head_read(m->scratch, p->fields, p->nfields, type, &h, &p->defects))
 		m->failed = true;
 	m->c.defects |= p->defects;
 	if (!begin_multipart(p, &h))
@@ -245,9 +258,36 @@ is_field(struct str line)
 	return i > 0 && i < line.n && line.p[i] == ':';
 }
 
+static bool
+is_fold(struct str line)
+{
+	return line.n > 0 && (*line.p == ' ' || *line.p == '\t');
+}
+
+/* A field's line, with its line end: kept if the field is one that says what the part is. */
+static void
+field_line(struct mime_parser *p, struct str line)
+{
+	size_t room = 2 * MIME_HEADER - p->field.n;
+
+	if (!is_fold(line)) {
+		size_t name = (size_t)((const char *)memchr(line.p, ':', line.n) - line.p);
+
+		end_field(p);
+		p->wanted = mime_header_of(str_trim((struct str){ line.p, name })) != MH_COUNT;
+	}
+	if (!p->wanted)
+		return;
+	if (p->line_cut)
+		p->defects |= DEFECT_BIT(DEFECT_LONG_HEADER);
+	/* parser_field() takes less than that, and says so. */
+	strbuf_add(&p->field, line.p, line.n < room ? line.n : room);
+	p->m->failed |= p->field.failed;
+}
+
 static void content(struct mime_parser *p, const char *s, size_t n);
 
-/* A whole line of a header, with its line end. */
+/* A line of a header, with its line end. */
 static void
 header_line(struct mime_parser *p, struct str line)
 {
@@ -261,20 +301,8 @@ header_line(struct mime_parser *p, struct str line)
 		begin_part(p);
 		return;
 	}
-	p->header += line.n;
-	if (p->header > HEADER_MAX) {
-		p->m->c.cut = true;	/* fields that aren't read */
-		return;
-	}
-	if (*line.p == ' ' || *line.p == '\t') {
-		strbuf_str(&p->field, line);
-		p->m->failed |= p->field.failed;
-		return;
-	}
-	if (is_field(bare)) {
-		end_field(p);
-		strbuf_str(&p->field, line);
-		p->m->failed |= p->field.failed;
+	if (is_fold(line) || is_field(bare)) {
+		field_line(p, line);
 		return;
 	}
 	if (first && (str_istarts(bare, STR("From ")) || str_istarts(bare, STR(">From "))))
@@ -323,7 +351,23 @@ content(struct mime_parser *p, const char *s, size_t n)
 	p->bol = s[n - 1] == '\n';
 }
 
-/* The level that the line is a boundary of, or -1; last: and its end. */
+/* Is it that boundary?  last: and its end. */
+static bool
+is_boundary(struct str line, struct str b, bool *last)
+{
+	struct str rest;
+
+	/* A boundary can't end in blanks, but some do. */
+	while (b.n > 0 && (b.p[b.n - 1] == ' ' || b.p[b.n - 1] == '\t'))
+		b.n--;
+	if (line.n < b.n + 2 || memcmp(line.p + 2, b.p, b.n) != 0)
+		return false;
+	rest = (struct str){ line.p + 2 + b.n, line.n - 2 - b.n };
+	*last = rest.n == 2 && rest.p[0] == '-' && rest.p[1] == '-';
+	return rest.n == 0 || *last;
+}
+
+/* The level that the line is a boundary of, or -1. */
 static ptrdiff_t
 match_boundary(const struct mime_parser *p, struct str line, bool *last)
 {
@@ -331,21 +375,10 @@ match_boundary(const struct mime_parser *p, struct str line, bool *last)
 		line.n--;
 	if (line.n < 2 || line.p[0] != '-' || line.p[1] != '-')
 		return -1;
-	for (size_t i = p->nlevels; i > 0; i--) {
-		const struct level *l = &p->levels[i - 1];
-		struct str b = { l->boundary, l->n };
-		struct str rest;
-
-		/* A boundary can't end in blanks, but some do. */
-		while (b.n > 0 && (b.p[b.n - 1] == ' ' || b.p[b.n - 1] == '\t'))
-			b.n--;
-		if (line.n < b.n + 2 || memcmp(line.p + 2, b.p, b.n) != 0)
-			continue;
-		rest = (struct str){ line.p + 2 + b.n, line.n - 2 - b.n };
-		*last = rest.n == 2 && rest.p[0] == '-' && rest.p[1] == '-';
-		if (rest.n == 0 || *last)
-			return (ptrdiff_t)i - 1;
-	}
+	for (size_t i = p->nlevels; i > 0; i--)
+		for (size_t k = 0; k < p->levels[i - 1].n; k++)
+			if (is_boundary(line, p->levels[i - 1].boundaries[k], last))
+				return (ptrdiff_t)i - 1;
 	return -1;
 }
 
@@ -369,14 +402,16 @@ at_boundary(struct mime_parser *p, size_t level, bool last)
 	pop_levels(p, level + 1, false);
 	l->seen = true;
 	p->neol = 0;
-	if (last)
+	if (last && l->n > 1)
+		l->ended = true;
+	else if (last)
 		pop_levels(p, level, true);
 	p->at = last ? P_NOTHING : P_HEADER;
 	p->bol = true;
 	p->first_line = false;
 }
 
-/* A line that was collected: a header's, or one that began like a boundary. */
+/* A line that was collected: a header's, as far as it's held, or one that began like a boundary. */
 static void
 end_line(struct mime_parser *p)
 {
@@ -392,6 +427,7 @@ end_line(struct mime_parser *p)
 	else
 		content(p, line.p, line.n);
 	p->line.n = 0;
+	p->line_cut = false;
 }
 
 /* Collects a line; returns the octets taken. */
@@ -399,21 +435,30 @@ static size_t
 collect(struct mime_parser *p, const char *s, size_t n)
 {
 	const char *nl = memchr(s, '\n', n);
-	size_t some = nl != NULL ? (size_t)(nl - s) + 1 : n;
-	size_t most = p->at == P_HEADER ? HEADER_MAX : p->longest + 128;
+	size_t some = nl != NULL ? (size_t)(nl - s) + 1 : n, held = p->line.n;
+	size_t most = p->longest + 128;
 
-	if (p->line.n + some <= most) {
-		strbuf_add(&p->line, s, some);
+	if (p->at == P_HEADER && most < MIME_HEADER)
+		most = MIME_HEADER;
+	if (held + some > most && p->at == P_HEADER) {
+		/* Of a field the rest is passed over; else it is none, and all of it counts. */
+		strbuf_add(&p->line, s, most - held);
 		p->m->failed |= p->line.failed;
-	} else if (p->at == P_HEADER)
-		p->m->c.cut = true;
-	else {
+		if (!p->line_cut && !is_fold(strbuf_slice(&p->line)) && !is_field(strbuf_slice(&p->line))) {
+			end_line(p);
+			return most - held;
+		}
+		p->line_cut = true;
+	} else if (held + some > most) {
 		/* Too long for a boundary. */
 		p->holding = false;
-		content(p, p->line.p, p->line.n);
+		content(p, p->line.p, held);
 		p->line.n = 0;
 		content(p, s, some);
 		return some;
+	} else {
+		strbuf_add(&p->line, s, some);
+		p->m->failed |= p->line.failed;
 	}
 	if (nl != NULL)
 		end_line(p);

@@ -124,7 +124,7 @@ tell_name(struct zip *z)
 		uint64_t packed = le32(h + 20), size = le32(h + 24);
 
 		if (size > BOMB_FROM && size / z->s->ratio > packed)
-			z->s->bomb = true;
+			z->s->defects |= DEFECT_BIT(DEFECT_BOMB);
 	}
 	if (h[z->nhead - 1] != '/')	/* a directory's */
 		z->s->name(z->s->arg, (struct str){ (const char *)h + base, z->nhead - base },
@@ -141,7 +141,8 @@ begin_file(struct zip *z)
 	if (le16(h + 8) != 8 || (le16(h + 6) & 1) != 0)
 		return;
 	/* No header stands inside another's file by accident. */
-	z->s->broken |= z->armed;
+	if (z->armed)
+		z->s->defects |= DEFECT_BIT(DEFECT_ARCHIVE);
 	if (z->inflating)
 		return;
 	z->armed = true;
@@ -176,7 +177,8 @@ static void
 begin_header(struct zip *z)
 {
 	/* A header inside another: no program that makes archives writes that. */
-	z->s->broken |= z->collecting;
+	if (z->collecting)
+		z->s->defects |= DEFECT_BIT(DEFECT_ARCHIVE);
 	if (z->collecting && z->named && z->nhead > (size_t)(z->central ? CENTRAL : LOCAL) + 4) {
 		z->nhead -= 4;
 		end_header(z);
@@ -204,9 +206,12 @@ look_inside(struct zip *z, const unsigned char *p, size_t n)
 			return false;
 		if (z->nlook < 4)
 			return true;
-		if (z->depth >= z->s->nested ||
-		    (z->inner = new_at(z->s, z->depth + 1)) == NULL) {
-			z->s->cut = true;
+		if (z->depth >= z->s->nested) {
+			z->s->defects |= DEFECT_BIT(DEFECT_ARCHIVE_TOO_DEEP);
+			return false;
+		}
+		if ((z->inner = new_at(z->s, z->depth + 1)) == NULL) {
+			z->s->failed = true;
 			return false;
 		}
 		zip_feed(z->inner, (const char *)z->look, 4);
@@ -234,11 +239,12 @@ inflate_some(struct zip *z, const char *p, size_t n)
 		z->in += had - z->stream.avail_in;
 		z->out += got;
 		if (z->out > BOMB_FROM && z->out / z->s->ratio > z->in) {
-			z->s->bomb = z->s->cut = enough = true;
+			z->s->defects |= DEFECT_BIT(DEFECT_BOMB) | DEFECT_BIT(DEFECT_ARCHIVE_UNREAD);
+			enough = true;
 		} else if (got > 0 && !look_inside(z, buf, got))
 			enough = true;
 		else if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
-			z->s->broken = true;
+			z->s->defects |= DEFECT_BIT(DEFECT_ARCHIVE);
 	} while (!enough && r == Z_OK && (z->stream.avail_in > 0 || z->stream.avail_out == 0));
 	if (enough || (r != Z_OK && r != Z_BUF_ERROR))
 		stop_inflating(z, !enough);
@@ -255,7 +261,7 @@ feed_file(struct zip *z, const char *p, size_t n)
 	if (!z->inflating) {
 		memset(&z->stream, 0, sizeof(z->stream));
 		if (inflateInit2(&z->stream, -MAX_WBITS) != Z_OK) {
-			z->s->cut = true;
+			z->s->failed = true;
 			z->armed = false;
 			return;
 		}
@@ -335,5 +341,5 @@ zip_end(struct zip *z)
 	if (z->armed)
 		stop_inflating(z, true);
 	if (z->nstart == 4 && memcmp(z->start, sig, 4) == 0 && !z->directory)
-		z->s->broken = true;
+		z->s->defects |= DEFECT_BIT(DEFECT_ARCHIVE);
 }

@@ -3,7 +3,8 @@
  * archives, URLs, defects.
  *
  * The body is decoded when the first of them is asked, through struct
- * mail_ops.  Where a limit cut it, what isn't found is an error and not "no".
+ * mail_ops.  Where a limit cut it, what isn't found is an error and not "no";
+ * only mime.defect is never one, so that rules can ask for the limits.
  */
 #include "facts_get.h"
 
@@ -20,6 +21,13 @@ ask(struct mail *m, struct answer *out, enum fact_status *status)
 	return c;
 }
 
+/* Is it past one of these limits (CUT_...)? */
+static bool
+is_cut(const struct content *c, uint32_t limits)
+{
+	return (c->defects & limits) != 0;
+}
+
 /* ---- Lists of text ---- */
 
 static enum fact_status
@@ -30,8 +38,8 @@ strings(struct values *out, const struct str *v, size_t n)
 	return FACT_KNOWN;
 }
 
-/* A getter of one of the content's lists, which is cut where the content or `part` is. */
-#define LIST(fact, list, part) \
+/* A getter of one of the content's lists, and the limits that cut it. */
+#define LIST(fact, list, limits) \
 static enum fact_status \
 all_##list(struct values *out, struct str key) \
 { \
@@ -50,12 +58,12 @@ fact_get_##fact(struct mail *m, const struct fact_arg *arg, struct answer *out) 
 	(void)arg; \
 	if ((c = ask(m, out, &s)) == NULL) \
 		return s; \
-	return answer_values(m, all_##list, STR_NONE, c->cut || c->part, out); \
+	return answer_values(m, all_##list, STR_NONE, is_cut(c, limits), out); \
 }
 
-LIST(body, texts, texts_cut)
-LIST(html, htmls, texts_cut)
-LIST(archive_name, archive_names, names_cut)
+LIST(body, texts, CUT_TEXTS)
+LIST(html, htmls, CUT_TEXTS)
+LIST(archive_name, archive_names, CUT_ARCHIVES)
 
 enum fact_status
 fact_get_archive_encrypted(struct mail *m, const struct fact_arg *arg, struct answer *out)
@@ -66,7 +74,7 @@ fact_get_archive_encrypted(struct mail *m, const struct fact_arg *arg, struct an
 	(void)arg;
 	if ((c = ask(m, out, &s)) == NULL)
 		return s;
-	if (!c->encrypted && (c->cut || c->names_cut))
+	if (!c->encrypted && is_cut(c, CUT_ARCHIVES))
 		return answer_error(out, ERR_LIMIT);
 	out->one.b = c->encrypted;
 	return answer_one(out);
@@ -84,7 +92,7 @@ thing_count_attachments(struct mail *m, size_t *n, bool *cut)
 	if ((c = ask(m, &out, &s)) == NULL)
 		return s;
 	*n = c->nattachments;
-	*cut = c->cut;
+	*cut = is_cut(c, CUT_PARTS);
 	return FACT_KNOWN;
 }
 
@@ -107,9 +115,9 @@ all_attachments(struct values *out, property *get)
 	return FACT_KNOWN;
 }
 
-/* Inside has() of the attachment at hand, otherwise of all. */
+/* Inside has() of the attachment at hand, otherwise of all, as far as the limits. */
 static enum fact_status
-attachments(struct mail *m, property *get, values_of *all, struct answer *out)
+attachments(struct mail *m, property *get, values_of *all, uint32_t limits, struct answer *out)
 {
 	ptrdiff_t at = m->thing[THING_ATTACHMENT];
 	const struct content *c;
@@ -118,11 +126,14 @@ attachments(struct mail *m, property *get, values_of *all, struct answer *out)
 	if ((c = ask(m, out, &s)) == NULL)
 		return s;
 	if (at < 0)
-		return answer_values(m, all, STR_NONE, c->cut, out);
+		return answer_values(m, all, STR_NONE, is_cut(c, limits), out);
 	if ((size_t)at >= c->nattachments)
 		return FACT_UNSET;
 	out->v = &out->one;
 	out->n = get(&c->attachments[at], &out->one, &out->v);
+	out->truncated = is_cut(c, limits & ~CUT_PARTS);
+	if (out->n == 0 && out->truncated)
+		return answer_error(out, ERR_LIMIT);
 	return out->n > 0 ? FACT_KNOWN : FACT_UNSET;
 }
 
@@ -167,7 +178,7 @@ get_encrypted(const struct attachment *a, struct value *one, const struct value 
 }
 
 /* A getter, and the values of all attachments that it is remembered by. */
-#define ATTACHMENT(what) \
+#define ATTACHMENT(what, limits) \
 static enum fact_status \
 all_##what(struct values *out, struct str key) \
 { \
@@ -179,14 +190,14 @@ enum fact_status \
 fact_get_attachment_##what(struct mail *m, const struct fact_arg *arg, struct answer *out) \
 { \
 	(void)arg; \
-	return attachments(m, get_##what, all_##what, out); \
+	return attachments(m, get_##what, all_##what, limits, out); \
 }
 
-ATTACHMENT(name)
-ATTACHMENT(type)
-ATTACHMENT(magic)
-ATTACHMENT(size)
-ATTACHMENT(encrypted)
+ATTACHMENT(name, CUT_NAMES)
+ATTACHMENT(type, CUT_PARTS)
+ATTACHMENT(magic, CUT_PARTS)
+ATTACHMENT(size, CUT_PARTS)
+ATTACHMENT(encrypted, CUT_ARCHIVES)
 
 enum fact_status
 fact_get_attachment_count(struct mail *m, const struct fact_arg *arg, struct answer *out)
@@ -197,7 +208,7 @@ fact_get_attachment_count(struct mail *m, const struct fact_arg *arg, struct ans
 	(void)arg;
 	if ((c = ask(m, out, &s)) == NULL)
 		return s;
-	if (c->cut)
+	if (is_cut(c, CUT_PARTS))
 		return answer_error(out, ERR_LIMIT);
 	return answer_number(out, (int64_t)c->nattachments);
 }
@@ -214,7 +225,7 @@ thing_count_urls(struct mail *m, size_t *n, bool *cut)
 	if ((c = ask(m, &out, &s)) == NULL)
 		return s;
 	*n = c->nurls;
-	*cut = c->cut || c->texts_cut || c->urls_cut;
+	*cut = is_cut(c, CUT_URLS);
 	return FACT_KNOWN;
 }
 
@@ -242,7 +253,7 @@ urls(struct mail *m, url_part *get, values_of *all, struct answer *out)
 	if ((c = ask(m, out, &s)) == NULL)
 		return s;
 	if (at < 0)
-		return answer_values(m, all, STR_NONE, c->cut || c->texts_cut || c->urls_cut, out);
+		return answer_values(m, all, STR_NONE, is_cut(c, CUT_URLS), out);
 	if ((size_t)at >= c->nurls)
 		return FACT_UNSET;
 	return answer_filled(out, get(&c->urls[at]));
@@ -297,5 +308,5 @@ fact_get_mime_defect(struct mail *m, const struct fact_arg *arg, struct answer *
 	(void)arg;
 	if ((c = ask(m, out, &s)) == NULL)
 		return s;
-	return answer_values(m, defects, STR_NONE, c->cut || c->texts_cut || c->names_cut, out);
+	return answer_values(m, defects, STR_NONE, false, out);
 }

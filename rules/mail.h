@@ -129,8 +129,8 @@ struct url {
 };
 
 /*
- * What a body holds.  What rules can't ask for may be left out.  cut: past a
- * limit there is more than was found, of all or of one.
+ * What a body holds.  What rules can't ask for may be left out.  The limits
+ * among the defects (CUT_...) tell of what there may be more than was found.
  */
 struct content {
 	const struct str *texts, *htmls;
@@ -143,7 +143,6 @@ struct content {
 	size_t		 narchive_names;
 	bool		 encrypted;	/* any archive */
 	uint32_t	 defects;	/* DEFECT_BIT()s */
-	bool		 cut, texts_cut, urls_cut, names_cut;
 };
 
 /* Whom a list in the DNS is asked about: the client's address, or the sender's domain. */

@@ -47,7 +47,9 @@ static const char *const part_words[] = {
 static const char *const defect_words[] = {
 	"base64", "quoted-printable", "encoding", "charset", "content-type",
 	"parameter", "repeated-field", "header", "no-boundary", "unclosed",
-	"archive", "bomb", "too-deep", "too-many-parts", NULL
+	"archive", "bomb", "too-deep", "too-many-parts", "long-header",
+	"too-much-text", "too-many-urls", "too-many-names", "archive-too-deep",
+	"archive-unread", NULL
 };
 static const char *const weekday_words[] = {
 	"monday", "tuesday", "wednesday", "thursday", "friday", "saturday",

@@ -126,8 +126,7 @@ put_defects(struct strbuf *b, const struct content *c)
 			strbuf_printf(b, "%s\"%s\"", before, type_of(T_DEFECT)->words[d]);
 			before = ",";
 		}
-	strbuf_printf(b, "],\"cut\":%s", c->cut || c->texts_cut || c->urls_cut || c->names_cut ?
-	    "true" : "false");
+	strbuf_puts(b, "]");
 }
 
 static void

@@ -52,7 +52,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct strbuf b = names(p, size, size > 0 ? 1 + data[size - 1] % 31 : 1, &t);
 
 	must(str_eq(strbuf_slice(&a), strbuf_slice(&b)));
-	must(s.encrypted == t.encrypted && s.broken == t.broken && s.bomb == t.bomb && s.cut == t.cut);
+	must(s.encrypted == t.encrypted && s.defects == t.defects);
 	strbuf_free(&a);
 	strbuf_free(&b);
 	return 0;

@@ -377,7 +377,8 @@ fake_content(struct mail *m)
 	    .attachments = files, .nattachments = body == 2 ? 2 : body == 3 ? 1 : 0,
 	    .urls = urls, .nurls = body > 0 ? 1 + (size_t)body % 2 : 0,
 	    .archive_names = texts, .narchive_names = body == 3, .encrypted = body == 3,
-	    .defects = body == 1 ? DEFECT_BIT(DEFECT_BASE64) : 0, .cut = w->c->body_cut };
+	    .defects = (body == 1 ? DEFECT_BIT(DEFECT_BASE64) : 0) |
+		(w->c->body_cut ? DEFECT_BIT(DEFECT_TOO_MANY_PARTS) : 0) };
 	return &w->content;
 }
 
@@ -770,7 +771,8 @@ naive_things(struct reader *rd, const struct cond *c, int rule)
 	const struct content *content = rd->m->ops->content(rd->m);
 	size_t n = rcpt ? rd->m->nrcpts : c->thing == THING_ATTACHMENT ? content->nattachments :
 	    c->thing == THING_URL ? content->nurls : rd->m->ops->dkim(rd->m)->n;
-	bool cut = !rcpt && c->thing != THING_SIGNATURE && content->cut;
+	bool cut = !rcpt && c->thing != THING_SIGNATURE &&
+	    (content->defects & CUT_PARTS) != 0;
 	bool any = c->quant == Q_ANY, none = true;
 	enum naive v = any ? N_FALSE : N_TRUE, one;
 	struct recipient *saved = rd->m->rcpt;

@@ -238,11 +238,11 @@ fake_content(struct mail *m)
 		{ { "http://a.example.co.uk/x", 24 }, { "a.example.co.uk", 15 }, { "example.co.uk", 13 } },
 		{ { "//192.0.2.1/", 12 }, { "192.0.2.1", 9 }, { "192.0.2.1", 9 } },
 	};
-	bool cut = content.cut;
+	uint32_t cut = content.defects & CUT_PARTS;
 
 	(void)m;
 	content = (struct content){ texts, htmls, 2, 1, files, 2, links, 2, in_archives, 2,
-	    true, DEFECT_BIT(DEFECT_CHARSET) | DEFECT_BIT(DEFECT_UNCLOSED), cut, false, false, false };
+	    true, DEFECT_BIT(DEFECT_CHARSET) | DEFECT_BIT(DEFECT_UNCLOSED) | cut };
 	return failing ? NULL : &content;
 }
 

@@ -326,7 +326,7 @@ as_is(struct mail *m)
 	msg->texts[1] = (struct str){ msg->body.p + msg->body.n / 2, msg->body.n - msg->body.n / 2 };
 	msg->content.texts = msg->texts;
 	msg->content.ntexts = msg->body.n > 0 ? 2 : 0;
-	msg->content.texts_cut = msg->cut;
+	msg->content.defects = msg->cut ? DEFECT_BIT(DEFECT_TOO_MUCH_TEXT) : 0;
 	return &msg->content;
 }
 

@@ -133,8 +133,10 @@ scan(struct str s, uint64_t nested)
 		}
 		zip_end(zip);
 		zip_free(zip);
-		strbuf_printf(&out, "%s%s%s%s", z.encrypted ? "encrypted " : "", z.broken ? "broken " : "",
-		    z.bomb ? "bomb " : "", z.cut ? "cut " : "");
+		strbuf_puts(&out, z.encrypted ? "encrypted " : "");
+		for (int d = 0; d < DEFECTS; d++)
+			if ((z.defects & DEFECT_BIT(d)) != 0)
+				strbuf_printf(&out, "%s ", type_of(T_DEFECT)->words[d]);
 		if (k == 0) {
 			first.n = 0;
 			strbuf_puts(&first, out.p);
@@ -177,8 +179,8 @@ nested(void **state)
 	found(one("middle.zip", 0, 8, strbuf_slice(&middle)), 2,
 	    "middle.zip inner.zip x.exe *x.exe *inner.zip *middle.zip ");
 	found(one("middle.zip", 0, 8, strbuf_slice(&middle)), 1,
-	    "middle.zip inner.zip *inner.zip *middle.zip cut ");
-	found(one("middle.zip", 0, 8, strbuf_slice(&middle)), 0, "middle.zip *middle.zip cut ");
+	    "middle.zip inner.zip *inner.zip *middle.zip archive-too-deep ");
+	found(one("middle.zip", 0, 8, strbuf_slice(&middle)), 0, "middle.zip *middle.zip archive-too-deep ");
 	/* Stored ones stand there in the open. */
 	found(one("s.zip", 0, 0, strbuf_slice(&inner)), 0, "s.zip x.exe *x.exe *s.zip ");
 	strbuf_free(&inner);
@@ -196,7 +198,7 @@ odd(void **state)
 	found(one("a.doc", 1, 8, STR("secret")), 2, "a.doc *a.doc encrypted ");
 	add(&two_names, "a.txt", "a.exe", 0, 0, STR("x"));
 	found(finish(&two_names), 2, "a.txt *a.exe ");
-	assert_string_equal(scan((struct str){ a.p, a.n - 60 }, 2), "a.txt broken ");
+	assert_string_equal(scan((struct str){ a.p, a.n - 60 }, 2), "a.txt archive ");
 	strbuf_puts(&sfx, "MZ program");
 	strbuf_str(&sfx, strbuf_slice(&a));
 	found(sfx, 2, "a.txt *a.txt ");
@@ -205,12 +207,12 @@ odd(void **state)
 	header(&hidden, 0, 0, 0, 0, 200, 0);
 	strbuf_puts(&hidden, "seen");
 	strbuf_str(&hidden, strbuf_slice(&a));
-	found(hidden, 2, "seen a.txt *a.txt broken ");
+	found(hidden, 2, "seen a.txt *a.txt archive ");
 	/* Ten megabytes of nothing. */
 	strbuf_puts(&big, "PK\3\4");
 	while (big.n < 10 << 20)
 		strbuf_add(&big, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
-	found(one("bomb.zip", 0, 8, strbuf_slice(&big)), 2, "bomb.zip *bomb.zip bomb cut ");
+	found(one("bomb.zip", 0, 8, strbuf_slice(&big)), 2, "bomb.zip *bomb.zip bomb archive-unread ");
 	strbuf_free(&big);
 	strbuf_free(&a);
 }
