@@ -57,6 +57,8 @@ session_new(struct ruleset *rs, const struct services *sv)
 	s->sv = sv;
 	s->facts = rules_needs(rs)->facts;
 	s->mail.tz = rules_time_zone(rs);
+	s->mail.prefix = (uint8_t)rules_settings(rs)->greylist_prefix;
+	s->mail.prefix6 = (uint8_t)rules_settings(rs)->greylist_prefix6;
 	read_authres_setting(s);
 	return s;
 }

@@ -41,21 +41,16 @@ session_ask_rate(struct mail *m, const struct rate_query *q, uint64_t *count)
 static void
 print_client(const struct session *s, const struct greylist_query *q, struct strbuf *b)
 {
-	const struct settings *set = rules_settings(s->rs);
-	struct ipaddr ip = s->mail.ip;
-	unsigned bits;
+	struct ipnet net;
 
 	if (q->spf_domain.p != NULL) {
 		strbuf_puts(b, "domain ");
 		fold_add(b, q->spf_domain);
 		return;
 	}
-	bits = ipaddr_is_v4(&ip) ? IPNET_V4_BITS + (unsigned)set->greylist_prefix :
-	    (unsigned)set->greylist_prefix6;
-	for (unsigned i = 0; i < 8 * sizeof(ip.b); i += 8)
-		ip.b[i / 8] &= i >= bits ? 0 : bits - i >= 8 ? 0xff : (uint8_t)(0xff00 >> (bits - i));
-	strbuf_printf(b, "net %u ", bits);
-	ipaddr_print(&ip, b);
+	(void)mail_client_net(&s->mail, &net);
+	strbuf_printf(b, "net %u ", (unsigned)net.bits);
+	ipaddr_print(&net.addr, b);
 }
 
 /* No address has a line end in it. */

@@ -63,6 +63,13 @@ ipaddr_is_v4(const struct ipaddr *ip)
 	return memcmp(ip->b, mapped, sizeof(mapped)) == 0;
 }
 
+void
+ipnet_clear(struct ipnet *net)
+{
+	for (unsigned i = net->bits; i < 128; i++)
+		net->addr.b[i / 8] &= (uint8_t)~(0x80u >> i % 8);
+}
+
 bool
 ipnet_has(const struct ipnet *net, const struct ipaddr *ip)
 {

@@ -1,9 +1,29 @@
 /*
- * facts_client.c - getters of the client's name as postern itself finds it.
+ * facts_client.c - getters of the client's network, and of its name as postern itself
+ * finds it.
  *
  * The MTA's own word on the client is facts_envelope.c's.
  */
 #include "facts_get.h"
+
+#include <string.h>
+
+enum fact_status
+fact_get_client_network(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	struct ipnet net;
+	struct strbuf b = { 0 };
+
+	(void)arg;
+	if (!mail_client_net(m, &net))
+		return FACT_UNSET;
+	ipaddr_print(&net.addr, &b);
+	strbuf_printf(&b, "/%d", ipaddr_is_v4(&m->ip) ? net.bits - IPNET_V4_BITS : net.bits);
+	if (!b.failed && b.n < sizeof(m->network))
+		memcpy(m->network, b.p, b.n + 1);
+	strbuf_free(&b);
+	return answer_filled(out, str_of(m->network));
+}
 
 static const struct iprev_answer *
 ask_iprev(struct mail *m, enum fact_status *status)

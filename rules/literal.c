@@ -162,13 +162,6 @@ parse_bits(struct str s, int max)
 	return n <= max ? n : -1;
 }
 
-static void
-clear_host_bits(struct ipnet *net)
-{
-	for (unsigned i = net->bits; i < 128; i++)
-		net->addr.b[i / 8] &= (uint8_t)~(0x80u >> i % 8);
-}
-
 static int
 parse_net(struct str text, struct value *v, struct strbuf *why)
 {
@@ -193,7 +186,7 @@ parse_net(struct str text, struct value *v, struct strbuf *why)
 		}
 		net.bits = (uint8_t)(base + bits);
 		clean = net;
-		clear_host_bits(&clean);
+		ipnet_clear(&clean);
 		if (memcmp(&clean.addr, &net.addr, sizeof(net.addr)) != 0) {
 			strbuf_printf(why, STR_FMT " has host bits set; did you mean ",
 			    STR_ARG(text));

@@ -36,6 +36,8 @@ mail_init(struct mail *m, const struct mail_ops *ops, void *ctx)
 	m->ops = ops;
 	m->ctx = ctx;
 	m->by_smtp = true;
+	m->prefix = 24;
+	m->prefix6 = 64;
 	no_things(m);
 	m->conn = arena_new(0);
 	m->arena = arena_new(0);
@@ -184,6 +186,15 @@ int
 mail_rcpt_macro(struct mail *m, struct recipient *r, struct str name, struct str value)
 {
 	return set_param(m->arena, &r->macros, without_braces(name), value);
+}
+
+bool
+mail_client_net(const struct mail *m, struct ipnet *net)
+{
+	net->addr = m->ip;
+	net->bits = ipaddr_is_v4(&m->ip) ? IPNET_V4_BITS + m->prefix : m->prefix6;
+	ipnet_clear(net);
+	return m->has_ip;
 }
 
 struct str

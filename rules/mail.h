@@ -265,6 +265,8 @@ struct mail {
 	/* Connection. */
 	bool		 has_ip;
 	struct ipaddr	 ip;
+	uint8_t		 prefix, prefix6; /* bits of ip that make the client's network */
+	char		 network[52];	/* that, as it reads: client.network's own */
 	struct str	 client_name;	/* p NULL if not verified */
 	int		 client_port;	/* 0: unknown, or not by SMTP */
 	bool		 by_smtp;	/* false for mail that non_smtpd_milters brings */
@@ -306,7 +308,7 @@ struct mail {
 #define MAIL_HEADERS	10000
 
 /*
- * A connection without client yet, by_smtp true.  ctx and ops stay the
+ * A connection without client yet, by_smtp true, prefixes 24 and 64.  ctx and ops stay the
  * caller's.  0, or -1 without memory.
  */
 int mail_init(struct mail *m, const struct mail_ops *ops, void *ctx);
@@ -338,6 +340,9 @@ int mail_header(struct mail *m, struct str name, struct str raw);
 int mail_conn_macro(struct mail *m, struct str name, struct str value);
 int mail_macro(struct mail *m, struct str name, struct str value);
 int mail_rcpt_macro(struct mail *m, struct recipient *r, struct str name, struct str value);
+
+/* The client's network, which stands for it where addresses are many; false: not over IP. */
+bool mail_client_net(const struct mail *m, struct ipnet *net);
 
 /*
  * A macro's value, braces or not in the name ("{client_ptr}", "client_ptr",

@@ -194,6 +194,8 @@ uint64_t type_hash(enum type_id id, const struct value *v);
 int ipaddr_parse(struct str s, struct ipaddr *ip);
 void ipaddr_print(const struct ipaddr *ip, struct strbuf *out);
 bool ipaddr_is_v4(const struct ipaddr *ip);
+/* Clears the bits of the address that don't count. */
+void ipnet_clear(struct ipnet *net);
 bool ipnet_has(const struct ipnet *net, const struct ipaddr *ip);
 
 /*

@@ -24,6 +24,7 @@ static const struct {
 	const char *fact, *key, *full, *bare;
 } expected[] = {
 	{ "client.ip", "", "192.0.2.1", "unset" },
+	{ "client.network", "", "192.0.2.0/24", "unset" },
 	{ "client.name", "", "mail.example.org", "unset" },
 	{ "client.ptr", "", "ptr.example.org", "unset" },
 	{ "client.iprev", "", "pass", "unset" },
@@ -711,6 +712,37 @@ broken_chain(void **state)
 	chain = ARC_R_PASS;
 }
 
+static void
+networks(void **state)
+{
+	static const struct {
+		const char	*ip;
+		uint8_t		 prefix, prefix6;
+		const char	*net;
+	} cases[] = {
+		{ "203.0.113.9", 24, 64, "203.0.113.0/24" },
+		{ "203.0.113.9", 32, 64, "203.0.113.9/32" },
+		{ "203.0.113.9", 1, 64, "128.0.0.0/1" },
+		{ "203.0.113.255", 29, 64, "203.0.113.248/29" },
+		{ "::ffff:203.0.113.9", 24, 64, "203.0.113.0/24" },
+		{ "2001:db8:1:2:3:4:5:6", 24, 64, "2001:db8:1:2::/64" },
+		{ "2001:db8:1:2:3:4:5:6", 24, 128, "2001:db8:1:2:3:4:5:6/128" },
+		{ "2001:db8:1:2:3:4:5:6", 24, 1, "::/1" },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 24, 127, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct ipaddr ip;
+
+		assert_int_equal(ipaddr_parse(str_of(cases[i].ip), &ip), 0);
+		assert_int_equal(mail_connect(&mail, &ip, STR_NONE, 25), 0);
+		mail.prefix = cases[i].prefix;
+		mail.prefix6 = cases[i].prefix6;
+		assert_string_equal(ask(fact_find(STR("client.network")), ""), cases[i].net);
+	}
+}
+
 /* ---- Names ---- */
 
 static void
@@ -782,6 +814,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(identifiers, make_full, drop),
 		cmocka_unit_test_setup_teardown(sealed_results, make_full, drop),
 		cmocka_unit_test_setup_teardown(broken_chain, make_full, drop),
+		cmocka_unit_test_setup_teardown(networks, make_full, drop),
 		cmocka_unit_test(names),
 		cmocka_unit_test(macro_stages),
 	};
