@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "filter/mime_int.h"
+#include "filter/suffixes.h"
 #include "rules/arena.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -16,6 +17,18 @@ must(int holds)
 {
 	if (!holds)
 		abort();
+}
+
+/* The list in libpsl; kept for all inputs. */
+static const struct suffixes *
+suffixes(void)
+{
+	static struct suffixes *list;
+	struct strbuf why = { 0 };
+
+	if (list == NULL)
+		must((list = suffixes_new(STR(""), &why)) != NULL);
+	return list;
 }
 
 struct search {
@@ -35,7 +48,7 @@ read_url(struct arena *a, struct str url)
 	must(host.n > 0 && host.n <= 4 * 255);
 	for (size_t i = 0; i < host.n; i++)
 		must((unsigned char)host.p[i] > ' ' && strchr("/\\@?#", host.p[i]) == NULL);
-	domain = url_domain(a, host);
+	domain = url_domain(suffixes(), a, host);
 	must(domain.n > 0 && domain.n <= host.n && str_iends(host, domain));
 }
 
