@@ -65,10 +65,10 @@ void
 privs_make_directory(struct str file, struct str user)
 {
 	char path[4096], name[256];
-	const struct passwd *pw;
+	const struct passwd *pw = NULL;
 	char *slash;
 
-	if (file.n >= sizeof(path) || user.n == 0 || user.n >= sizeof(name))
+	if (file.n >= sizeof(path) || user.n >= sizeof(name))
 		return;
 	memcpy(path, file.p, file.n);
 	path[file.n] = '\0';
@@ -77,9 +77,9 @@ privs_make_directory(struct str file, struct str user)
 	*slash = '\0';
 	memcpy(name, user.p, user.n);
 	name[user.n] = '\0';
-	if ((pw = getpwnam(name)) == NULL || mkdir(path, 0700) == -1)
+	if ((user.n > 0 && (pw = getpwnam(name)) == NULL) || mkdir(path, 0700) == -1)
 		return;
-	if (chown(path, pw->pw_uid, pw->pw_gid) == -1)
+	if (pw != NULL && chown(path, pw->pw_uid, pw->pw_gid) == -1)
 		(void)rmdir(path);
 }
 

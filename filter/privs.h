@@ -11,7 +11,7 @@ void privs_raise_limits(void);
 
 /*
  * Makes the directory that the file will be in, for the user that we become (empty:
- * does nothing), if it isn't there.  Where that can't be, whoever opens the file will say so.
+ * we stay who we are), if it isn't there.  Where that can't be, whoever opens the file will say so.
  */
 void privs_make_directory(struct str file, struct str user);
 

@@ -4,8 +4,10 @@ what they print, for people and for programs, and their exit statuses."""
 
 import json
 import os
+import pwd
 import re
 import select
+import shutil
 import subprocess
 import sys
 
@@ -210,6 +212,61 @@ def readable(tap, f):
         os.chmod(top + name, 0o644)
     os.chmod(top + "/closed", 0o711)
     tap.same(command("check", "-c", top + "/rules")[0], 0, "check: mended")
+
+
+def storable(tap, f):
+    """Whoever the daemon will be must be able to write the store, if a rule needs one."""
+    if os.geteuid() != 0:
+        tap.skip("check: where the daemon can write", "not root")
+        return
+    top = f.scratch.join("stores")
+    rules = 'set user %s\nset store lmdb:' + top + '/%s\nrule r\n    if   %s\n    then reject "no"\n'
+    for d in ("", "/roots", "/nobodys", "/files"):
+        os.mkdir(top + d, 0o755)
+    nobody = pwd.getpwnam("nobody")
+    for d in ("/nobodys", "/files"):
+        os.chown(top + d, nobody.pw_uid, nobody.pw_gid)
+    for name in ("/files/s", "/files/t-lock"):
+        with open(top + name, "w"):
+            pass
+    rate = 'rate["${client.ip}", 1 per 1h]'
+    for store, what, want in (
+            ("roots/s", rate, "2:11: error: the daemon cannot write the store in %s/roots as user nobody: Permission" % top),
+            ("nobodys/s", rate, None),
+            ("new/s", rate, None),
+            ("none/new/s", rate, "2:11: error: there is no directory %s/none/new for the store, and it can't be made" % top),
+            ("files/s/s", rate, "2:11: error: the daemon cannot write the store in %s/files/s as user nobody: Not a dir" % top),
+            ("files/s", rate, "2:11: error: the daemon cannot write the store %s/files/s as user nobody: Permission" % top),
+            ("files/t", rate, "2:11: error: the daemon cannot write the store %s/files/t as user nobody: Permission" % top),
+            ("none/new/s", "helo is x.example", None)):
+        path = f.scratch.write("storable", rules % ("nobody", store, what))
+        os.chmod(path, 0o644)
+        status, out, err = command("check", "-c", path)
+        tap.ok((status, err) == (0, "") if want is None else status == 78 and want in err,
+               "check: a store in %s, for %s" % (store, what.split()[0]), err)
+    path = f.scratch.write("storable", (rules % ("x", "none/new/s", rate)).replace("set user x\n", ""))
+    status, out, err = command("check", "-c", path)
+    tap.ok(status == 0 and "1:11: warning: there is no directory %s/none/new for the store" % top in err,
+           "check: a warning where nobody knows who will write", err)
+    unprivileged(tap, f, top, rules, rate)
+
+
+def unprivileged(tap, f, top, rules, rate):
+    """Another user sees only what is not there; the daemon's own all."""
+    copy = f.scratch.join("postern")
+    shutil.copy(binary(), copy)
+    os.chmod(copy, 0o755)
+    for user, store, status, want in (
+            ("nobody", "roots/s", 78, "error: the daemon cannot write the store in %s/roots as user nobody" % top),
+            ("nobody", "nobodys/s", 0, None), ("nobody", "nobodys/new/s", 0, None),
+            ("nobody", "new/s", 78, "error: there is no directory %s/new" % top),
+            ("daemon", "roots/s", 0, None), ("daemon", "new/s", 0, None),
+            ("daemon", "none/new/s", 0, "warning: there is no directory %s/none/new" % top)):
+        path = f.scratch.write("storable", rules % (user, store, rate))
+        os.chmod(path, 0o644)
+        p = subprocess.run([copy, "check", "-c", path], user="nobody", capture_output=True, text=True)
+        tap.ok(p.returncode == status and (p.stderr == "" if want is None else want in p.stderr),
+               "check: as nobody, a store of %s in %s" % (user, store), p.stderr)
 
 
 # an empty table of Postfix's: the header alone
@@ -428,7 +485,7 @@ def main():
     tap = Tap()
     with Scratch("commands") as scratch:
         f = Files(scratch)
-        for case in (statuses, checks, readable, judges, judges_json, lookups, dns, tables, colour):
+        for case in (statuses, checks, readable, storable, judges, judges_json, lookups, dns, tables, colour):
             tap.case(case.__name__, case, tap, f)
     return tap.done()
 
