@@ -1,5 +1,5 @@
 /*
- * literal_int.h - what literal_of.c and literal_item.c share.
+ * literal_int.h - what the files of literal_of.c share.
  */
 #ifndef RULES_LITERAL_INT_H
 #define RULES_LITERAL_INT_H
@@ -8,18 +8,36 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "literal_of.h"
 #include "str.h"
 #include "words.h"
 
-/* exact n 0: anything may stand there; need n 0: nothing must. */
+/* Some that a match needs one of, and how rare they are. */
+struct need {
+	unsigned	rarity;
+	struct words	words;
+};
+
+#define NEEDS	2	/* the rarest, and the next */
+
+/* exact n 0: anything may stand there; need and run: rarity or n 0: nothing must. */
 struct piece {
-	struct words	exact, need;
+	struct words	exact;
+	struct need	need[NEEDS];
+	struct run	run;		/* all of it is such a run, of no fewer octets; n 0: it isn't */
+	struct run	need_run;
 };
 
 #define LITERAL_DEPTH	40
 
 struct arena;
-struct frame;
+
+/* What a group is read with; kept for the next of that depth. */
+struct frame {
+	struct piece	seq, item, all;
+	struct run	run;		/* what the sequence ends with; n 0: no run */
+	bool		pure;		/* and it is nothing else */
+};
 
 struct reader {
 	struct str	s;
@@ -28,7 +46,11 @@ struct reader {
 	struct frame	*frames[LITERAL_DEPTH];
 	int		depth;
 	bool		text, icase, extended;
+	bool		squeezed;	/* words are what letters_squeeze() leaves of them */
 	bool		stop;		/* in doubt, or out of memory */
+	bool		whole;		/* it makes sense as a whole only */
+	size_t		cuts[CUTS_MAX];	/* where the items of a pattern without | begin */
+	unsigned	ncuts;
 };
 
 static inline void
@@ -90,17 +112,43 @@ is_alnum(int c)
 static inline void
 piece_any(struct piece *p)
 {
-	p->exact.n = p->need.n = 0;
+	p->exact.n = 0;
+	p->run.n = p->need_run.n = 0;
+	for (int i = 0; i < NEEDS; i++)
+		p->need[i].rarity = 0;
 }
 
 static inline void
 piece_empty(struct piece *p)
 {
+	piece_any(p);
 	words_one(&p->exact, STR(""));
-	p->need.n = 0;
 }
 
-/* Each reads what begins at r->i: a character, \..., [...]. */
+/* Up to ) or the end. */
+void literal_alternatives(struct reader *r, struct piece *out);
+
+/* ---- literal_need.c ---- */
+
+void piece_copy(struct piece *to, const struct piece *from);
+
+/* The piece needs one of those words, too; rarity: words_rarity() of them. */
+void piece_need(struct piece *p, const struct words *w);
+void piece_need_rare(struct piece *p, unsigned rarity, const struct words *w);
+
+/* How rare it is, in tenths of a bit; and the rarer of the two into need. */
+unsigned run_rarity(const struct run *run);
+void need_run(struct run *need, const struct run *run);
+
+/* Behind f->seq stands f->item, that often at least. */
+void frame_run(struct frame *f, unsigned min);
+
+/* One or the other: what both need. */
+void piece_unite_needs(struct piece *all, const struct piece *one);
+
+/* ---- literal_item.c ---- */
+
+/* Each reads what begins at r->i, a character, \..., [...], and says what it may be. */
 void literal_char(struct reader *r, struct piece *p);
 void literal_escape(struct reader *r, struct piece *p);
 void literal_class(struct reader *r, struct piece *p);

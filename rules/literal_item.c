@@ -3,28 +3,38 @@
  * classes.
  *
  * An item is known exactly only as characters that a match has as the octets
- * that they are written with.  literal_of.c makes words of them.
+ * that they are written with, or, where only letters and digits are looked at, as
+ * characters that aren't such.  literal_of.c makes words of them.
  */
 #include "literal_int.h"
 
 #define CLASS_CHARS	12
+#define OTHERS_MAX	8
+#define UNKNOWN		UINT32_MAX	/* a character, but which? */
+
+#define LONG_S		0x17f		/* s and k, where case is ignored */
+#define KELVIN		0x212a
 
 /*
- * A character as the subject must have it; 0 octets if it may look otherwise,
- * or is a NUL, which also stands for what is no UTF-8 (regex.c).
+ * A character as the subject must have it, into out, of 4 octets: their
+ * number, or -1 if it may look otherwise, or is a NUL, which also stands for what is
+ * no UTF-8 (regex.c).
  */
-static size_t
-spell(const struct reader *r, uint32_t c, char out[4])
+static int
+spell(const struct reader *r, uint32_t c, char *out)
 {
-	if (c == 0 || c > 0x10ffff)
+	/* Those two are replaced by letters in subjects. */
+	if (c > 0x10ffff || c == LONG_S || c == KELVIN)
+		return -1;
+	if (r->squeezed && (c >= 0x80 || !is_alnum((int)c)))
 		return 0;
-	if (c < 0x80) {
+	if (c > 0 && c < 0x80) {
 		out[0] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 		return 1;
 	}
-	/* In either case other letters are other octets; the two that fold to s and k are replaced in subjects. */
-	if (!r->text || r->icase || c == 0x17f || c == 0x212a || (c >= 0xd800 && c <= 0xdfff))
-		return 0;
+	/* In either case other letters are other octets. */
+	if (!r->text || r->icase || c == 0 || (c >= 0xd800 && c <= 0xdfff))
+		return -1;
 	if (c < 0x800) {
 		out[0] = (char)(0xc0 | c >> 6);
 		out[1] = (char)(0x80 | (c & 0x3f));
@@ -43,15 +53,17 @@ spell(const struct reader *r, uint32_t c, char out[4])
 	return 4;
 }
 
-static void
-one_char(const struct reader *r, struct piece *p, uint32_t c)
+/* One character more that the piece may be; false, and it may be anything, if that has no end. */
+static bool
+add_char(const struct reader *r, struct piece *p, uint32_t c)
 {
 	char octets[4];
-	size_t n = spell(r, c, octets);
+	int n = spell(r, c, octets);
 
-	piece_any(p);
-	if (n > 0)
-		words_one(&p->exact, (struct str){ octets, n });
+	if (n >= 0 && words_add(&p->exact, (struct str){ octets, (size_t)n }))
+		return true;
+	p->exact.n = 0;
+	return false;
 }
 
 /* ---- Characters and escapes ---- */
@@ -116,9 +128,27 @@ skip_argument(struct reader *r)
 		reader_doubt(r);
 }
 
+/* \1, \042: the first digit is in *u. */
+static void
+read_digits(struct reader *r, uint32_t *u)
+{
+	bool octal = *u == '0';
+
+	*u = 0;
+	for (int n = 0; octal && n < 2 && reader_peek(r, 0) >= '0' && reader_peek(r, 0) <= '7'; n++)
+		*u = *u << 3 | (uint32_t)(r->s.p[r->i++] - '0');
+	if (octal)
+		return;
+	/* A group's text or an octal number: it may go on or not. */
+	r->whole = true;
+	while (is_digit(reader_peek(r, 0)))
+		r->i++;
+	*u = UNKNOWN;
+}
+
 /*
  * What stands behind a backslash.  Returns true and *u for one that is a
- * character (of value 0: it isn't known which); false, with the letter in
+ * character (UNKNOWN: which isn't known); false, with the letter in
  * *u, for what is another thing, and nothing of its arguments is left.
  */
 static bool
@@ -140,10 +170,7 @@ read_escape(struct reader *r, uint32_t *u)
 	r->i += 2;
 	*u = (uint32_t)c;
 	if (is_digit(c)) {
-		/* A group's text or an octal number: it may go on or not. */
-		while (is_digit(reader_peek(r, 0)))
-			r->i++;
-		*u = 0;
+		read_digits(r, u);
 		return true;
 	}
 	if ((p = strchr(from, c)) != NULL) {
@@ -156,11 +183,11 @@ read_escape(struct reader *r, uint32_t *u)
 		return true;
 	case 'o':
 		skip_argument(r);
-		*u = 0;
+		*u = UNKNOWN;
 		return true;
 	case 'c':
 		r->i++;
-		*u = 0;
+		*u = UNKNOWN;
 		if (r->i > r->s.n)
 			reader_doubt(r);
 		return true;
@@ -172,13 +199,17 @@ read_escape(struct reader *r, uint32_t *u)
 			skip_argument(r);
 		return false;
 	case 'N':
-		if (reader_at(r, "{"))
-			skip_argument(r);
+		if (reader_at(r, "{")) {
+			skip_argument(r);	/* a character, or that often */
+			*u = 'X';
+		}
 		return false;
 	case 'k':
+		r->whole = true;
 		skip_argument(r);
 		return false;
 	case 'g':
+		r->whole = true;
 		if (reader_peek(r, 0) == '-' || reader_peek(r, 0) == '+' || is_digit(reader_peek(r, 0)))
 			do
 				r->i++;
@@ -186,68 +217,192 @@ read_escape(struct reader *r, uint32_t *u)
 		else
 			skip_argument(r);
 		return false;
+	case 'G':
+		r->whole = true;
+		return false;
 	default:
-		if (strchr("dDsSwWhHvVRXCbBAZzGKQE", c) == NULL)
+		if (strchr("dDsSwWhHvVRXCbBAZzKQE", c) == NULL)
 			reader_doubt(r);
 		return false;
 	}
 }
 
+/* ---- Sets of characters ---- */
+
+/* What one character may be. */
+struct class {
+	bool		ascii[0x80];
+	uint32_t	other[OTHERS_MAX];	/* beyond ASCII, */
+	unsigned	nothers;
+	bool		others;			/* or not known which of them */
+	bool		any;			/* nothing is known */
+};
+
+static bool
+is_blank(int c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool
+is_word(int c)
+{
+	return is_alnum(c) || c == '_';
+}
+
+/* From one character to another. */
+static void
+class_range(const struct reader *r, struct class *k, uint32_t from, uint32_t to)
+{
+	if (to == UNKNOWN || from > to) {
+		k->any = true;
+		return;
+	}
+	for (; from <= to && from < 0x80; from++)
+		k->ascii[from] = true;
+	if (from > to)
+		return;
+	/* These two are s and k to PCRE2 where case is ignored. */
+	k->any |= (from <= LONG_S && to >= LONG_S) || (from <= KELVIN && to >= KELVIN);
+	if (from == to && k->nothers < OTHERS_MAX && !r->icase)
+		k->other[k->nothers++] = from;
+	else
+		k->others = true;
+}
+
+/* \s and the like; false for a letter that is no set. */
+static bool
+class_escape(struct class *k, uint32_t letter)
+{
+	bool inverse = false;
+
+	switch (letter) {
+	case 'S':
+	case 'D':
+	case 'W':
+	case 'H':
+	case 'V':
+	case 'N':
+		inverse = true;
+		break;
+	case 's':
+	case 'd':
+	case 'w':
+	case 'h':
+	case 'v':
+	case 'R':
+		break;
+	default:
+		return false;
+	}
+	for (int c = 0; c < 0x80; c++) {
+		bool in;
+
+		switch (letter | 0x20) {
+		case 's':
+			in = is_blank(c);
+			break;
+		case 'd':
+			in = is_digit(c);
+			break;
+		case 'w':
+			in = is_word(c);
+			break;
+		case 'h':
+			in = c == ' ' || c == '\t';
+			break;
+		case 'n':
+			in = c == '\n';
+			break;
+		default:	/* v, r */
+			in = c >= '\n' && c <= '\r';
+			break;
+		}
+		k->ascii[c] |= in != inverse;
+	}
+	k->others = true;
+	return true;
+}
+
+/*
+ * The octets that it is written with.  What is no UTF-8 may be a NUL to PCRE2
+ * (regex.c), and s and k two other characters.
+ */
+static void
+class_run(const struct reader *r, const struct class *k, struct run *run)
+{
+	*run = (struct run){ .high = k->others || k->nothers > 0 || k->ascii[0], .n = 1 };
+	for (unsigned c = 0; c < 0x80; c++) {
+		if (!k->ascii[c])
+			continue;
+		run_add(run, c);
+		if (!r->icase || (c | 0x20) < 'a' || (c | 0x20) > 'z')
+			continue;
+		run_add(run, c ^ 0x20);
+		run->high |= (c | 0x20) == 's' || (c | 0x20) == 'k';
+	}
+}
+
+/* A word for each; where that isn't known, or too many, the piece may be anything. */
+static void
+class_piece(const struct reader *r, const struct class *k, struct piece *p)
+{
+	unsigned n = 0;
+
+	piece_any(p);
+	if (k->any)
+		return;
+	class_run(r, k, &p->run);
+	if (k->others && !r->squeezed)
+		return;
+	for (uint32_t c = 0; c < 0x80; c++)
+		n += k->ascii[c] && (!r->squeezed || is_alnum((int)c));
+	if (n > CLASS_CHARS)
+		return;
+	for (uint32_t c = 0; c < 0x80; c++)
+		if (k->ascii[c] && !add_char(r, p, c))
+			return;
+	for (unsigned i = 0; i < k->nothers; i++)
+		if (!add_char(r, p, k->other[i]))
+			return;
+	if (k->others)
+		(void)words_add(&p->exact, STR(""));
+}
+
+static void
+char_piece(const struct reader *r, uint32_t c, struct piece *p)
+{
+	struct class k = { .any = c == UNKNOWN };
+
+	if (c != UNKNOWN)
+		class_range(r, &k, c, c);
+	class_piece(r, &k, p);
+}
+
 void
 literal_char(struct reader *r, struct piece *p)
 {
-	one_char(r, p, read_plain(r));
+	char_piece(r, read_plain(r), p);
 }
 
 void
 literal_escape(struct reader *r, struct piece *p)
 {
+	struct class k = { .any = false };
 	uint32_t u = 0;
 
+	piece_any(p);
 	if (read_escape(r, &u))
-		one_char(r, p, u);
+		char_piece(r, u, p);
 	else if (u == 'Q' || u == 'E')
 		reader_doubt(r);
 	else if (strchr("bBAZzGK", (int)u) != NULL)
 		piece_empty(p);
-	else
-		piece_any(p);
+	else if (class_escape(&k, u))
+		class_piece(r, &k, p);
 }
 
-/* ---- Classes ---- */
-
-struct class {
-	uint32_t	c[CLASS_CHARS];
-	unsigned	n;
-	bool		any;		/* too many, or not known which */
-};
-
-static void
-class_add(struct class *k, uint32_t c)
-{
-	if (k->n == CLASS_CHARS || c == 0)
-		k->any = true;
-	else
-		k->c[k->n++] = c;
-}
-
-/* a-z: only between letters and digits that are written as such. */
-static bool
-read_range(struct reader *r, struct class *k)
-{
-	int from = reader_peek(r, 0), to = reader_peek(r, 2);
-
-	if (!is_alnum(from) || reader_peek(r, 1) != '-' || !is_alnum(to))
-		return false;
-	r->i += 3;
-	if (to - from >= CLASS_CHARS)
-		k->any = true;
-	else
-		for (int c = from; c <= to; c++)
-			class_add(k, (uint32_t)c);
-	return true;
-}
-
+/* [:alpha:] */
 static void
 read_posix(struct reader *r, struct class *k)
 {
@@ -264,59 +419,78 @@ read_posix(struct reader *r, struct class *k)
 	k->any = true;
 }
 
+/* A character of a class, or a set in it: then UNKNOWN. */
+static uint32_t
+read_member(struct reader *r, struct class *k)
+{
+	int next = reader_peek(r, 1);
+	uint32_t u = 0;
+
+	if (reader_peek(r, 0) == '[' && (next == ':' || next == '.' || next == '=')) {
+		read_posix(r, k);
+		return UNKNOWN;
+	}
+	if (reader_peek(r, 0) != '\\')
+		return read_plain(r);
+	if (next == 'c')
+		reader_doubt(r);
+	else if (next == 'b') {
+		r->i += 2;
+		return '\b';
+	} else if (next >= '0' && next <= '7') {
+		r->i++;
+		for (int n = 0; n < 3 && reader_peek(r, 0) >= '0' && reader_peek(r, 0) <= '7'; n++)
+			u = u << 3 | (uint32_t)(r->s.p[r->i++] - '0');
+		return u;
+	} else if (read_escape(r, &u)) {
+		k->any |= u == UNKNOWN;
+		return u;
+	} else if (u == 'Q' || u == 'E')
+		reader_doubt(r);
+	else if (!class_escape(k, u))
+		k->any = true;
+	return UNKNOWN;
+}
+
 static void
 read_class_item(struct reader *r, struct class *k)
 {
-	uint32_t u = 0;
-	int next = reader_peek(r, 1);
+	uint32_t from = read_member(r, k), to = from;
 
-	if (reader_peek(r, 0) == '[' && (next == ':' || next == '.' || next == '='))
-		read_posix(r, k);
-	else if (reader_peek(r, 0) == '\\') {
-		if (next == 'c')
-			reader_doubt(r);
-		else if (read_escape(r, &u))
-			class_add(k, u);
-		else if (u == 'Q' || u == 'E')
-			reader_doubt(r);
-		else
+	if (r->stop)
+		return;
+	if (reader_peek(r, 0) == '-' && reader_peek(r, 1) >= 0 && reader_peek(r, 1) != ']') {
+		/* A range; or a hyphen behind a set, which is left for the next. */
+		if (from == UNKNOWN || from == '-') {
 			k->any = true;
-	} else if (!read_range(r, k)) {
-		/* A hyphen inside makes a range of something. */
-		k->any |= next == '-' && reader_peek(r, 2) != ']';
-		class_add(k, read_plain(r));
+			return;
+		}
+		r->i++;
+		to = read_member(r, k);
 	}
+	if (!r->stop && from != UNKNOWN)
+		class_range(r, k, from, to);
 }
 
 void
 literal_class(struct reader *r, struct piece *p)
 {
-	struct class k = { .n = 0 };
-	bool extended = r->extended;
-	size_t first;
+	struct class k = { .any = false };
+	bool extended = r->extended, inverse;
 
 	r->i++;
 	r->extended = false;	/* blanks stand for themselves in a class */
-	k.any = reader_skip(r, "^");
-	first = r->i;
-	if (reader_skip(r, "]"))
-		class_add(&k, ']');
-	while (!r->stop && reader_peek(r, 0) >= 0 && reader_peek(r, 0) != ']') {
-		/* Behind an escape or another range, too. */
-		k.any |= reader_peek(r, 0) == '-' && r->i > first && reader_peek(r, 1) != ']';
+	inverse = reader_skip(r, "^");
+	if (reader_at(r, "]"))
 		read_class_item(r, &k);
-	}
+	while (!r->stop && reader_peek(r, 0) >= 0 && reader_peek(r, 0) != ']')
+		read_class_item(r, &k);
 	r->extended = extended;
 	if (!reader_skip(r, "]"))
 		reader_doubt(r);
-	piece_any(p);
-	for (unsigned i = 0; i < k.n && !k.any; i++) {
-		char octets[4];
-		size_t n = spell(r, k.c[i], octets);
-
-		if (n == 0 || !words_add(&p->exact, (struct str){ octets, n })) {
-			piece_any(p);
-			break;
-		}
-	}
+	/* Case ignored, fewer may be meant: more than there are do no harm. */
+	for (int c = 0; inverse && c < 0x80; c++)
+		k.ascii[c] = !k.ascii[c];
+	k.others |= inverse;
+	class_piece(r, &k, p);
 }

@@ -8,7 +8,16 @@
  * A pattern is a sequence of pieces.  A piece is known exactly, as a
  * small set of words, or not at all; the exact ones that follow each other make longer
  * words.  Where that ends, the words so far are one set that the pattern needs; the rarest
- * stays.  Alternatives need one of all their words.
+ * two stay.  Alternatives need one of all their words.
+ *
+ * Patterns against words in disguise, /v[\W_]*[i1!][\W_]*a.../, have no words.  So
+ * where the first reading finds little, a second one reads what the pattern needs of
+ * the subject's letters and digits alone, without repetitions: there \W and \s are
+ * nothing, and l+ is l.
+ *
+ * Others need many characters of a kind in a row, like /[A-Z]{16}/; and of those
+ * of which all this tells little, the places are told where they can be cut, for regex.c to
+ * look for a part of them first.
  *
  * Whoever adds to this: a word too many only costs time, a word that a match
  * can do without loses mail's verdict.  What isn't surely understood, in
@@ -22,402 +31,18 @@
 #include "arena.h"
 #include "literal_int.h"
 
-#define EXACT_MAX	32	/* words of an exact piece */
-#define REPEAT_MAX	16
 #define RARITY_MIN	9	/* below it the words are in every other message */
-
-/* What a group is read with; kept for the next of that depth. */
-struct frame {
-	struct piece	seq, item, all;
-};
-
-static void
-piece_copy(struct piece *to, const struct piece *from)
-{
-	words_copy(&to->exact, &from->exact);
-	words_copy(&to->need, &from->need);
-}
-
-/* The rarer of the two. */
-static void
-consider(struct words *need, const struct words *w)
-{
-	unsigned rare = words_rarity(w);
-
-	if (rare > 0 && rare > words_rarity(need))
-		words_copy(need, w);
-}
-
-/* ---- Groups ---- */
-
-static void read_alternatives(struct reader *r, struct piece *out);
-
-/* (?i), (?-i:...: what is set; anything else than known letters is in doubt. */
-static void
-read_options(struct reader *r)
-{
-	bool on = true;
-	int c;
-
-	if (reader_skip(r, "^"))
-		r->icase = r->extended = false;
-	for (; (c = reader_peek(r, 0)) != ')' && c != ':'; r->i++)
-		switch (c) {
-		case '-':
-			on = false;
-			break;
-		case 'i':
-			r->icase = on;
-			break;
-		case 'x':
-			if (reader_peek(r, 1) == 'x') {
-				reader_doubt(r);
-				return;
-			}
-			r->extended = on;
-			break;
-		case 'm':
-		case 's':
-		case 'n':
-		case 'J':
-		case 'U':
-			break;
-		default:
-			reader_doubt(r);
-			return;
-		}
-}
-
-enum group_kind {
-	GROUP_PLAIN, GROUP_AHEAD, GROUP_NEVER,
-	GROUP_OPTIONS,		/* (?i): nothing in it, its options hold on */
-	GROUP_CALL,		/* (?1), (?P=name): nothing in it, may match anything */
-	GROUP_DOUBT
-};
-
-static enum group_kind
-skip_name(struct reader *r, char end)
-{
-	if (!is_alnum(reader_peek(r, 0)) && reader_peek(r, 0) != '_')
-		return GROUP_DOUBT;
-	reader_skip_to(r, end);
-	return GROUP_PLAIN;
-}
-
-/* What stands between ( and the group's content. */
-static enum group_kind
-read_group_start(struct reader *r)
-{
-	int c;
-
-	if (!reader_skip(r, "?"))
-		return reader_at(r, "*") ? GROUP_DOUBT : GROUP_PLAIN;
-	if (reader_skip(r, ":") || reader_skip(r, ">") || reader_skip(r, "|"))
-		return GROUP_PLAIN;
-	if (reader_skip(r, "=") || reader_skip(r, "<="))
-		return GROUP_AHEAD;
-	if (reader_skip(r, "!") || reader_skip(r, "<!"))
-		return GROUP_NEVER;
-	if (reader_skip(r, "P=") || reader_skip(r, "P>") || reader_skip(r, "&") || reader_at(r, "R)")) {
-		reader_skip_to(r, ')');
-		return GROUP_CALL;
-	}
-	if (reader_skip(r, "P<") || reader_skip(r, "<"))
-		return skip_name(r, '>');
-	if (reader_skip(r, "'"))
-		return skip_name(r, '\'');
-	c = reader_peek(r, 0) == '-' || reader_peek(r, 0) == '+' ? reader_peek(r, 1) : reader_peek(r, 0);
-	if (is_digit(c)) {
-		reader_skip_to(r, ')');
-		return GROUP_CALL;
-	}
-	read_options(r);
-	if (r->stop)
-		return GROUP_DOUBT;
-	return reader_skip(r, ":") ? GROUP_PLAIN : GROUP_OPTIONS;
-}
-
-static void
-read_group(struct reader *r, struct piece *p)
-{
-	bool icase = r->icase, extended = r->extended;
-	enum group_kind kind;
-
-	r->i++;
-	kind = read_group_start(r);
-	if (kind == GROUP_DOUBT)
-		reader_doubt(r);
-	if (kind == GROUP_CALL)
-		piece_any(p);
-	if (kind == GROUP_OPTIONS) {
-		r->i++;
-		piece_empty(p);
-	}
-	if (r->stop || kind == GROUP_CALL || kind == GROUP_OPTIONS)
-		return;
-	read_alternatives(r, p);
-	if (!reader_skip(r, ")"))
-		reader_doubt(r);
-	r->icase = icase;
-	r->extended = extended;
-	/* What is only looked at takes no room, but must be there. */
-	if (kind == GROUP_AHEAD)
-		words_one(&p->exact, STR(""));
-	if (kind == GROUP_NEVER)
-		piece_empty(p);
-}
-
-/* ---- Quantifiers ---- */
-
-struct quantifier {
-	unsigned	min, max;	/* max REPEAT_MAX + 1: that or more */
-};
-
-static unsigned
-read_number(struct reader *r)
-{
-	unsigned n = 0;
-
-	for (; is_digit(reader_peek(r, 0)); r->i++)
-		if (n <= REPEAT_MAX)
-			n = n * 10 + (unsigned)(r->s.p[r->i] - '0');
-	return n <= REPEAT_MAX ? n : REPEAT_MAX + 1;
-}
-
-/* Comments, and with x blanks; also between an item and its quantifier. */
-static void
-skip_ignored(struct reader *r)
-{
-	for (;;) {
-		int c = reader_peek(r, 0);
-
-		if (reader_at(r, "(?#"))
-			reader_skip_to(r, ')');
-		else if (r->extended && c == '#') {
-			const char *nl = memchr(r->s.p + r->i, '\n', r->s.n - r->i);
-
-			r->i = nl != NULL ? (size_t)(nl - r->s.p) + 1 : r->s.n;
-		} else if (r->extended && c > 0 && strchr(" \t\n\f\r", c) != NULL)
-			r->i++;
-		else
-			return;
-	}
-}
-
-/* A { that is no quantifier here may be one in another version. */
-static bool
-read_braces(struct reader *r, struct quantifier *q)
-{
-	int next = reader_peek(r, 1);
-
-	if (next != ',' && next != ' ' && next != '\t' && !is_digit(next))
-		return false;
-	r->i++;
-	if (!is_digit(next)) {
-		reader_doubt(r);
-		return false;
-	}
-	q->min = q->max = read_number(r);
-	if (reader_skip(r, ","))
-		q->max = is_digit(reader_peek(r, 0)) ? read_number(r) : REPEAT_MAX + 1;
-	if (!reader_skip(r, "}"))
-		reader_doubt(r);
-	return true;
-}
-
-static struct quantifier
-read_quantifier(struct reader *r)
-{
-	struct quantifier q = { 1, 1 };
-
-	skip_ignored(r);
-	if (reader_at(r, "*") || reader_at(r, "+") || reader_at(r, "?")) {
-		q.min = reader_at(r, "+") ? 1 : 0;
-		q.max = reader_at(r, "?") ? 1 : REPEAT_MAX + 1;
-		r->i++;
-	} else if (!reader_at(r, "{") || !read_braces(r, &q))
-		return q;
-	if (reader_at(r, "+") || reader_at(r, "?"))
-		r->i++;		/* possessive or lazy: the same words */
-	return q;
-}
-
-/* ---- Sequences and alternatives ---- */
-
-/* The words so far are as long as they get. */
-static void
-close_words(struct piece *seq, const struct words *next)
-{
-	consider(&seq->need, &seq->exact);
-	words_copy(&seq->exact, next);
-}
-
-/* Puts an item behind a sequence; true if what is exact of it begins anew. */
-static bool
-append(struct piece *seq, const struct words *exact)
-{
-	static const struct words empty = { 1, { { 0, "" } } };
-
-	if (exact->n == 0) {
-		close_words(seq, &empty);
-		return true;
-	}
-	if (words_cross(&seq->exact, exact, EXACT_MAX))
-		return false;
-	close_words(seq, exact);
-	return true;
-}
-
-/* Behind a sequence an item that often; true if the sequence isn't exact any more. */
-static bool
-append_repeated(struct piece *seq, struct piece *item, struct quantifier q)
-{
-	bool broken = false;
-
-	if (q.min == 0) {
-		if (q.max != 1 || item->exact.n == 0 ||
-		    !words_add(&item->exact, STR("")) || item->exact.n > EXACT_MAX)
-			item->exact.n = 0;
-		return append(seq, &item->exact);
-	}
-	if (words_rarity(&item->need) > words_rarity(&seq->need))
-		words_copy(&seq->need, &item->need);
-	broken = append(seq, &item->exact);
-	if (item->exact.n == 0)
-		return true;
-	for (unsigned k = 1; k < q.min; k++)
-		broken |= append(seq, &item->exact);
-	if (q.max == q.min && q.min <= REPEAT_MAX)
-		return broken;
-	/* The last of them stands before what follows. */
-	close_words(seq, &item->exact);
-	return true;
-}
-
-static void
-read_item(struct reader *r, struct piece *p)
-{
-	switch (reader_peek(r, 0)) {
-	case '(':
-		read_group(r, p);
-		return;
-	case '[':
-		literal_class(r, p);
-		return;
-	case '\\':
-		literal_escape(r, p);
-		return;
-	case '.':
-		r->i++;
-		piece_any(p);
-		return;
-	case '^':
-	case '$':
-		r->i++;
-		piece_empty(p);
-		return;
-	case '*':
-	case '+':
-	case '?':
-		reader_doubt(r);
-		return;
-	case '{':
-		if (is_digit(reader_peek(r, 1)) || reader_peek(r, 1) == ',' || reader_peek(r, 1) == ' ')
-			reader_doubt(r);
-		break;
-	}
-	if (!r->stop)
-		literal_char(r, p);
-}
-
-/* \Q...\E: all but the last character, which may have a quantifier. */
-static void
-read_quoted(struct reader *r, struct frame *f, bool *broken)
-{
-	bool extended = r->extended;
-
-	r->i += 2;
-	if (r->i == r->s.n || reader_at(r, "\\E"))
-		reader_doubt(r);
-	r->extended = false;
-	while (!r->stop && reader_peek(r, 0) >= 0) {
-		literal_char(r, &f->item);
-		if (r->i == r->s.n || reader_skip(r, "\\E"))
-			break;
-		*broken |= append(&f->seq, &f->item.exact);
-	}
-	r->extended = extended;
-}
-
-/* Up to | or ) or the end, into f->seq. */
-static void
-read_sequence(struct reader *r, struct frame *f)
-{
-	bool broken = false;
-
-	piece_empty(&f->seq);
-	for (;;) {
-		skip_ignored(r);
-		if (r->stop || r->i == r->s.n || reader_at(r, "|") || reader_at(r, ")"))
-			break;
-		if (reader_at(r, "\\Q"))
-			read_quoted(r, f, &broken);
-		else
-			read_item(r, &f->item);
-		if (!r->stop)
-			broken |= append_repeated(&f->seq, &f->item, read_quantifier(r));
-	}
-	consider(&f->seq.need, &f->seq.exact);
-	if (broken)
-		f->seq.exact.n = 0;
-}
-
-static void
-unite(struct piece *all, const struct piece *one)
-{
-	if (all->exact.n > 0 && (one->exact.n == 0 ||
-	    !words_unite(&all->exact, &one->exact, EXACT_MAX)))
-		all->exact.n = 0;
-	if (all->need.n > 0 && (one->need.n == 0 ||
-	    !words_unite(&all->need, &one->need, WORDS_MAX)))
-		all->need.n = 0;
-}
-
-static void
-read_alternatives(struct reader *r, struct piece *out)
-{
-	struct frame *f;
-
-	if (r->depth == LITERAL_DEPTH) {
-		reader_doubt(r);
-		return;
-	}
-	if (r->frames[r->depth] == NULL)
-		r->frames[r->depth] = arena_new_object(r->arena, struct frame);
-	if ((f = r->frames[r->depth]) == NULL) {
-		reader_doubt(r);
-		return;
-	}
-	r->depth++;
-	read_sequence(r, f);
-	piece_copy(&f->all, &f->seq);
-	while (!r->stop && reader_skip(r, "|")) {
-		read_sequence(r, f);
-		unite(&f->all, &f->seq);
-	}
-	r->depth--;
-	if (!r->stop)
-		piece_copy(out, &f->all);
-}
-
-/* ---- All of it ---- */
+#define RARITY_LEAST	7	/* what must do where nothing else is known */
+#define RARITY_SURE	20	/* with less, a subject may well have them by chance */
+#define RARITY_ENOUGH	36	/* from so many on, they are in hardly any */
+#define RARITY_MORE	3	/* what words among letters alone must be rarer, to be looked for too */
+#define RUN_RARITY_MIN	60	/* tenths of a bit */
 
 static int
-keep(struct arena *a, struct words *w, struct literals *out)
+keep(struct arena *a, const struct words *w, struct literals *out)
 {
 	struct str *v;
 
-	words_reduce(w);
 	if ((v = arena_array(a, w->n, sizeof(*v))) == NULL)
 		return -1;
 	for (unsigned i = 0; i < w->n; i++)
@@ -428,26 +53,89 @@ keep(struct arena *a, struct words *w, struct literals *out)
 	return 0;
 }
 
+/* Reads the pattern in one of the two ways; 0, or -1 without memory. */
+static int
+read_pattern(struct reader *r, struct str flags, bool squeezed, struct piece *out)
+{
+	r->i = 0;
+	r->depth = 0;
+	r->ncuts = 0;
+	r->stop = r->whole = false;
+	r->squeezed = squeezed;
+	r->icase = memchr(flags.n > 0 ? flags.p : "", 'i', flags.n) != NULL;
+	r->extended = memchr(flags.n > 0 ? flags.p : "", 'x', flags.n) != NULL;
+	literal_alternatives(r, out);
+	if (r->stop || r->i != r->s.n)
+		piece_any(out);
+	return arena_failed(r->arena) ? -1 : 0;
+}
+
+/* Keeps those words that are rare enough, and more so than others that are kept; bits: of all. */
+static int
+keep_needs(struct arena *a, struct piece *p, bool letters, unsigned least, unsigned *bits,
+    struct needed *out)
+{
+	for (int i = 0; i < NEEDS && *bits < RARITY_ENOUGH; i++) {
+		struct clause *c = &out->clauses[out->n];
+
+		if (p->need[i].rarity < least ||
+		    (i > 0 && words_same(&p->need[i].words, &p->need[0].words)))
+			continue;
+		words_reduce(&p->need[i].words);
+		if (keep(a, &p->need[i].words, &c->words) != 0)
+			return -1;
+		c->letters = letters;
+		out->n++;
+		*bits += p->need[i].rarity;
+	}
+	return 0;
+}
+
+/* The first is the pattern itself. */
+static int
+keep_cuts(struct arena *a, const struct reader *r, struct needed *out)
+{
+	size_t *v;
+
+	if (r->stop || r->whole || r->ncuts < 2)
+		return 0;
+	if ((v = arena_array(a, r->ncuts - 1, sizeof(*v))) == NULL)
+		return -1;
+	memcpy(v, r->cuts + 1, (r->ncuts - 1) * sizeof(*v));
+	out->cuts = v;
+	out->ncuts = r->ncuts - 1;
+	return 0;
+}
+
 int
 literal_of(struct arena *a, struct str pattern, struct str flags, bool bytes,
-    struct literals *out)
+    struct needed *out)
 {
 	struct reader r = { .s = pattern, .text = !bytes };
-	struct piece all;
-	int result = 0;
+	struct piece *plain, *letters;
+	unsigned bits = 0;
+	int result = -1;
 
-	*out = (struct literals){ NULL, 0 };
+	memset(out, 0, sizeof(*out));
 	if (pattern.n == 0)
 		return 0;
 	if ((r.arena = arena_new(sizeof(struct frame) * 2)) == NULL)
 		return -1;
-	r.icase = memchr(flags.n > 0 ? flags.p : "", 'i', flags.n) != NULL;
-	r.extended = memchr(flags.n > 0 ? flags.p : "", 'x', flags.n) != NULL;
-	read_alternatives(&r, &all);
-	if (!r.stop && r.i == pattern.n && words_rarity(&all.need) >= RARITY_MIN)
-		result = keep(a, &all.need, out);
-	else if (arena_failed(r.arena))
-		result = -1;
+	plain = arena_new_object(r.arena, struct piece);
+	letters = arena_new_object(r.arena, struct piece);
+	if (plain == NULL || letters == NULL || read_pattern(&r, flags, false, plain) != 0 ||
+	    keep_needs(a, plain, false, RARITY_MIN, &bits, out) != 0)
+		goto out;
+	if (bits < RARITY_ENOUGH && (read_pattern(&r, flags, true, letters) != 0 ||
+	    keep_needs(a, letters, true, out->n == 0 ? RARITY_LEAST :
+	    plain->need[0].rarity + RARITY_MORE, &bits, out) != 0))
+		goto out;
+	if (bits < RARITY_ENOUGH && run_rarity(&plain->need_run) >= RUN_RARITY_MIN)
+		out->run = plain->need_run;
+	if (bits < RARITY_SURE && keep_cuts(a, &r, out) != 0)
+		goto out;
+	result = 0;
+out:
 	arena_free(r.arena);
 	return result;
 }

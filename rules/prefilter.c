@@ -1,10 +1,12 @@
 /*
- * prefilter.c - the literals of many patterns, looked for at once by libhs.
+ * prefilter.c - what many patterns need, looked for at once.
  *
  * A thousand patterns one by one cost a body of 20 KB some 25 ms, a scan for
  * their literals some 0.05 ms, and few of them are there.  libhs is asked for
  * literals only: it compiles those in no time, and what a pattern matches remains PCRE2's
- * to say.
+ * to say.  It scans a subject twice: as it is, and its letters and digits alone.  Each
+ * literal meets a clause of some patterns; candidates are those of which all
+ * clauses are met, and whose run of octets, if they need one, is there.
  *
  * A scan needs scratch memory.  It belongs to the thread, as in regex.c, and
  * grows with the largest database: there is one model of it, and a thread
@@ -52,22 +54,39 @@ prefilter_next(const uint64_t *set, size_t i, size_t n)
 #include <malloc.h>
 #include <pthread.h>
 
+#define LACKING		0x80		/* no clause: CLAUSES_MAX is less */
 #define PATTERNS_MIN	4	/* fewer aren't worth a scan */
 #define LITERALS_MAX	1000000
 #define LITERALS_LARGE	500	/* from so many on, compiling takes memory worth giving back */
 
-/* Patterns that need a literal. */
-struct users {
-	uint32_t	from, n;	/* in prefilter.users */
+/* A literal is there: a clause of that pattern is met. */
+struct use {
+	uint32_t	pattern;
+	uint32_t	clause;		/* a bit */
+};
+
+/* Literals of one kind, and whose they are. */
+struct finder {
+	struct use	*uses;		/* by literal */
+	uint32_t	*from;		/* of literal i: from[i] to from[i + 1] */
+	hs_database_t	*db;		/* NULL: there are none */
+	unsigned	 number;	/* of the database: scratch of that age will do */
+};
+
+/* A pattern that needs a run of octets. */
+struct run_use {
+	uint32_t	pattern;
+	struct run	run;
 };
 
 struct prefilter {
-	size_t		 words;
-	uint64_t	*always;	/* candidates whatever the subject */
-	uint32_t	*users;		/* patterns, sorted by literal */
-	struct users	*literals;
-	hs_database_t	*db;
-	unsigned	 number;	/* of the database: scratch of that age will do */
+	size_t		 n;		/* patterns */
+	uint8_t		*clauses;	/* of each: those that must be met, as bits, */
+	uint8_t		*of_letters;	/* and those of them that letters are looked for */
+	struct finder	 plain;		/* of subjects as they are */
+	struct finder	 letters;	/* of their letters and digits */
+	struct run_use	*runs;
+	size_t		 nruns;
 };
 
 /* ---- Scratch ---- */
@@ -115,12 +134,12 @@ fit_model(const hs_database_t *db)
 }
 
 static struct scratch *
-scratch_for(const struct prefilter *pf)
+scratch_for(const struct finder *f)
 {
 	struct scratch *s = pthread_getspecific(key);
 	hs_scratch_t *fresh = NULL;
 
-	if (s != NULL && s->age >= pf->number)
+	if (s != NULL && s->age >= f->number)
 		return s;
 	if (s == NULL) {
 		if ((s = calloc(1, sizeof(*s))) == NULL)
@@ -142,25 +161,25 @@ scratch_for(const struct prefilter *pf)
 
 /* ---- Building ---- */
 
-/* A literal of a pattern; equal ones are one for libhs. */
-struct use {
+/* A literal and its use; equal literals are one for libhs. */
+struct found {
 	struct str	literal;
-	uint32_t	pattern;
+	struct use	use;
 };
 
 static int
 by_literal(const void *a, const void *b)
 {
-	const struct use *x = a, *y = b;
+	const struct found *x = a, *y = b;
 	int d = str_cmp(x->literal, y->literal);
 
-	return d != 0 ? d : (x->pattern > y->pattern) - (x->pattern < y->pattern);
+	return d != 0 ? d : (x->use.pattern > y->use.pattern) - (x->use.pattern < y->use.pattern);
 }
 
 /* What libhs is given; on the heap, for as long as that takes. */
 struct build {
-	struct use	*uses;
-	size_t		 nuses, nliterals;
+	struct found	*found;
+	size_t		 nfound, nliterals;
 	const char	**texts;
 	size_t		*lengths;
 	unsigned	*flags, *ids;
@@ -169,81 +188,85 @@ struct build {
 static void
 build_free(struct build *b)
 {
-	free(b->uses);
+	free(b->found);
 	free(b->texts);
 	free(b->lengths);
 	free(b->flags);
 	free(b->ids);
 }
 
-/* All uses, sorted; patterns that have no literals are always candidates. */
+/* All literals of that kind, sorted. */
 static int
-collect(struct build *b, struct prefilter *pf, const struct regex *const *patterns, size_t n)
+collect(struct build *b, bool letters, const struct regex *const *patterns, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		b->nuses += patterns[i] != NULL ? regex_literals(patterns[i])->n : 0;
-	if (b->nuses == 0 || b->nuses > LITERALS_MAX ||
-	    (b->uses = calloc(b->nuses, sizeof(*b->uses))) == NULL)
-		return -1;
-	b->nuses = 0;
-	for (size_t i = 0; i < n; i++) {
-		const struct literals *l = patterns[i] != NULL ? regex_literals(patterns[i]) : NULL;
+	size_t room = 0;
 
-		if (l == NULL || l->n == 0)
-			pf->always[i / 64] |= UINT64_C(1) << (i % 64);
-		for (size_t k = 0; l != NULL && k < l->n; k++)
-			b->uses[b->nuses++] = (struct use){ l->v[k], (uint32_t)i };
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < n; i++) {
+			const struct needed *need = patterns[i] != NULL ? regex_needed(patterns[i]) : NULL;
+
+			for (unsigned c = 0; need != NULL && c < need->n; c++) {
+				const struct literals *l = &need->clauses[c].words;
+
+				if (need->clauses[c].letters != letters)
+					continue;
+				for (size_t k = 0; pass == 1 && k < l->n; k++)
+					b->found[b->nfound++] = (struct found){ l->v[k],
+					    { (uint32_t)i, 1u << c } };
+				room += l->n;
+			}
+		}
+		if (pass == 0 && (room > LITERALS_MAX ||
+		    (b->found = calloc(room + 1, sizeof(*b->found))) == NULL))
+			return -1;
 	}
-	qsort(b->uses, b->nuses, sizeof(*b->uses), by_literal);
+	qsort(b->found, b->nfound, sizeof(*b->found), by_literal);
 	return 0;
 }
 
 /* Numbers the literals, and notes whose each is. */
 static int
-number(struct build *b, struct prefilter *pf, struct arena *a)
+number(struct build *b, struct finder *f, struct arena *a)
 {
-	pf->users = arena_array(a, b->nuses, sizeof(*pf->users));
-	pf->literals = arena_array(a, b->nuses, sizeof(*pf->literals));
-	b->texts = calloc(b->nuses, sizeof(*b->texts));
-	b->lengths = calloc(b->nuses, sizeof(*b->lengths));
-	b->flags = calloc(b->nuses, sizeof(*b->flags));
-	b->ids = calloc(b->nuses, sizeof(*b->ids));
-	if (pf->users == NULL || pf->literals == NULL || b->texts == NULL ||
+	f->uses = arena_array(a, b->nfound, sizeof(*f->uses));
+	f->from = arena_array(a, b->nfound + 1, sizeof(*f->from));
+	b->texts = calloc(b->nfound, sizeof(*b->texts));
+	b->lengths = calloc(b->nfound, sizeof(*b->lengths));
+	b->flags = calloc(b->nfound, sizeof(*b->flags));
+	b->ids = calloc(b->nfound, sizeof(*b->ids));
+	if (f->uses == NULL || f->from == NULL || b->texts == NULL ||
 	    b->lengths == NULL || b->flags == NULL || b->ids == NULL)
 		return -1;
-	for (size_t i = 0; i < b->nuses; i++) {
+	for (size_t i = 0; i < b->nfound; i++) {
 		size_t k = b->nliterals;
 
-		pf->users[i] = b->uses[i].pattern;
-		if (i > 0 && str_eq(b->uses[i].literal, b->uses[i - 1].literal)) {
-			pf->literals[k - 1].n++;
+		f->uses[i] = b->found[i].use;
+		if (i > 0 && str_eq(b->found[i].literal, b->found[i - 1].literal))
 			continue;
-		}
-		pf->literals[k] = (struct users){ (uint32_t)i, 1 };
-		b->texts[k] = b->uses[i].literal.p;
-		b->lengths[k] = b->uses[i].literal.n;
+		f->from[k] = (uint32_t)i;
+		b->texts[k] = b->found[i].literal.p;
+		b->lengths[k] = b->found[i].literal.n;
 		b->flags[k] = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH;
 		b->ids[k] = (unsigned)k;
 		b->nliterals++;
 	}
+	f->from[b->nliterals] = (uint32_t)b->nfound;
 	return 0;
 }
 
 static void
 free_database(void *arg)
 {
-	struct prefilter *pf = arg;
-
-	(void)hs_free_database(pf->db);
+	(void)hs_free_database(arg);
 }
 
 static int
-make_database(struct build *b, struct prefilter *pf, struct arena *a)
+make_database(struct build *b, struct finder *f, struct arena *a)
 {
 	hs_compile_error_t *error = NULL;
 
 	if (hs_compile_lit_multi(b->texts, b->flags, b->ids, b->lengths,
-	    (unsigned)b->nliterals, HS_MODE_BLOCK, NULL, &pf->db, &error) != HS_SUCCESS) {
+	    (unsigned)b->nliterals, HS_MODE_BLOCK, NULL, &f->db, &error) != HS_SUCCESS) {
 		(void)hs_free_compile_error(error);
 		return -1;
 	}
@@ -251,99 +274,170 @@ make_database(struct build *b, struct prefilter *pf, struct arena *a)
 	if (b->nliterals >= LITERALS_LARGE)
 		(void)malloc_trim(0);
 #endif
-	if (arena_defer(a, free_database, pf) != 0)
+	if (arena_defer(a, free_database, f->db) != 0)
 		return -1;
-	return (pf->number = fit_model(pf->db)) != 0 ? 0 : -1;
+	return (f->number = fit_model(f->db)) != 0 ? 0 : -1;
+}
+
+static int
+make_finder(struct finder *f, bool letters, struct arena *a, const struct regex *const *patterns,
+    size_t n)
+{
+	struct build b = { .nfound = 0 };
+	int result = collect(&b, letters, patterns, n);
+
+	if (result == 0 && b.nfound > 0)
+		result = number(&b, f, a) != 0 || make_database(&b, f, a) != 0 ? -1 : 0;
+	build_free(&b);
+	return result;
+}
+
+/* What each pattern needs, whatever its literals are. */
+static int
+note_patterns(struct prefilter *pf, struct arena *a, const struct regex *const *patterns)
+{
+	pf->clauses = arena_alloc(a, pf->n);
+	pf->of_letters = arena_alloc(a, pf->n);
+	pf->runs = arena_array(a, pf->n, sizeof(*pf->runs));
+	if (pf->clauses == NULL || pf->of_letters == NULL || pf->runs == NULL)
+		return -1;
+	for (size_t i = 0; i < pf->n; i++) {
+		const struct needed *need = patterns[i] != NULL ? regex_needed(patterns[i]) : NULL;
+
+		for (unsigned c = 0; need != NULL && c < need->n; c++) {
+			pf->clauses[i] |= (uint8_t)(1u << c);
+			if (need->clauses[c].letters)
+				pf->of_letters[i] |= (uint8_t)(1u << c);
+		}
+		if (need != NULL && need->run.n > 0)
+			pf->runs[pf->nruns++] = (struct run_use){ (uint32_t)i, need->run };
+	}
+	return 0;
 }
 
 struct prefilter *
 prefilter_new(struct arena *a, const struct regex *const *patterns, size_t n)
 {
-	struct build b = { .nuses = 0 };
 	struct prefilter *pf;
-	int failed;
 
 	if (n < PATTERNS_MIN || n > UINT32_MAX || !atomic_load(&enabled) ||
 	    pthread_once(&once, begin) != 0 || !usable)
 		return NULL;
 	if ((pf = arena_new_object(a, struct prefilter)) == NULL)
 		return NULL;
-	pf->words = (n + 63) / 64;
-	if ((pf->always = arena_array(a, pf->words, sizeof(*pf->always))) == NULL)
+	pf->n = n;
+	if (note_patterns(pf, a, patterns) != 0 ||
+	    make_finder(&pf->plain, false, a, patterns, n) != 0 ||
+	    make_finder(&pf->letters, true, a, patterns, n) != 0)
 		return NULL;
-	failed = collect(&b, pf, patterns, n) != 0 || number(&b, pf, a) != 0 ||
-	    make_database(&b, pf, a) != 0;
-	build_free(&b);
-	return failed ? NULL : pf;
+	return pf->plain.db != NULL || pf->letters.db != NULL || pf->nruns > 0 ? pf : NULL;
 }
 
 /* ---- Scanning ---- */
 
 struct scan {
-	const struct prefilter *pf;
-	uint64_t	*set;
+	const struct finder *f;
+	uint8_t		*met;
 };
 
 static int
 on_literal(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
 {
 	struct scan *s = arg;
-	const struct users *u = &s->pf->literals[id];
 
 	(void)from;
 	(void)to;
 	(void)flags;
-	for (uint32_t i = 0; i < u->n; i++) {
-		uint32_t pattern = s->pf->users[u->from + i];
-
-		s->set[pattern / 64] |= UINT64_C(1) << (pattern % 64);
-	}
+	for (uint32_t i = s->f->from[id]; i < s->f->from[id + 1]; i++)
+		s->met[s->f->uses[i].pattern] |= (uint8_t)s->f->uses[i].clause;
 	return 0;
 }
 
-/* Everything is a candidate: slower, but never wrong. */
-static void
-take_all(const struct prefilter *pf, uint64_t *set)
+/* Notes the clauses that are met; false if that can't be told. */
+static bool
+find(const struct finder *f, struct str text, uint8_t *met)
 {
-	memset(set, 0xff, pf->words * sizeof(*set));
-}
-
-static void
-scan_octets(const struct prefilter *pf, struct str subject, uint64_t *set)
-{
-	struct scan scan = { pf, set };
+	struct scan scan = { f, met };
 	struct scratch *s;
 
-	if (subject.n > UINT32_MAX || (s = scratch_for(pf)) == NULL ||
-	    hs_scan(pf->db, subject.p, (unsigned)subject.n, 0, s->hs, on_literal, &scan) != HS_SUCCESS)
-		take_all(pf, set);
+	if (f->db == NULL || text.n == 0)
+		return true;
+	return text.n <= UINT32_MAX && (s = scratch_for(f)) != NULL &&
+	    hs_scan(f->db, text.p, (unsigned)text.n, 0, s->hs, on_literal, &scan) == HS_SUCCESS;
+}
+
+static bool
+find_folded(const struct prefilter *pf, struct str subject, uint8_t *met)
+{
+	struct strbuf folded = { 0 };
+	bool told;
+
+	literals_fold(subject, &folded);
+	told = !folded.failed && find(&pf->plain, strbuf_slice(&folded), met);
+	strbuf_free(&folded);
+	return told;
+}
+
+static bool
+find_letters(const struct prefilter *pf, struct str subject, uint8_t *met)
+{
+	struct str text;
+	char *room;
+	bool told;
+
+	if (pf->letters.db == NULL || subject.n == 0)
+		return true;
+	if ((room = malloc(subject.n)) == NULL)
+		return false;
+	text = (struct str){ room, letters_squeeze(subject, room) };
+	told = find(&pf->letters, text, met);
+	free(room);
+	return told;
+}
+
+/* Unmeets a clause of those that lack their run. */
+static void
+look_for_runs(const struct prefilter *pf, struct str subject, uint8_t *met)
+{
+	struct run has = { .n = 0 };
+
+	for (size_t i = 0; i < pf->nruns; i++) {
+		const struct run_use *u = &pf->runs[i];
+
+		if (met[u->pattern] != pf->clauses[u->pattern])
+			continue;
+		if (has.n == 0)
+			has = octets_of(subject);
+		if (!run_in(&u->run, subject, &has))
+			met[u->pattern] = LACKING;
+	}
 }
 
 void
 prefilter_scan(const struct prefilter *pf, struct str subject, uint64_t *set)
 {
-	struct strbuf folded = { 0 };
+	bool folds = literals_folds(subject);
+	uint8_t *met = calloc(pf->n, 1);
 
-	for (size_t i = 0; i < pf->words; i++)
-		set[i] |= pf->always[i];
-	if (subject.n == 0)
-		return;
-	if (!literals_folds(subject)) {
-		scan_octets(pf, subject, set);
+	if (met == NULL || !(folds ? find_folded(pf, subject, met) :
+	    find(&pf->plain, subject, met) && find_letters(pf, subject, met))) {
+		/* Everything is a candidate: slower, but never wrong. */
+		memset(set, 0xff, prefilter_words(pf) * sizeof(*set));
+		free(met);
 		return;
 	}
-	literals_fold(subject, &folded);
-	if (folded.failed)
-		take_all(pf, set);
-	else
-		scan_octets(pf, strbuf_slice(&folded), set);
-	strbuf_free(&folded);
+	for (size_t i = 0; folds && i < pf->n; i++)
+		met[i] |= pf->of_letters[i];
+	look_for_runs(pf, subject, met);
+	for (size_t i = 0; i < pf->n; i++)
+		set[i / 64] |= (uint64_t)(met[i] == pf->clauses[i]) << (i % 64);
+	free(met);
 }
 
 size_t
 prefilter_words(const struct prefilter *pf)
 {
-	return pf->words;
+	return (pf->n + 63) / 64;
 }
 
 #else

@@ -1,7 +1,7 @@
 /*
  * prefilter.h - which of many patterns can match a subject at all.
  *
- * From a scan for the literals of all patterns (literal_of.h) at once comes a
+ * From a scan for what all patterns need (literal_of.h) at once comes a
  * set of candidates; regex_match() decides about each of those, and would say
  * REGEX_NO of all others.  So what a rule sees is the same with and without.
  *
@@ -22,7 +22,7 @@ struct regex;
 
 /*
  * For patterns 0 to n - 1; NULL stands for one that is always a candidate, as
- * is one whose literals aren't known.  Tied to the arena, thread-safe.
+ * is one of which nothing is known.  Tied to the arena, thread-safe.
  *
  * NULL where it is of no use: for few patterns, without libhs or a CPU that
  * it runs on, without memory.  Then each pattern is a candidate.

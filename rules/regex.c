@@ -67,12 +67,13 @@ struct regex {
 	struct str	 pattern;
 	uint32_t	 options;
 	_Atomic enum mode mode;		/* NEW: not matched yet; `code` may be another afterwards */
-	struct literals	 literals;
+	struct needed	 needed;
 	int		 groups;
 	uint32_t	 match_limit;
 	bool		 text;		/* for UTF-8 */
 	bool		 whole;		/* one starting point, or \G: no windows */
 	int		 needs;		/* octet without which nothing matches, or -1 */
+	struct regex	*tail;		/* its later part, if that is found sooner; or NULL */
 };
 
 /* ---- What a thread needs to match ---- */
@@ -268,6 +269,102 @@ parse_flags(struct str flags, uint32_t *options, size_t *offset, struct strbuf *
 	return 0;
 }
 
+/* The pattern as code, of which nothing more is known yet. */
+static struct regex *
+make_regex(struct arena *a, struct str pattern, uint32_t options, unsigned match_limit,
+    size_t *offset, struct strbuf *why)
+{
+	pcre2_code *code = compile(pattern, options, offset, why);
+	struct regex *re;
+
+	if (code == NULL)
+		return NULL;
+	if ((re = arena_new_object(a, struct regex)) == NULL) {
+		pcre2_code_free(code);
+		strbuf_puts(why, "out of memory");
+		return NULL;
+	}
+	re->code = code;
+	re->pattern = pattern;
+	re->options = options;
+	re->groups = (int)info(code, PCRE2_INFO_CAPTURECOUNT);
+	re->match_limit = match_limit;
+	re->text = (options & PCRE2_UTF) != 0;
+	re->whole = (info(code, PCRE2_INFO_ALLOPTIONS) & PCRE2_ANCHORED) != 0 ||
+	    str_find(pattern, STR("\\G")) >= 0;
+	re->needs = -1;
+	if (info(code, PCRE2_INFO_LASTCODETYPE) == 1 &&
+	    info(code, PCRE2_INFO_LASTCODEUNIT) < 0x80)
+		re->needs = (int)info(code, PCRE2_INFO_LASTCODEUNIT);
+	/* A failure of arena_defer() has freed the code. */
+	if (arena_defer(a, code_free, re) != 0) {
+		strbuf_puts(why, "out of memory");
+		return NULL;
+	}
+	return re;
+}
+
+/* Of a thousand places in mail, at how many PCRE2 must try it. */
+static unsigned
+starts(const pcre2_code *code)
+{
+	struct run first = { .n = 1 };
+	const uint8_t *map = NULL;
+
+	if (info(code, PCRE2_INFO_FIRSTCODETYPE) == 1) {
+		run_add(&first, info(code, PCRE2_INFO_FIRSTCODEUNIT));
+		return run_share(&first) * 2;	/* it isn't told whether case is ignored */
+	}
+	if (pcre2_pattern_info(code, PCRE2_INFO_FIRSTBITMAP, &map) != 0 || map == NULL)
+		return 1000;
+	for (unsigned c = 0; c < 256; c++)
+		if ((map[c / 8] >> (c % 8) & 1) != 0)
+			run_add(&first, c);
+	return run_share(&first);
+}
+
+/* What the pattern is from there on; NULL if that is in no way of use. */
+static pcre2_code *
+compile_tail(const struct regex *re, size_t from)
+{
+	struct strbuf why = { 0 };
+	size_t offset;
+	pcre2_code *code = compile((struct str){ re->pattern.p + from, re->pattern.n - from },
+	    re->options, &offset, &why);
+
+	strbuf_free(&why);
+	return code;
+}
+
+/*
+ * A pattern that can begin anywhere is slow.  If a later part of it begins
+ * with something rarer, that is looked for first.
+ */
+static int
+find_tail(struct regex *re, struct arena *a)
+{
+	const struct needed *need = &re->needed;
+	unsigned best = starts(re->code) / 2;
+	struct strbuf why = { 0 };
+	size_t from = 0, offset;
+
+	/* Towards its end it gets too short to tell anything. */
+	for (unsigned i = 0; !re->whole && i * 3 < need->ncuts * 2; i++) {
+		pcre2_code *code = compile_tail(re, need->cuts[i]);
+
+		if (code != NULL && starts(code) < best) {
+			best = starts(code) * 4 / 5;
+			from = need->cuts[i];
+		}
+		pcre2_code_free(code);
+	}
+	if (from > 0)
+		re->tail = make_regex(a, (struct str){ re->pattern.p + from, re->pattern.n - from },
+		    re->options, re->match_limit, &offset, &why);
+	strbuf_free(&why);
+	return arena_failed(a) ? -1 : 0;
+}
+
 struct regex *
 regex_compile(struct arena *a, struct str pattern, struct str flags,
     bool bytes, unsigned match_limit, size_t *offset, struct strbuf *why)
@@ -276,7 +373,6 @@ regex_compile(struct arena *a, struct str pattern, struct str flags,
 	    PCRE2_NEVER_UTF | PCRE2_NEVER_UCP :
 	    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C);
 	struct regex *re;
-	pcre2_code *code;
 
 	if (parse_flags(flags, &options, offset, why) != 0) {
 		*offset += pattern.n + 1;	/* past the slash */
@@ -284,31 +380,13 @@ regex_compile(struct arena *a, struct str pattern, struct str flags,
 	}
 	if (!bytes && pthread_once(&jit_once, try_jit) == 0 && have_jit)
 		options |= PCRE2_MATCH_INVALID_UTF;
-	if ((code = compile(pattern, options, offset, why)) == NULL)
+	if ((re = make_regex(a, pattern, options, match_limit, offset, why)) == NULL)
 		return NULL;
-	if ((re = arena_new_object(a, struct regex)) == NULL) {
-		pcre2_code_free(code);
+	if ((re->pattern = str_dup(a, pattern)).p == NULL ||
+	    literal_of(a, re->pattern, flags, bytes, &re->needed) != 0 || find_tail(re, a) != 0) {
 		strbuf_puts(why, "out of memory");
 		return NULL;
 	}
-	re->code = code;
-	/* A failure of arena_defer() has freed the code. */
-	if (arena_defer(a, code_free, re) != 0 ||
-	    (re->pattern = str_dup(a, pattern)).p == NULL ||
-	    literal_of(a, pattern, flags, bytes, &re->literals) != 0) {
-		strbuf_puts(why, "out of memory");
-		return NULL;
-	}
-	re->options = options;
-	re->groups = (int)info(code, PCRE2_INFO_CAPTURECOUNT);
-	re->match_limit = match_limit;
-	re->text = !bytes;
-	re->whole = (info(code, PCRE2_INFO_ALLOPTIONS) & PCRE2_ANCHORED) != 0 ||
-	    str_find(pattern, STR("\\G")) >= 0;
-	re->needs = -1;
-	if (info(code, PCRE2_INFO_LASTCODETYPE) == 1 &&
-	    info(code, PCRE2_INFO_LASTCODEUNIT) < 0x80)
-		re->needs = (int)info(code, PCRE2_INFO_LASTCODEUNIT);
 	return re;
 }
 
@@ -318,10 +396,10 @@ regex_groups(const struct regex *re)
 	return re->groups;
 }
 
-const struct literals *
-regex_literals(const struct regex *re)
+const struct needed *
+regex_needed(const struct regex *re)
 {
-	return &re->literals;
+	return &re->needed;
 }
 
 /* ---- Matching ---- */
@@ -495,12 +573,13 @@ regex_match(const struct regex *re, struct str subject, struct captures *caps)
 		subject = STR("");
 	if ((s = scratch_of_thread()) == NULL)
 		return REGEX_LIMIT;
+	if (re->tail != NULL && search_as_is(re->tail, subject, s) == PCRE2_ERROR_NOMATCH)
+		return REGEX_NO;
 	n = search_as_is(re, subject, s);
 	if (n == PCRE2_ERROR_NOMATCH)
 		return REGEX_NO;
 	if (n < 0)	/* without its literals it would not have been tried */
-		return re->literals.n == 0 || literals_in(&re->literals, subject) ?
-		    REGEX_LIMIT : REGEX_NO;
+		return needed_in(&re->needed, subject) ? REGEX_LIMIT : REGEX_NO;
 	if (caps != NULL)
 		take_captures(s, n, subject, caps);
 	return REGEX_YES;

@@ -13,7 +13,7 @@
 #include "str.h"
 
 struct arena;
-struct literals;
+struct needed;
 struct regex;
 
 #define REGEX_CAPTURES	100
@@ -38,8 +38,8 @@ struct regex *regex_compile(struct arena *a, struct str pattern, struct str flag
 /* Number of capturing groups. */
 int regex_groups(const struct regex *re);
 
-/* What a subject must hold one of to match (literal_of.h); n 0 if that isn't known. */
-const struct literals *regex_literals(const struct regex *re);
+/* What a subject must hold to match (literal_of.h). */
+const struct needed *regex_needed(const struct regex *re);
 
 /*
  * Searches the subject; caps may be NULL.  Groups point into the subject.
@@ -47,8 +47,9 @@ const struct literals *regex_literals(const struct regex *re);
  * REGEX_LIMIT: nobody can say, since a limit was reached: that of steps from
  * one starting point (match_limit, less for subjects of more than 80K octets,
  * or without JIT 5K), of the JIT's stack or the interpreter's heap, or a second
- * of processor time for the whole search.  Without any of the literals that a
- * match must hold, it is REGEX_NO all the same.
+ * of processor time for the whole search.  Without what a match needs
+ * (regex_needed()) it is REGEX_NO all the same.  A pattern that can begin anywhere is first
+ * searched by a later part of it, which has the same limits of its own.
  */
 enum regex_result regex_match(const struct regex *re, struct str subject, struct captures *caps);
 

@@ -86,26 +86,79 @@ words_cross(struct words *w, const struct words *more, unsigned max)
 }
 
 void
-words_reduce(struct words *w)
+words_squeeze(struct words *w)
 {
-	unsigned kept = 0;
+	unsigned n = w->n;
 
-	for (unsigned i = 0; i < w->n; i++) {
+	w->n = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct word *from = &w->v[i], to = { .n = 0 };
+
+		for (unsigned k = 0; k < from->n; k++)
+			if (to.n == 0 || to.p[to.n - 1] != from->p[k])
+				to.p[to.n++] = from->p[k];
+		(void)words_add(w, slice(&to));
+	}
+}
+
+bool
+words_same(const struct words *a, const struct words *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (unsigned i = 0; i < a->n; i++)
+		if (!str_eq(slice(&a->v[i]), slice(&b->v[i])))
+			return false;
+	return true;
+}
+
+bool
+words_empty(const struct words *w)
+{
+	return w->n == 1 && w->v[0].n == 0;
+}
+
+static bool
+ends_in(struct str s, struct str end)
+{
+	return s.n >= end.n && memcmp(s.p + s.n - end.n, end.p, end.n) == 0;
+}
+
+static bool
+holds(struct str s, struct str part)
+{
+	return str_find(s, part) >= 0;
+}
+
+/* Leaves out words to which another one is so; of equal ones the first stays. */
+static void
+leave_out(struct words *w, bool (*is)(struct str, struct str))
+{
+	for (unsigned i = 0; i < w->n; ) {
 		bool needed = true;
 
 		for (unsigned k = 0; k < w->n && needed; k++)
-			/* Of equal ones the first stays. */
-			if (k != i && str_find(slice(&w->v[i]), slice(&w->v[k])) >= 0)
+			if (k != i && is(slice(&w->v[i]), slice(&w->v[k])))
 				needed = w->v[k].n == w->v[i].n && k > i;
 		if (needed)
-			kept++;
+			i++;
 		else {
-			memmove(w->v + i, w->v + i + 1, (w->n - i - 1) * sizeof(w->v[0]));
 			w->n--;
-			i--;
+			memmove(w->v + i, w->v + i + 1, (w->n - i) * sizeof(w->v[0]));
 		}
 	}
-	w->n = kept;
+}
+
+void
+words_endings(struct words *w)
+{
+	leave_out(w, ends_in);
+}
+
+void
+words_reduce(struct words *w)
+{
+	leave_out(w, holds);
 }
 
 /* ---- How rare ---- */
@@ -122,6 +175,7 @@ static const char common[] =
     " not \n can \n our \n all \n was \n please \n email \n mail \ning \ntion\nation \nment \n";
 
 #define COMMON_BITS	8
+#define SCALE		56
 
 /* Bits that one character tells: -log2 of how often it comes, roughly. */
 static unsigned
@@ -151,15 +205,14 @@ rarity(struct str s)
 unsigned
 words_rarity(const struct words *w)
 {
-	unsigned least = w->n > 0 ? ~0u : 0, spread = 0;
+	uint64_t often = 0;	/* how often any of them comes, in units of 2^-SCALE */
 
 	for (unsigned i = 0; i < w->n; i++) {
 		unsigned r = rarity(slice(&w->v[i]));
 
-		if (r < least)
-			least = r;
+		often += r < SCALE ? UINT64_C(1) << (SCALE - r) : 1;
 	}
-	for (unsigned n = w->n; n > 1; n = (n + 1) / 2)
-		spread++;
-	return least > spread ? least - spread : 0;
+	if (often == 0 || often >> SCALE != 0)
+		return 0;
+	return SCALE - (63 - (unsigned)__builtin_clzll(often));
 }

@@ -13,7 +13,7 @@
 #include "str.h"
 
 #define WORD_MAX	32	/* octets of a word */
-#define WORDS_MAX	64	/* words of a set */
+#define WORDS_MAX	256	/* words of a set */
 
 struct word {
 	unsigned char	n;
@@ -41,12 +41,24 @@ bool words_unite(struct words *w, const struct words *more, unsigned max);
  */
 bool words_cross(struct words *w, const struct words *more, unsigned max);
 
+/* Leaves of equal octets that follow each other the first, and of equal words one. */
+void words_squeeze(struct words *w);
+
+/* The same words in the same order? */
+bool words_same(const struct words *a, const struct words *b);
+
+/* Is "" all that there is in it? */
+bool words_empty(const struct words *w);
+
+/* Leaves out words that end in another: what is behind them is behind the other. */
+void words_endings(struct words *w);
+
 /* Leaves out words that hold another: where they are, the other is. */
 void words_reduce(struct words *w);
 
 /*
- * How rarely mail has any of the words, in bits, roughly: each costs a wrong
- * guess nothing but time.  0 if one is empty or the set is.
+ * How rarely mail has any of the words, in bits, roughly: a wrong guess costs
+ * nothing but time.  0 if one is empty or the set is.
  */
 unsigned words_rarity(const struct words *w);
 

@@ -20,6 +20,7 @@
 #include "rules/check_walk.h"
 #include "rules/diag.h"
 #include "rules/mail.h"
+#include "rules/literal_of.h"
 #include "rules/regex.h"
 #include "rules/rules.h"
 
@@ -225,6 +226,24 @@ test_patterns(void **state)
 	}
 }
 
+static bool
+is_slow(struct arena *a, bool verb, const char *pattern, struct str subject)
+{
+	struct strbuf p = { 0 }, why = { 0 };
+	struct regex *re;
+	bool slow, cut;
+	size_t off;
+
+	strbuf_printf(&p, verb ? "(?:%s)(*MARK:x)" : "%s", pattern);
+	re = regex_compile(a, strbuf_slice(&p), STR(""), false, 100000, &off, &why);
+	strbuf_free(&p);
+	assert_non_null(re);
+	slow = regex_match(re, subject, NULL) == REGEX_LIMIT;
+	cut = regex_needed(re)->ncuts > 0;
+	/* What was looked for first may have saved it; with a verb in it, nothing is known of a pattern. */
+	return slow || (cut && is_slow(a, true, pattern, subject));
+}
+
 /* What is called slow is slow. */
 static void
 test_attacks(void **state)
@@ -232,18 +251,14 @@ test_attacks(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(patterns); i++) {
 		struct arena *a = arena_new(0);
-		struct strbuf b = { 0 }, why = { 0 };
-		struct regex *re;
-		size_t off;
+		struct strbuf b = { 0 };
 
 		if (patterns[i].part != NULL) {
 			strbuf_puts(&b, patterns[i].lead);
 			for (int k = 0; k < 60; k++)
 				strbuf_puts(&b, patterns[i].pump);
 			strbuf_puts(&b, patterns[i].tail);
-			re = regex_compile(a, str_of(patterns[i].pattern), STR(""), false, 100000, &off, &why);
-			assert_non_null(re);
-			if (regex_match(re, strbuf_slice(&b), NULL) != REGEX_LIMIT)
+			if (!is_slow(a, false, patterns[i].pattern, strbuf_slice(&b)))
 				fail_msg("%s is not slow", patterns[i].pattern);
 		}
 		strbuf_free(&b);

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "rules/regex.h"
 
 #define COUNT(a)	(sizeof(a) / sizeof(*(a)))
+#define MESSAGES	12	/* of SUITES */
 
 static struct arena *arena;
 
@@ -104,13 +106,14 @@ static const struct {
 	{ "[[]zz", "", "[zz" },
 	{ "[]]zz", "", "]zz" },
 	{ "[^a]zz", "", "zz" },
-	{ "[]-a]zz", "", "zz" },
-	{ "[\\[-a]zz", "", "zz" },
+	{ "[]-a]zz", "", "]zz,^zz,_zz,`zz,azz" },
+	{ "[\\[-_]zz", "", "[zz,\\zz,]zz,^zz,_zz" },
 	{ "[a\\-]zz", "", "azz,-zz" },
 	{ "[-a]zz", "", "-zz,azz" },
 	{ "[a-c]zz", "", "azz,bzz,czz" },
 	{ "[[:alpha:]]zz", "", "zz" },
-	{ "[\\x41-\\x43]zz", "", "zz" },
+	{ "[\\x41-\\x43]zz", "", "azz,bzz,czz" },
+	{ "[\\101\\0632]zz", "", "azz,3zz,2zz" },
 	{ "[\\d-x]zz", "", "zz" },
 	{ "[\\Qa]\\E]zz", "", "" },
 	{ "[[:<:]]viagra", "", "" },
@@ -127,10 +130,10 @@ static const struct {
 	{ "(?:https?|ftp)://", "", "" },
 };
 
-static struct literals
-literals(struct str pattern, const char *flags)
+static struct needed
+needs(struct str pattern, const char *flags)
 {
-	struct literals l;
+	struct needed need;
 	char plain[8], *p = plain;
 
 	for (const char *f = flags; *f != '\0'; f++)
@@ -138,8 +141,18 @@ literals(struct str pattern, const char *flags)
 			*p++ = *f;
 	*p = '\0';
 	assert_int_equal(literal_of(arena, pattern, str_of(plain),
-	    strchr(flags, 'b') != NULL, &l), 0);
-	return l;
+	    strchr(flags, 'b') != NULL, &need), 0);
+	return need;
+}
+
+/* The first of its sets of that kind. */
+static struct literals
+literals(const struct needed *need, bool letters)
+{
+	for (unsigned i = 0; i < need->n; i++)
+		if (need->clauses[i].letters == letters)
+			return need->clauses[i].words;
+	return (struct literals){ NULL, 0 };
 }
 
 static void
@@ -149,7 +162,8 @@ finds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct literals l = literals(str_of(cases[i].pattern), cases[i].flags);
+		struct needed need = needs(str_of(cases[i].pattern), cases[i].flags);
+		struct literals l = literals(&need, false);
 		struct str want = str_of(cases[i].words);
 		size_t found = 0, n = 0;
 
@@ -171,6 +185,95 @@ finds(void **state)
 		}
 	}
 	assert_int_equal(wrong, 0);
+}
+
+/* What is needed of letters and digits, or of a run, and a text that has it or not. */
+static const struct {
+	const char *pattern, *flags, *text;
+	bool in;
+} others[] = {
+	{ "\\bv[_\\W]{0,3}i[_\\W]*[a4@]\\W?g\\s+r\\W?a", "i", "V. i--(4) G\tr A", true },
+	{ "\\bv[_\\W]{0,3}i[_\\W]*[a4]\\W?g\\s+r\\W?a", "i", "v i x a g r a", false },
+	{ "b\\W*i\\W*t\\W*c\\W*o\\W*i\\W*n", "i", "a bit! COIN", true },
+	{ "b\\W*i\\W*t\\W*c\\W*o\\W*i\\W*n", "i", "bit of a coin", false },
+	{ "w\\W*i\\W*n+\\W*i\\W*n\\W*g", "", "w-innn ing", true },
+	{ "k\\W?(?:qz)+\\W*7", "", "kqzqz7", true },
+	{ "(?:dear|hi) friend", "", "dear friend", true },
+	/* One of the two that fold to other letters: it may be. */
+	{ "b\\W*i\\W*t\\W*c\\W*o\\W*i\\W*n", "i", "\xc5\xbf", true },
+	{ "[A-Z]{12,}", "", "some ABCDEFGHIJKL", true },
+	{ "[A-Z]{12,}", "", "some ABCDEFGHIJK LMNOPQ", false },
+	{ "[A-Z]{12,}", "i", "some of abcdefghijklm", true },
+	{ "\\d\\d(?:\\d){4}", "", "x12345 12345", false },
+	{ "\\d\\d(?:\\d){4}", "", "x123456", true },
+	{ "\\d{6}", "", "\xd9\xa3\xd9\xa3\xd9\xa3", true },	/* octets are counted */
+	{ "[\\x80-\\xff].?", "", "plain text", false },
+	{ "[\\x80-\\xff].?", "", "t\xc3\xa4xt", true },
+	{ "(?:\\d{6}|x)", "", "none", true },
+	{ "(?:\\d{6})?", "", "none", true },
+	{ "(?!\\d{6})", "", "none", true },
+	{ "(?=\\d{6})", "", "none", false },
+	{ "\\d{6}(*ACCEPT)", "", "none", true },
+};
+
+static void
+letters_and_runs(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(others); i++) {
+		struct needed need = needs(str_of(others[i].pattern), others[i].flags);
+
+		if (needed_in(&need, str_of(others[i].text)) != others[i].in)
+			fail_msg("/%s/%s: '%s'", others[i].pattern, others[i].flags, others[i].text);
+	}
+}
+
+static struct regex *
+regex_of(struct str pattern, const char *flags)
+{
+	struct strbuf why = { 0 };
+	char plain[8], *p = plain;
+	struct regex *re;
+	size_t offset;
+
+	for (const char *f = flags; *f != '\0'; f++)
+		if (*f != 'b')
+			*p++ = *f;
+	*p = '\0';
+	re = regex_compile(arena, pattern, str_of(plain), flags[0] == 'b', 1000, &offset, &why);
+	strbuf_free(&why);
+	return re;
+}
+
+/* Cut in two, these would be others; the last two can be cut. */
+static const struct {
+	const char *pattern, *text;
+	bool cut;
+} cuts[] = {
+	{ ".{3}(e)(v)n\\1", "xyzevne", false },
+	{ ".{3}(e)(v)n\\g{1}", "xyzevne", false },
+	{ ".{3}(?<a>e)(v)n\\k<a>", "xyzevne", false },
+	{ ".{3}(e)(v)n(?1)", "xyzevne", false },
+	{ ".{3}(?i)evN", "xyzEVn", false },
+	{ ".{3}e|vq.?", "xyze", false },
+	{ "\\G.{3}evn", "xyzevn", false },
+	{ ".{3}e(*ACCEPT)vn", "xyze", false },
+	{ ".{3}(?=e)(?:e|v)n?v", "xyzev", true },
+	{ "\\b[_\\W]{0,3}[a4]e(?<=e).{3}n", " ae123n", true },
+};
+
+static void
+cut_or_not(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(cuts); i++) {
+		struct regex *re = regex_of(str_of(cuts[i].pattern), "");
+
+		assert_non_null(re);
+		if ((regex_needed(re)->ncuts > 0) != cuts[i].cut ||
+		    regex_match(re, str_of(cuts[i].text), NULL) != REGEX_YES)
+			fail_msg("/%s/: '%s'", cuts[i].pattern, cuts[i].text);
+	}
 }
 
 /* No character but those two is an ASCII letter in the other case. */
@@ -202,13 +305,13 @@ folds(void **state)
 		struct regex *re = regex_compile(arena, (struct str){ &letter, 1 }, STR("i"),
 		    false, 100000, &offset, &why);
 		struct str *v = arena_new_object(arena, struct str);
-		struct literals l = { v, 1 };
+		struct needed need = { { { { v, 1 }, false } }, .n = 1 };
 
 		*v = (struct str){ &letter, 1 };
 		assert_non_null(re);
 		assert_int_equal(regex_match(re, (struct str){ all, n }, NULL) == REGEX_YES,
 		    letter == 's' || letter == 'k');
-		assert_int_equal(literals_in(&l, (struct str){ all, n }),
+		assert_int_equal(needed_in(&need, (struct str){ all, n }),
 		    letter == 's' || letter == 'k');
 	}
 	strbuf_free(&why);
@@ -227,94 +330,178 @@ below(unsigned n)
 
 #define PICK(a)	((a)[below(COUNT(a))])
 
-static const char *const atoms[] = {
-	"q", "z", "k", "s", "K", "S", "Q", "7", " ", "\\ ", "\xc5\xbf", "\xe2\x84\xaa", "\xc3\xa4", "\xc3\x84", "_",
-	"qz", "zsk", "7q", "\\x71", "\\x{17f}", "\\x53", "\\bq", "\\w", "\\W", "\\d", ".", "^", "$", "\\s", "\\K",
-	"[qz]", "[^q]", "[s7]", "[k-s]", "[q-]", "[]z]", "[\\]\\-z]", "[[:alpha:]k]", "[\\w-z]", "[ q]", "[\\x71z]",
-	"\\Qqz\\E", "\\Qz.s\\E", "\\Q(\\E", "#q\n", "(?#z)", "\\1", "\\2", "\\g{-1}", "\\11", "\\07", "\\N", "\\R", "\\X",
-	"\\Q", "\\E", "{", "{q", "}", "]", "\\{", "(?i)", "(?-i)", "(?x)", "(?i-x)", "(?^)", "(?s)", "\\t", "\\x20", "\\h",
+/* What each may match, or may not. */
+static const struct {
+	const char *pattern, *text;
+} atoms[] = {
+	{ "q", "q" }, { "z", "Z" }, { "k", "\xe2\x84\xaa" }, { "s", "\xc5\xbf" }, { "K", "k" }, { "S", "s" },
+	{ "Q", "Q" }, { "7", "7" }, { " ", " " }, { "\\ ", " " }, { "\xc5\xbf", "\xc5\xbf" }, { "\xc5\xbf", "s" },
+	{ "\xe2\x84\xaa", "K" }, { "\xc3\xa4", "\xc3\xa4" }, { "\xc3\x84", "\xc3\xa4" }, { "_", "_" },
+	{ "qz", "qz" }, { "zsk", "zsk" }, { "7q", "7q" }, { "\\x71", "q" }, { "\\x{17f}", "S" }, { "\\x53", "s" },
+	{ "\\bq", "q" }, { "\\w", "j" }, { "\\w", "\xc3\xa4" }, { "\\W", "!" }, { "\\W", "\xe2\x80\xa6" }, { "\\W", "\xff" },
+	{ "\\d", "7" }, { "\\d", "\xd9\xa3" }, { ".", "j" }, { ".", "s" }, { "^", "" }, { "$", "" }, { "\\s", " " },
+	{ "\\s", "\n" }, { "\\s", "\xc2\xa0" }, { "\\K", "" }, { "\\D", "k" }, { "\\S", "7" }, { "\\h", "\t" }, { "\\v", "\n" },
+	{ "\\H", "s" }, { "\\V", "K" }, { "\\N", "q" }, { "\\R", "\r\n" }, { "\\X", "\xc3\xa4" },
+	{ "[qz]", "z" }, { "[^q]", "s" }, { "[^q]", "\xc5\xbf" }, { "[s7]", "\xc5\xbf" }, { "[k-s]", "\xe2\x84\xaa" }, { "[q-]", "-" },
+	{ "[]z]", "]" }, { "[\\]\\-z]", "-" }, { "[[:alpha:]k]", "j" }, { "[\\w-z]", "-" }, { "[ q]", " " }, { "[\\x71z]", "q" },
+	{ "[_\\W]", "_" }, { "[_\\W]", "@" }, { "[a4\xc3\xa0-\xc3\xa6@]", "@" }, { "[a4\xc3\xa0-\xc3\xa6@]", "\xc3\x84" }, { "[i1!|l]", "!" },
+	{ "[\\x80-\\xff]", "\xc3\xa4" }, { "[\\x{100}-\\x{200}]", "s" }, { "[\\x00- ]", "\xff" }, { "[\\0- ]", " " }, { "[\\160-\\163]", "r" },
+	{ "[0-9]", "5" }, { "[^a-z]", "Q" }, { "[^a-z]", "\xe2\x84\xaa" }, { "[A-Z]", "K" }, { "[^\\W_]", "j" }, { "[^\\s\\d]", "-" }, { "[!-/]", "-" },
+	{ "[\\d\\s]", "\t" }, { "[\\b]", "\b" }, { "[a-\\x7f]", "s" }, { "[--/]", "." }, { "[^]z]", "k" }, { "[\\xc5]", "\xc5" }, { "\\xbf", "\xbf" },
+	{ "\\Qqz\\E", "qz" }, { "\\Qz.s\\E", "z.s" }, { "\\Q(\\E", "(" }, { "#q\n", "" }, { "(?#z)", "" }, { "\\1", "" }, { "\\2", "q" },
+	{ "\\g{-1}", "q" }, { "\\11", "\t" }, { "\\07", "\a" }, { "\\Q", "" }, { "\\E", "" }, { "{", "{" }, { "{q", "{q" },
+	{ "}", "}" }, { "]", "]" }, { "\\{", "{" }, { "(?i)", "" }, { "(?-i)", "" }, { "(?x)", "" }, { "(?i-x)", "" }, { "(?^)", "" }, { "(?s)", "" },
+	{ "\\t", "\t" }, { "\\x20", " " }, { "(?1)", "q" }, { "(?R)?", "" }, { "\\G", "" }, { "(*COMMIT)", "" }, { "(*THEN)", "" }, { "(*SKIP)", "" },
 };
-static const char *const quantifiers[] = {
-	"?", "*", "+", "??", "*?", "+?", "?+", "*+", "++", "{2}", "{0}", "{0,1}", "{1,}", "{1,2}", "{2}+", "{3,4}?", " ?",
+static const struct {
+	const char *pattern;
+	unsigned min, max;
+} quantifiers[] = {
+	{ "?", 0, 1 }, { "*", 0, 3 }, { "+", 1, 3 }, { "??", 0, 1 }, { "*?", 0, 2 }, { "+?", 1, 2 }, { "?+", 0, 1 }, { "*+", 0, 9 },
+	{ "++", 1, 9 }, { "{2}", 2, 2 }, { "{0}", 0, 0 }, { "{0,1}", 0, 1 }, { "{1,}", 1, 4 }, { "{1,2}", 1, 2 }, { "{2}+", 2, 2 },
+	{ "{3,4}?", 3, 4 }, { " ?", 0, 1 }, { "{0,3}", 0, 3 }, { "{9}", 9, 9 }, { "{6,}", 6, 8 }, { "{17,20}", 17, 20 },
 };
 static const char *const openings[] = {
 	"(", "(?:", "(?i:", "(?-i:", "(?x:", "(?>", "(?|", "(?<n>", "(?P<m>", "(?=", "(?!", "(?<=", "(?<!", "(?^:", "(?:", "(",
 };
 
-static void
-random_pattern(struct strbuf *b, int depth)
-{
-	for (unsigned k = 1 + below(4); k > 0; k--) {
-		unsigned what = below(12);
+static void random_pattern(struct strbuf *b, struct strbuf *text, int depth);
 
-		if (what == 0 && depth < 4) {
-			strbuf_puts(b, PICK(openings));
-			random_pattern(b, depth + 1);
-			strbuf_putc(b, ')');
-		} else if (what == 1 && depth < 4) {
-			strbuf_puts(b, "(?:");
-			random_pattern(b, depth + 1);
-			strbuf_putc(b, '|');
-			random_pattern(b, depth + 1);
-			strbuf_putc(b, ')');
-		} else if (what == 2 && depth < 4 && below(8) == 0) {
-			strbuf_puts(b, below(2) ? "(?(1)" : "(?(?=q)");
-			random_pattern(b, depth + 1);
-			strbuf_puts(b, below(2) ? "|z)" : ")");
-		} else
-			strbuf_puts(b, PICK(atoms));
-		if (below(4) == 0)
-			strbuf_puts(b, PICK(quantifiers));
-	}
-	if (below(6) == 0)
+/* An item, and a text that it may match. */
+static void
+random_item(struct strbuf *b, struct strbuf *text, int depth)
+{
+	struct strbuf other = { 0 };
+	unsigned what = below(12);
+
+	if (what == 0 && depth < 4) {
+		const char *open = PICK(openings);
+
+		strbuf_puts(b, open);
+		random_pattern(b, strchr(open, '!') != NULL ? &other : text, depth + 1);
+		strbuf_putc(b, ')');
+	} else if (what == 1 && depth < 4) {
+		bool first = below(2) != 0;
+
+		strbuf_puts(b, "(?:");
+		random_pattern(b, first ? text : &other, depth + 1);
 		strbuf_putc(b, '|');
-	if (below(6) == 0)
-		random_pattern(b, depth + 2);
+		random_pattern(b, first ? &other : text, depth + 1);
+		strbuf_putc(b, ')');
+	} else if (what == 2 && depth < 4 && below(8) == 0) {
+		strbuf_puts(b, below(2) ? "(?(1)" : "(?(?=q)");
+		random_pattern(b, text, depth + 1);
+		strbuf_puts(b, below(2) ? "|z)" : ")");
+	} else {
+		unsigned k = below(COUNT(atoms));
+
+		strbuf_puts(b, atoms[k].pattern);
+		strbuf_puts(text, atoms[k].text);
+	}
+	strbuf_free(&other);
 }
 
 static void
-random_subject(struct strbuf *b)
+random_pattern(struct strbuf *b, struct strbuf *text, int depth)
+{
+	for (unsigned k = 1 + below(5); k > 0; k--) {
+		struct strbuf one = { 0 };
+		unsigned times = 1;
+
+		random_item(b, &one, depth);
+		if (below(3) == 0) {
+			unsigned q = below(COUNT(quantifiers));
+
+			strbuf_puts(b, quantifiers[q].pattern);
+			times = quantifiers[q].min + below(quantifiers[q].max - quantifiers[q].min + 1);
+		}
+		for (; times > 0; times--)
+			strbuf_str(text, strbuf_slice(&one));
+		strbuf_free(&one);
+	}
+	if (below(8) == 0)
+		strbuf_putc(b, '|');
+	if (below(8) == 0) {
+		struct strbuf other = { 0 };
+
+		random_pattern(b, &other, depth + 2);
+		strbuf_free(&other);
+	}
+}
+
+static void
+random_parts(struct strbuf *b, unsigned most)
 {
 	static const char *const parts[] = {
 		"q", "z", "k", "s", "K", "S", "Q", "Z", "7", " ", "\xc5\xbf", "\xe2\x84\xaa", "\xc3\xa4", "\xc3\x84", "_",
-		"qz", "zsk", "7q", "QZ", "(", "z.s", "#q", "{", "]", "-", "\n", "\t", "\xc5", "\xff", "\xe2\x84",
+		"qz", "zsk", "7q", "QZ", "(", "z.s", "#q", "{", "]", "-", "\n", "\t", "\xc5", "\xff", "\xe2\x84", "a", "4", "@",
 	};
+
+	for (unsigned k = below(most); k > 0; k--)
+		strbuf_puts(b, PICK(parts));
+}
+
+/* Mostly the text that was made with the pattern, with letters in either case. */
+static void
+random_subject(struct strbuf *b, struct str text)
+{
+	unsigned how = below(4);
 
 	b->n = 0;
 	strbuf_puts(b, "");
-	for (unsigned k = below(12); k > 0; k--)
-		strbuf_puts(b, PICK(parts));
+	random_parts(b, how == 0 ? 12 : 3);
+	for (size_t i = 0; how > 0 && i < text.n; i++) {
+		char c = text.p[i];
+
+		if (how > 1 && below(8) == 0 && ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
+			c ^= 0x20;
+		strbuf_putc(b, c);
+	}
+	random_parts(b, 3);
 }
 
 static const char *const flag_sets[] = { "", "i", "x", "ix", "s", "is", "b", "bi" };
 
-/* 1: it matched some subject, has literals, and each such subject had one. */
-static int
-hold_to(struct str pattern, const char *flags, struct strbuf *subject, unsigned tries)
+/* The same pattern, of which nothing is known. */
+static struct regex *
+opaque(struct str pattern, const char *flags)
 {
-	struct strbuf why = { 0 };
-	char plain[4], *p = plain;
+	struct strbuf b = { 0 };
 	struct regex *re;
-	size_t offset;
+
+	strbuf_puts(&b, "(?:");
+	strbuf_str(&b, pattern);
+	strbuf_puts(&b, strchr(flags, 'x') != NULL ? "\n)(*MARK:x)" : ")(*MARK:x)");
+	re = regex_of(strbuf_slice(&b), flags);
+	strbuf_free(&b);
+	if (re != NULL) {
+		assert_true(needed_nothing(regex_needed(re)));
+		assert_int_equal(regex_needed(re)->ncuts, 0);
+	}
+	return re;
+}
+
+/* 1: it matched some subject, is known to need something or by its later part, and each such subject had it. */
+static int
+hold_to(struct str pattern, struct str text, const char *flags, struct strbuf *subject, unsigned tries)
+{
+	struct regex *re = regex_of(pattern, flags), *plain;
 	int hits = 0;
 
-	for (const char *f = flags; *f != '\0'; f++)
-		if (*f != 'b')
-			*p++ = *f;
-	*p = '\0';
-	re = regex_compile(arena, pattern, str_of(plain), flags[0] == 'b', 1000, &offset, &why);
-	strbuf_free(&why);
-	if (re == NULL || regex_literals(re)->n == 0)
+	if (re == NULL || (needed_nothing(regex_needed(re)) && regex_needed(re)->ncuts == 0) ||
+	    (plain = opaque(pattern, flags)) == NULL)
 		return 0;
 	for (unsigned k = 0; k < tries; k++) {
-		random_subject(subject);
-		if (regex_match(re, strbuf_slice(subject), NULL) != REGEX_YES)
+		enum regex_result r;
+
+		random_subject(subject, text);
+		if (regex_match(plain, strbuf_slice(subject), NULL) != REGEX_YES)
 			continue;
 		hits++;
-		if (!literals_in(regex_literals(re), strbuf_slice(subject)))
-			fail_msg("/" STR_FMT "/%s matches '%s' without '" STR_FMT "'...",
-			    STR_ARG(pattern), flags, subject->p,
-			    STR_ARG(regex_literals(re)->v[0]));
+		r = regex_match(re, strbuf_slice(subject), NULL);
+		if (r == REGEX_NO || !needed_in(regex_needed(re), strbuf_slice(subject)))
+			fail_msg("/" STR_FMT "/%s matches '%s', but %s", STR_ARG(pattern), flags, subject->p,
+			    r == REGEX_NO ? "that isn't found" : "it lacks what that needs");
 	}
 	return hits > 0;
 }
@@ -324,21 +511,107 @@ holds_at_random(void **state)
 {
 	const char *env = getenv("LITERAL_CASES"), *from = getenv("LITERAL_SEED");
 	long cases_wanted = env != NULL ? strtol(env, NULL, 10) : 30000, useful = 0;
-	struct strbuf pattern = { 0 }, subject = { 0 };
+	struct strbuf pattern = { 0 }, text = { 0 }, subject = { 0 };
 
 	(void)state;
 	seed = from != NULL ? strtoull(from, NULL, 10) : 5;
 	for (long i = 0; i < cases_wanted; i++) {
-		pattern.n = 0;
-		random_pattern(&pattern, 0);
-		useful += hold_to(strbuf_slice(&pattern), PICK(flag_sets), &subject, 30);
+		pattern.n = text.n = 0;
+		random_pattern(&pattern, &text, 0);
+		strbuf_puts(&text, "");
+		useful += hold_to(strbuf_slice(&pattern), strbuf_slice(&text), PICK(flag_sets), &subject, 20);
 		if (i % 1000 == 0)
 			arena_reset(arena);
 	}
-	print_message("# %ld of %ld patterns matched with literals\n", useful, cases_wanted);
-	assert_true(useful > cases_wanted / 100);
+	print_message("# %ld of %ld patterns matched what they need\n", useful, cases_wanted);
+	assert_true(useful > cases_wanted / 20);
 	strbuf_free(&pattern);
+	strbuf_free(&text);
 	strbuf_free(&subject);
+}
+
+/* ---- SUITES ---- */
+
+static struct str
+read_file(const char *path)
+{
+	struct strbuf b = { 0 };
+	char buf[65536];
+	FILE *f = fopen(path, "r");
+	struct str s;
+	size_t n;
+
+	assert_non_null(f);
+	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
+		strbuf_add(&b, buf, n);
+	fclose(f);
+	s = str_dup(arena, strbuf_slice(&b));
+	strbuf_free(&b);
+	return s;
+}
+
+/* Holds what is known of the pattern against mail; one that is looked for by its later part counts. */
+static unsigned
+hold_to_mail(char *line, const struct str *mail, size_t n)
+{
+	char *rest = line, *scope = strsep(&rest, "\t"), *flags = strsep(&rest, "\t"),
+	    *pattern = strsep(&rest, "\t");
+	struct regex *re, *plain;
+
+	if (scope[0] == '#' || pattern == NULL || strlen(flags) > 4 ||
+	    (re = regex_of(str_of(pattern), flags)) == NULL || regex_needed(re)->ncuts == 0 ||
+	    (plain = opaque(str_of(pattern), flags)) == NULL)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		enum regex_result r = regex_match(plain, mail[i], NULL);
+
+		if (r == REGEX_YES && (regex_match(re, mail[i], NULL) == REGEX_NO ||
+		    !needed_in(regex_needed(re), mail[i])))
+			fail_msg("/%s/%s: message %zu isn't found", pattern, flags, i);
+	}
+	return 1;
+}
+
+static void
+suites(void **state)
+{
+	const char *dir = getenv("SUITES") != NULL ? getenv("SUITES") : "../shared/suites";
+	struct strbuf path = { 0 };
+	struct str mail[MESSAGES];
+	unsigned held = 0;
+	glob_t rules, eml;
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+
+	(void)state;
+	strbuf_printf(&path, "%s/rules/*.tsv", dir);
+	if (glob(path.p, 0, NULL, &rules) != 0) {
+		print_message("# skipped: no %s\n", path.p);
+		strbuf_free(&path);
+		return;
+	}
+	path.n = 0;
+	strbuf_printf(&path, "%s/mail/spam/*.eml", dir);
+	assert_int_equal(glob(path.p, 0, NULL, &eml), 0);
+	assert_true(eml.gl_pathc >= MESSAGES);
+	for (size_t i = 0; i < MESSAGES; i++)
+		mail[i] = read_file(eml.gl_pathv[eml.gl_pathc / MESSAGES * i]);
+	for (size_t f = 0; f < rules.gl_pathc; f++) {
+		FILE *in = fopen(rules.gl_pathv[f], "r");
+
+		assert_non_null(in);
+		while ((n = getline(&line, &cap, in)) > 0) {
+			line[n - (line[n - 1] == '\n')] = '\0';
+			held += hold_to_mail(line, mail, MESSAGES);
+		}
+		fclose(in);
+	}
+	print_message("# %u patterns\n", held);
+	free(line);
+	globfree(&rules);
+	globfree(&eml);
+	strbuf_free(&path);
 }
 
 int
@@ -347,7 +620,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(finds, setup, teardown),
 		cmocka_unit_test_setup_teardown(folds, setup, teardown),
+		cmocka_unit_test_setup_teardown(letters_and_runs, setup, teardown),
+		cmocka_unit_test_setup_teardown(cut_or_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(holds_at_random, setup, teardown),
+		cmocka_unit_test_setup_teardown(suites, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("literal_of", tests, NULL, NULL);
