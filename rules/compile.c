@@ -466,6 +466,19 @@ list_rules(struct ruleset *rs)
 	return 0;
 }
 
+/* A rule that is a comparison with a pattern, and nothing else: false where the pattern is ruled out. */
+static void
+note_scan(struct crule *cr)
+{
+	const struct node *n = cr->root;
+
+	cr->scan = -1;
+	if (n == NULL || n->kind != COND_CMP || n->cond->negated)
+		return;
+	cr->scan = scans_number(n->group);
+	cr->pattern = (unsigned)n->index;
+}
+
 int
 compile(struct ruleset *rs)
 {
@@ -487,6 +500,8 @@ compile(struct ruleset *rs)
 	if (!c.failed) {
 		find_replies(rs);
 		scans_finish(prog->scans);
+		for (i = 0; i < prog->nrules; i++)
+			note_scan(&prog->rules[i]);
 	}
 	for (size_t b = 0; c.buckets != NULL && b < c.nbuckets; b++)
 		for (struct seen *s = c.buckets[b], *next; s != NULL; s = next) {

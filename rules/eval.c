@@ -451,6 +451,9 @@ eval_rule(struct rules_state *st, struct reading *rd, size_t i)
 	keep = cr->per_rcpt ? &rd->rules[cr->slot] : &st->rules[cr->slot];
 	if (*keep != 0 && o_decided(*keep))
 		return *keep;
+	/* Of ten thousand patterns nearly all end here. */
+	if (cr->scan >= 0 && scanned_excludes(&st->scanned[cr->scan], cr->pattern))
+		return st->supposing ? O_FALSE : eval_settle(st, rd, i, O_FALSE);
 	if (guard_excludes(st, i, &stage)) {
 		*keep = O_FALSE;
 		(cr->per_rcpt ? rd->known_at : st->known_at)[cr->slot] = (uint8_t)stage;

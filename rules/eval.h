@@ -49,6 +49,8 @@ struct crule {
 	int64_t		score;
 	unsigned	flags;		/* F_SPF ... of all that it names */
 	int		 guard;		/* the table of guards that leads to it; -1: none */
+	int		 scan;		/* it is one pattern's comparison: where its scan stands; -1 */
+	unsigned	 pattern;	/* and the pattern's place in that */
 };
 
 /* Rules that one fact's value leads to (guard.c). */

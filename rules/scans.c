@@ -116,6 +116,12 @@ scans_count(const struct scans *s)
 	return s->n;
 }
 
+int
+scans_number(const struct scan_group *g)
+{
+	return g != NULL && g->pf != NULL ? (int)g->number : -1;
+}
+
 /* The candidates in all values of the fact; NULL if it isn't known, or without memory. */
 static const struct scanned *
 scan(struct rules_state *st, const struct scan_group *g)

@@ -38,6 +38,16 @@ struct scanned {
 	bool		 truncated;	/* so was the fact */
 };
 
+/* What was found for the group's fact, as far as it was looked at. */
+static inline bool
+scanned_excludes(const struct scanned *sc, size_t index)
+{
+	return sc->set != NULL && !sc->truncated && (sc->set[index / 64] >> (index % 64) & 1) == 0;
+}
+
+/* Where that stands among a message's; -1: the group has no prefilter. */
+int scans_number(const struct scan_group *g);
+
 /*
  * True if no value of the fact can match, which is known; then *truncated tells whether
  * the fact was cut at a limit.
