@@ -25,7 +25,7 @@
 /* Names of files, apart from what they are names in. */
 struct member {
 	struct str	name;
-	bool		file, central;	/* where it stood */
+	unsigned char	file, central;	/* where it stood, and how it's packed there: bits */
 };
 
 void
@@ -39,6 +39,7 @@ mime_options(struct mime_options *o, const struct settings *s)
 	o->entries = (uint64_t)s->archive_entries;
 	o->nested = (uint64_t)s->archive_depth;
 	o->ratio = (uint64_t)s->archive_ratio;
+	o->inflated = (uint64_t)s->archive_limit;
 }
 
 /* ---- What is found ---- */
@@ -212,8 +213,9 @@ mime_add_attachment(struct mime *m, const struct mime_head *h)
 /* ---- Names in archives ---- */
 
 void
-mime_add_name(struct mime *m, struct str name, bool central)
+mime_add_name(struct mime *m, struct str name, bool central, unsigned method)
 {
+	unsigned char bit = method == 0 ? 1 : method == 8 ? 2 : method == 9 ? 4 : 8;
 	struct member *v;
 	size_t *slot;
 
@@ -235,10 +237,7 @@ mime_add_name(struct mime *m, struct str name, bool central)
 		*slot = m->names.n;
 	}
 	v = (struct member *)m->names.p + *slot - 1;
-	if (central)
-		v->central = true;
-	else
-		v->file = true;
+	*(central ? &v->central : &v->file) |= bit;
 }
 
 void
@@ -248,8 +247,8 @@ mime_end_names(struct mime *m)
 	bool any = false, same = true;
 
 	for (size_t i = m->by_name.from; i < m->names.n; i++) {
-		any |= v[i].central;
-		same &= v[i].central && v[i].file;
+		any |= v[i].central != 0;
+		same &= v[i].central == v[i].file;
 	}
 	if (any && !same)
 		mime_defect(m, DEFECT_ARCHIVE);
@@ -293,6 +292,7 @@ mime_new(struct arena *a, const struct mime_options *o)
 		return NULL;
 	m->a = a;
 	m->o = *o;
+	m->inflated.most = o->inflated;
 	m->scratch = arena_new(0);
 	m->top = parser_new(m, 0);
 	if (arena_defer(a, mime_free, m) == -1)

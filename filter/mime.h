@@ -18,7 +18,8 @@ struct mime_options {
 	uint64_t	text;		/* most octets of decoded text kept */
 	uint64_t	depth, parts;	/* nested multiparts and messages; parts in all */
 	uint64_t	urls;
-	uint64_t	entries, nested, ratio;	/* of archives: names; archives in archives; inflation */
+	uint64_t	entries, nested;	/* of archives: names; archives in archives */
+	uint64_t	ratio, inflated;	/* and what they inflate to: times their size, octets */
 	struct magic_engine *magic;	/* NULL: types aren't looked at */
 	const struct suffixes *suffixes; /* NULL: a URL's domain is its host */
 };

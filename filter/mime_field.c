@@ -420,11 +420,15 @@ cut_name(struct field_reader *r, struct str name)
 static void
 take_name(struct field_reader *r, struct mime_head *h, struct str name)
 {
+	const char *nul = name.n > 0 ? memchr(name.p, '\0', name.n) : NULL;
 	const struct str *line;
 	struct str cut;
 
 	if (name.n == 0)
 		return;
+	/* At a NUL it ends, for some. */
+	if (nul != NULL)
+		take_name(r, h, (struct str){ name.p, (size_t)(nul - name.p) });
 	/* One line without NUL, whatever %xx brought, and without the encoded words that have
 	   no business there. */
 	if ((line = message_decode(r->a, name)) == NULL) {

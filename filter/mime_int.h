@@ -111,12 +111,25 @@ struct str url_domain(const struct suffixes *list, struct arena *a, struct str h
 
 struct zip;
 
+/* What all archives of a message inflate to, at all levels. */
+struct zip_budget {
+	uint64_t	most;		/* octets */
+	uint64_t	in, out;	/* octets scanned, and inflated, so far */
+};
+
+/* central: in the directory at the end, not before the file. */
+struct zip_name {
+	struct str	raw;		/* its last 1,024 octets */
+	bool		utf8, central;
+	unsigned	method;		/* APPNOTE 4.4.5 */
+};
+
 /* What a scanner found, and what it may still find. */
 struct zip_sinks {
-	/* central: in the directory at the end, not before the file. */
-	void		(*name)(void *arg, struct str raw, bool utf8, bool central);
+	void		(*name)(void *arg, const struct zip_name *n);
 	void		*arg;
 	uint64_t	nested, ratio;
+	struct zip_budget *budget;
 	uint32_t	defects;	/* DEFECT_BIT()s */
 	bool		encrypted;
 	bool		failed;		/* no memory */
@@ -198,6 +211,7 @@ struct mime {
 	bool		 in_body;
 	struct content	 c;
 	struct vec	 texts, htmls, attachments, urls, names;
+	struct zip_budget inflated;
 	struct index	 by_url, by_name; /* by_name: from the first of the attachment at hand */
 	uint64_t	 octets, kept;	/* fed; of text */
 	size_t		 parts;
@@ -216,7 +230,7 @@ void mime_add_url(void *m, struct str url);
 /* Index, or -1 without memory. */
 ptrdiff_t mime_add_attachment(struct mime *m, const struct mime_head *h);
 /* A name in the attachment at hand. */
-void mime_add_name(struct mime *m, struct str name, bool central);
+void mime_add_name(struct mime *m, struct str name, bool central, unsigned method);
 /* The attachment is at its end: do directory and files name the same? */
 void mime_end_names(struct mime *m);
 

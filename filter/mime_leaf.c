@@ -158,14 +158,13 @@ put_chars(void *b, const char *p, size_t n)
 }
 
 static void
-put_name(void *arg, struct str raw, bool utf8, bool central)
+add_name(struct leaf *l, const struct zip_name *n, struct str raw)
 {
-	struct leaf *l = arg;
 	struct strbuf text = { 0 };
 	struct charset cs = { 0 };
 
 	/* CP437 without the mark (APPNOTE, D.1), but many write UTF-8 all the same. */
-	charset_begin(&cs, utf8 || utf8_valid(raw) ? STR("utf-8") : STR("cp437"));
+	charset_begin(&cs, n->utf8 || utf8_valid(raw) ? STR("utf-8") : STR("cp437"));
 	charset_feed(&cs, raw, put_chars, &text);
 	charset_end(&cs, put_chars, &text);
 	charset_close(&cs);
@@ -174,8 +173,19 @@ put_name(void *arg, struct str raw, bool utf8, bool central)
 			text.p[i] = ' ';
 	l->m->failed |= text.failed;
 	if (!text.failed)
-		mime_add_name(l->m, strbuf_slice(&text), central);
+		mime_add_name(l->m, strbuf_slice(&text), n->central, n->method);
 	strbuf_free(&text);
+}
+
+/* At a NUL the name is at its end, for some programs. */
+static void
+put_name(void *arg, const struct zip_name *n)
+{
+	const char *nul = memchr(n->raw.p, '\0', n->raw.n);
+
+	add_name(arg, n, n->raw);
+	if (nul != NULL && nul != n->raw.p)
+		add_name(arg, n, (struct str){ n->raw.p, (size_t)(nul - n->raw.p) });
 }
 
 static void
@@ -207,7 +217,7 @@ begin_file(struct leaf *l, const struct mime_head *h)
 	if (l->attachment < 0 || !wants(l, F_ARCHIVE) || is_message(h->type))
 		return;
 	l->zs = (struct zip_sinks){ .name = put_name, .arg = l,
-	    .nested = l->m->o.nested, .ratio = l->m->o.ratio };
+	    .nested = l->m->o.nested, .ratio = l->m->o.ratio, .budget = &l->m->inflated };
 	if ((l->zip = zip_new(&l->zs)) == NULL)
 		l->m->failed = true;
 }

@@ -5,9 +5,10 @@
  * differ in which of them they believe.  So nothing is skipped by them: the
  * signatures of file headers and of directory entries are looked for wherever
  * they may be, and every name that some program could show is found; an archive
- * whose headers overlap counts as broken.  A file
- * that is itself a deflated archive is inflated on the way and looked into,
- * to a depth and a ratio.  Memory is constant: one header and, for each level, zlib's window.
+ * whose headers overlap counts as broken.  A deflated file that has such a
+ * signature near its beginning, or is named like an archive, is inflated on the
+ * way and looked into, to a depth, a ratio and an amount.  Memory is constant: one header
+ * and, for each level, zlib's window.
  */
 #include "mime_int.h"
 
@@ -15,24 +16,39 @@
 #include <string.h>
 #include <zlib.h>
 
-#define NAME_KEPT	1024	/* octets of a name; the rest is passed over */
+#define NAME_KEPT	1024	/* octets of a name: its end, which tells what it is */
 #define LOCAL		30	/* APPNOTE 4.3.7 */
 #define CENTRAL		46	/* 4.3.12 */
+#define UNICODE_PATH	0x7075	/* 4.6.9: version, checksum, the name that counts */
 #define BOMB_FROM	(1 << 20)	/* less than that inflated is no bomb */
+#define LOOK	4096	/* octets in which an archive in a file begins */
 
 struct zip {
 	struct zip_sinks *s;
 	uint64_t	depth;
 	unsigned char	start[4];	/* the first octets of all */
 	size_t		nstart;
+	uint64_t	base, at;	/* octets of the message's archives before it; of it */
 	bool		directory;	/* an entry of it, or its end, was seen */
+	bool		told;		/* a name was found */
 
 	/* A header, from its signature to its name. */
 	unsigned char	sig[4];
 	size_t		nsig;
 	bool		collecting, named, central;
+	bool		odd;		/* maybe just four octets of some file */
 	unsigned char	head[CENTRAL + NAME_KEPT];
 	size_t		nhead, want;
+	size_t		skip;		/* octets of a long name that come before what is kept */
+
+	/* Its extra field: octets to come, and its pieces (4.5.1). */
+	size_t		extra;
+	bool		of_central;
+	unsigned	method;		/* of the header */
+	unsigned char	tag[4];
+	size_t		ntag, piece;
+	char		path[NAME_KEPT];
+	size_t		npath;
 
 	/* A file that is inflated, after `pass` octets of name and extra field. */
 	bool		armed, inflating;
@@ -40,7 +56,8 @@ struct zip {
 	z_stream	stream;
 	uint64_t	in, out;
 	struct zip     *inner;
-	unsigned char	look[4];	/* its first octets */
+	bool		is_zip;		/* by its name */
+	unsigned char	look[LOOK];	/* its first octets */
 	size_t		nlook;
 };
 
@@ -53,6 +70,7 @@ new_at(struct zip_sinks *s, uint64_t depth)
 		return NULL;
 	z->s = s;
 	z->depth = depth;
+	z->base = s->budget->in;
 	return z;
 }
 
@@ -98,15 +116,42 @@ le32(const unsigned char *p)
 	return le16(p) | (uint64_t)le16(p + 2) << 16;
 }
 
+static void
+defect(struct zip *z, enum mime_defect d)
+{
+	z->s->defects |= DEFECT_BIT(d);
+}
+
+/* ---- Headers ---- */
+
 /* Not just four octets that happen to stand in some file? */
 static bool
 is_plausible(const struct zip *z)
 {
 	const unsigned char *h = z->head + (z->central ? 2 : 0);
-	unsigned method = le16(h + 8), name = le16(z->head + (z->central ? 28 : 26));
+	unsigned method = le16(h + 8);
 
-	return h[4] <= 100 && (method <= 20 || (method >= 90 && method <= 99)) &&
-	    name > 0 && name <= 32768;
+	return h[4] <= 100 && (method <= 20 || (method >= 90 && method <= 99));
+}
+
+/* Does what was taken for a name look like one? */
+static bool
+is_name(const unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] < ' ')
+			return false;
+	return true;
+}
+
+static void
+tell(struct zip *z, struct str raw, bool utf8, bool central)
+{
+	struct zip_name n = { raw, utf8, central, z->method };
+
+	z->told = true;
+	if (raw.n > 0 && raw.p[raw.n - 1] != '/')	/* a directory's */
+		z->s->name(z->s->arg, &n);
 }
 
 static void
@@ -117,6 +162,7 @@ tell_name(struct zip *z)
 	size_t base = z->central ? CENTRAL : LOCAL;
 
 	z->directory |= z->central;
+	z->method = le16(h + (z->central ? 10 : 8));
 	/* Bit 0: the file is; bit 13: the directory is, too. */
 	if ((flags & (1u | 1u << 13)) != 0)
 		z->s->encrypted = true;
@@ -124,36 +170,48 @@ tell_name(struct zip *z)
 		uint64_t packed = le32(h + 20), size = le32(h + 24);
 
 		if (size > BOMB_FROM && size / z->s->ratio > packed)
-			z->s->defects |= DEFECT_BIT(DEFECT_BOMB);
+			defect(z, DEFECT_BOMB);
 	}
-	if (h[z->nhead - 1] != '/')	/* a directory's */
-		z->s->name(z->s->arg, (struct str){ (const char *)h + base, z->nhead - base },
-		    (flags & 1u << 11) != 0, z->central);
+	tell(z, (struct str){ (const char *)h + base, z->nhead - base },
+	    (flags & 1u << 11) != 0, z->central);
 }
 
-/* The octets of the file follow; only a deflated one hides anything. */
+/* The octets of the file follow; what is stored stands in the open. */
 static void
 begin_file(struct zip *z)
 {
 	const unsigned char *h = z->head;
-	size_t name = le16(h + 26);
 
-	if (le16(h + 8) != 8 || (le16(h + 6) & 1) != 0)
+	if (z->method == 0 || (le16(h + 6) & 1) != 0)
 		return;
+	if (z->method != 8) {
+		defect(z, DEFECT_ARCHIVE_UNREAD);
+		return;
+	}
 	/* No header stands inside another's file by accident. */
 	if (z->armed)
-		z->s->defects |= DEFECT_BIT(DEFECT_ARCHIVE);
+		defect(z, DEFECT_ARCHIVE);
 	if (z->inflating)
 		return;
 	z->armed = true;
-	z->pass = le16(h + 28) + (name > NAME_KEPT ? name - NAME_KEPT : 0);
+	z->pass = le16(h + 28);
+	z->is_zip = str_iends((struct str){ (const char *)h + LOCAL, z->nhead - LOCAL }, STR(".zip"));
 }
 
 static void
 end_header(struct zip *z)
 {
+	size_t base = z->central ? CENTRAL : LOCAL;
+
 	z->collecting = false;
+	if (z->odd && !is_name(z->head + base, z->nhead - base))
+		return;
+	if (z->odd || z->extra > 0)
+		defect(z, DEFECT_ARCHIVE);
 	tell_name(z);
+	z->extra = le16(z->head + (z->central ? 30 : 28));
+	z->of_central = z->central;
+	z->ntag = 0;
 	if (!z->central)
 		begin_file(z);
 }
@@ -164,31 +222,102 @@ step_header(struct zip *z)
 {
 	size_t name = le16(z->head + (z->central ? 28 : 26));
 
-	if (z->named)
+	if (z->named) {
 		end_header(z);
-	else if (is_plausible(z)) {
-		z->named = true;
-		z->want += name < NAME_KEPT ? name : NAME_KEPT;
-	} else
-		z->collecting = false;
+		return;
+	}
+	z->odd = !is_plausible(z);
+	z->named = name > 0 && !(z->odd && name > NAME_KEPT);
+	z->collecting = z->named;
+	z->skip = z->named && name > NAME_KEPT ? name - NAME_KEPT : 0;
+	z->want += name - z->skip;
+	if (z->skip > 0)
+		defect(z, DEFECT_ARCHIVE);
 }
 
 static void
 begin_header(struct zip *z)
 {
+	size_t base = z->central ? CENTRAL : LOCAL;
+
 	/* A header inside another: no program that makes archives writes that. */
-	if (z->collecting)
-		z->s->defects |= DEFECT_BIT(DEFECT_ARCHIVE);
-	if (z->collecting && z->named && z->nhead > (size_t)(z->central ? CENTRAL : LOCAL) + 4) {
-		z->nhead -= 4;
-		end_header(z);
+	if (z->collecting && !z->odd) {
+		defect(z, DEFECT_ARCHIVE);
+		if (z->named && z->nhead > base + 4) {
+			z->nhead -= 4;
+			end_header(z);
+			z->extra = 0;
+		}
 	}
 	z->central = z->sig[2] == 1;
 	memcpy(z->head, z->sig, 4);
 	z->nhead = 4;
 	z->want = z->central ? CENTRAL : LOCAL;
-	z->named = false;
+	z->named = z->odd = false;
+	z->skip = 0;
 	z->collecting = true;
+}
+
+/* Octets of a piece of the extra field: the end of a path is kept. */
+static void
+feed_path(struct zip *z, const char *p, size_t n)
+{
+	size_t all = le16(z->tag + 2), i = all - z->piece;
+	size_t from = all > 5 + NAME_KEPT ? all - NAME_KEPT : 5;
+
+	for (size_t k = 0; k < n; k++, i++)
+		if (i >= from)
+			z->path[z->npath++] = p[k];
+	if (n < z->piece || z->npath == 0)
+		return;
+	if (from > 5)
+		defect(z, DEFECT_ARCHIVE);
+	tell(z, (struct str){ z->path, z->npath }, true, z->of_central);
+}
+
+/* A name there counts for Info-ZIP and others, and is another than the header's if they like. */
+static void
+feed_extra(struct zip *z, const char *p, size_t n)
+{
+	if (n > z->extra)
+		n = z->extra;
+	z->extra -= n;
+	while (n > 0) {
+		size_t some = 1;
+
+		if (z->ntag < 4) {
+			z->tag[z->ntag++] = (unsigned char)*p;
+			z->piece = z->ntag == 4 ? le16(z->tag + 2) : 0;
+			z->npath = 0;
+		} else {
+			some = n < z->piece ? n : z->piece;
+			if (le16(z->tag) == UNICODE_PATH)
+				feed_path(z, p, some);
+			z->piece -= some;
+		}
+		if (z->ntag == 4 && z->piece == 0)
+			z->ntag = 0;
+		p += some;
+		n -= some;
+	}
+}
+
+/* ---- Archives in archives ---- */
+
+/* False: past the depth, or no memory. */
+static bool
+open_inner(struct zip *z)
+{
+	if (z->depth >= z->s->nested) {
+		defect(z, DEFECT_ARCHIVE_TOO_DEEP);
+		return false;
+	}
+	if ((z->inner = new_at(z->s, z->depth + 1)) == NULL) {
+		z->s->failed = true;
+		return false;
+	}
+	zip_feed(z->inner, (const char *)z->look, z->nlook);
+	return true;
 }
 
 /* What came out of the file; false: no need to see more of it. */
@@ -198,30 +327,35 @@ look_inside(struct zip *z, const unsigned char *p, size_t n)
 	static const unsigned char sig[4] = { 'P', 'K', 3, 4 };
 
 	if (z->inner == NULL) {
-		while (z->nlook < 4 && n > 0) {
-			z->look[z->nlook++] = *p++;
-			n--;
-		}
-		if (memcmp(z->look, sig, z->nlook) != 0)
+		size_t some = n < LOOK - z->nlook ? n : LOOK - z->nlook;
+		size_t from = z->nlook > 3 ? z->nlook - 3 : 0;
+
+		memcpy(z->look + z->nlook, p, some);
+		z->nlook += some;
+		p += some;
+		n -= some;
+		if (memmem(z->look + from, z->nlook - from, sig, 4) == NULL && (z->nlook < LOOK || !z->is_zip))
+			return z->nlook < LOOK;
+		if (!open_inner(z))
 			return false;
-		if (z->nlook < 4)
-			return true;
-		if (z->depth >= z->s->nested) {
-			z->s->defects |= DEFECT_BIT(DEFECT_ARCHIVE_TOO_DEEP);
-			return false;
-		}
-		if ((z->inner = new_at(z->s, z->depth + 1)) == NULL) {
-			z->s->failed = true;
-			return false;
-		}
-		zip_feed(z->inner, (const char *)z->look, 4);
 	}
 	zip_feed(z->inner, (const char *)p, n);
 	return true;
 }
 
+/* Out of proportion: this file, or all of the message's archives at all levels. */
+static bool
+is_bomb(const struct zip *z)
+{
+	const struct zip_budget *b = z->s->budget;
+
+	return b->out > b->most || (b->out > BOMB_FROM && b->out / z->s->ratio > b->in) ||
+	    (z->out > BOMB_FROM && z->out / z->s->ratio > z->in);
+}
+
+/* at: octets of the archive before p. */
 static void
-inflate_some(struct zip *z, const char *p, size_t n)
+inflate_some(struct zip *z, const char *p, size_t n, uint64_t at)
 {
 	unsigned char buf[4096];
 	bool enough = false;
@@ -238,13 +372,17 @@ inflate_some(struct zip *z, const char *p, size_t n)
 		got = sizeof(buf) - z->stream.avail_out;
 		z->in += had - z->stream.avail_in;
 		z->out += got;
-		if (z->out > BOMB_FROM && z->out / z->s->ratio > z->in) {
-			z->s->defects |= DEFECT_BIT(DEFECT_BOMB) | DEFECT_BIT(DEFECT_ARCHIVE_UNREAD);
+		z->s->budget->out += got;
+		if (z->depth == 0)
+			z->s->budget->in = z->base + at + n - z->stream.avail_in;
+		if (is_bomb(z)) {
+			defect(z, DEFECT_BOMB);
+			defect(z, DEFECT_ARCHIVE_UNREAD);
 			enough = true;
 		} else if (got > 0 && !look_inside(z, buf, got))
 			enough = true;
 		else if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
-			z->s->defects |= DEFECT_BIT(DEFECT_ARCHIVE);
+			defect(z, DEFECT_ARCHIVE);
 	} while (!enough && r == Z_OK && (z->stream.avail_in > 0 || z->stream.avail_out == 0));
 	if (enough || (r != Z_OK && r != Z_BUF_ERROR))
 		stop_inflating(z, !enough);
@@ -269,7 +407,21 @@ feed_file(struct zip *z, const char *p, size_t n)
 		z->in = z->out = 0;
 		z->nlook = 0;
 	}
-	inflate_some(z, p + pass, n - pass);
+	inflate_some(z, p + pass, n - pass, z->at + pass);
+}
+
+/* Octets of a header, and of its name as far as it's kept. */
+static void
+collect(struct zip *z, const char *p, size_t n)
+{
+	if (z->skip > 0) {
+		z->skip -= n;
+		return;
+	}
+	memcpy(z->head + z->nhead, p, n);
+	z->nhead += n;
+	if (z->nhead == z->want)
+		step_header(z);
 }
 
 /* Octets without the rest of a signature: to the header and the file at hand. */
@@ -277,18 +429,17 @@ static void
 consume(struct zip *z, const char *p, size_t n)
 {
 	while (n > 0) {
-		size_t some = n;
+		size_t some = n, most = z->skip > 0 ? z->skip : z->want - z->nhead;
 
-		if (z->collecting && some > z->want - z->nhead)
-			some = z->want - z->nhead;
+		if (z->collecting && some > most)
+			some = most;
 		if (z->armed)
 			feed_file(z, p, some);
-		if (z->collecting) {
-			memcpy(z->head + z->nhead, p, some);
-			z->nhead += some;
-			if (z->nhead == z->want)
-				step_header(z);
-		}
+		if (z->extra > 0)
+			feed_extra(z, p, some);
+		if (z->collecting)
+			collect(z, p, some);
+		z->at += some;
 		p += some;
 		n -= some;
 	}
@@ -340,6 +491,8 @@ zip_end(struct zip *z)
 
 	if (z->armed)
 		stop_inflating(z, true);
-	if (z->nstart == 4 && memcmp(z->start, sig, 4) == 0 && !z->directory)
-		z->s->defects |= DEFECT_BIT(DEFECT_ARCHIVE);
+	if (z->nstart == 4 && memcmp(z->start, sig, 4) == 0 && !(z->directory && z->told))
+		defect(z, DEFECT_ARCHIVE);
+	if (z->depth == 0)
+		z->s->budget->in = z->base + z->at;
 }

@@ -38,7 +38,7 @@ static const struct content *
 decode(struct arena *a, const struct message_file *f, size_t piece)
 {
 	struct mime_options o = { .want = ~0u, .text = 1 << 20, .depth = 20, .parts = 100,
-	    .urls = 50, .entries = 50, .nested = 2, .ratio = 100, .suffixes = suffixes() };
+	    .urls = 50, .entries = 50, .nested = 2, .ratio = 100, .inflated = 1 << 22, .suffixes = suffixes() };
 	struct mime *m = mime_new(a, &o);
 	struct str rest = f->body;
 

@@ -16,23 +16,24 @@ must(int holds)
 }
 
 static void
-put_name(void *arg, struct str raw, bool utf8, bool central)
+put_name(void *arg, const struct zip_name *n)
 {
 	struct strbuf *b = arg;
 
-	must(raw.n > 0 && raw.n <= 1024);
-	strbuf_printf(b, "%d%d ", utf8, central);
-	strbuf_str(b, raw);
+	must(n->raw.n > 0 && n->raw.n <= 1024);
+	strbuf_printf(b, "%d%d %u ", n->utf8, n->central, n->method);
+	strbuf_str(b, n->raw);
 	strbuf_putc(b, '\n');
 }
 
 static struct strbuf
 names(const char *p, size_t n, size_t piece, struct zip_sinks *s)
 {
+	struct zip_budget budget = { .most = 1 << 22 };
 	struct strbuf out = { 0 };
 	struct zip *z;
 
-	*s = (struct zip_sinks){ .name = put_name, .arg = &out, .nested = 2, .ratio = 100 };
+	*s = (struct zip_sinks){ .name = put_name, .arg = &out, .nested = 2, .ratio = 100, .budget = &budget };
 	must((z = zip_new(s)) != NULL);
 	for (size_t i = 0, k; i < n; i += k) {
 		k = n - i < piece ? n - i : piece;
@@ -40,6 +41,7 @@ names(const char *p, size_t n, size_t piece, struct zip_sinks *s)
 	}
 	zip_end(z);
 	zip_free(z);
+	must(budget.out <= budget.most + 3 * 4096 && budget.in == n);
 	return out;
 }
 

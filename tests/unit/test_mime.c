@@ -18,7 +18,8 @@ static struct mime_options
 options(void)
 {
 	return (struct mime_options){ .want = F_TEXT | F_HTML | F_URLS | F_ARCHIVE, .text = 1 << 20,
-	    .depth = 20, .parts = 1000, .urls = 1000, .entries = 1000, .nested = 2, .ratio = 200 };
+	    .depth = 20, .parts = 1000, .urls = 1000, .entries = 1000, .nested = 2, .ratio = 200,
+	    .inflated = 64 << 20 };
 }
 
 static const struct content *
@@ -246,6 +247,7 @@ disputed_names(void **state)
 		{ FILE_NAMED("filename*0=a.txt; filename*2=.exe"), "{a/b 0 a.txt a.txt.exe}" },
 		{ FILE_NAMED("filename=\"b.e\\xe\""), "{a/b 0 b.e\\xe b.exe}" },
 		{ FILE_NAMED("filename (y) = (z) \"b.exe\""), "{a/b 0 b.exe}" },
+		{ FILE_NAMED("filename*=%62.exe%00.txt"), "{a/b 0 b.exe b.exe\xef\xbf\xbd.txt}" },
 		{ FILE_NAMED("filename=a (b).exe"), "{a/b 0 a a (b).exe}" },
 		{ FILE_NAMED("filename=\"b\".exe"), "{a/b 0 b b.exe} parameter" },
 		{ MIXED "--b\r\nContent-Type: a/b\r\nContent-Disposition: filename=b.exe\r\n\r\n--b--\r\n",

@@ -60,7 +60,7 @@ deflated(struct str s)
 	return out;
 }
 
-/* in: the name before the file; out: the one in the directory. */
+/* A file's header and an entry of the directory, with names of their own. */
 static void
 add(struct archive *a, const char *in, const char *out, unsigned flags, unsigned method, struct str data)
 {
@@ -94,6 +94,7 @@ finish(struct archive *a)
 	le(&a->files, a->n, 2);
 	le(&a->files, 0, 10);
 	strbuf_free(&a->directory);
+	*a = (struct archive){ .files = a->files };
 	return a->files;
 }
 
@@ -109,11 +110,12 @@ one(const char *name, unsigned flags, unsigned method, struct str data)
 /* ---- What is found ---- */
 
 static void
-put_name(void *arg, struct str raw, bool utf8, bool central)
+put_name(void *arg, const struct zip_name *n)
 {
-	(void)utf8;
-	strbuf_printf(arg, "%s" STR_FMT " ", central ? "*" : "", STR_ARG(raw));
+	strbuf_printf(arg, "%s" STR_FMT " ", n->central ? "*" : "", STR_ARG(n->raw));
 }
+
+static uint64_t most = 4 << 20;
 
 static const char *
 scan(struct str s, uint64_t nested)
@@ -122,7 +124,8 @@ scan(struct str s, uint64_t nested)
 	static const size_t pieces[] = { SIZE_MAX, 1, 3, 100 };
 
 	for (size_t k = 0; k < COUNT(pieces); k++) {
-		struct zip_sinks z = { .name = put_name, .arg = &out, .nested = nested, .ratio = 100 };
+		struct zip_budget budget = { .most = most };
+		struct zip_sinks z = { .name = put_name, .arg = &out, .nested = nested, .ratio = 100, .budget = &budget };
 		struct zip *zip = zip_new(&z);
 
 		out.n = 0;
@@ -217,6 +220,102 @@ odd(void **state)
 	strbuf_free(&a);
 }
 
+/* A file's name as Info-ZIP writes it where the header's can't hold it. */
+static struct strbuf
+with_path(const char *name, const char *path)
+{
+	struct archive a = { .n = 0 };
+	struct strbuf extra = { 0 };
+
+	le(&extra, 0xcafe, 2);
+	le(&extra, 0, 2);
+	le(&extra, 0x7075, 2);
+	le(&extra, 5 + strlen(path), 2);
+	le(&extra, 1, 5);
+	strbuf_puts(&extra, path);
+	for (int i = 0; i < 2; i++) {
+		struct strbuf *b = i > 0 ? &a.directory : &a.files;
+
+		strbuf_puts(b, i > 0 ? "PK\1\2" : "PK\3\4");
+		if (i > 0)
+			le(b, 20, 2);
+		header(b, 0, 0, 0, 0, strlen(name), extra.n);
+		if (i > 0)
+			le(b, 0, 14);
+		strbuf_puts(b, name);
+		strbuf_str(b, strbuf_slice(&extra));
+	}
+	a.n = 1;
+	strbuf_free(&extra);
+	return finish(&a);
+}
+
+/* What some program shows is found, or that there is something is told. */
+static void
+hidden(void **state)
+{
+	struct strbuf inner = one("x.exe", 0, 8, STR("MZ")), b = { 0 }, deep = { 0 }, want = { 0 };
+
+	(void)state;
+	found(with_path("a.txt", "b.exe"), 2, "a.txt b.exe *a.txt *b.exe ");
+	/* Of a long name the end is kept. */
+	for (int i = 0; i < 520; i++)
+		strbuf_puts(&deep, "./");
+	strbuf_puts(&deep, "x.exe");
+	strbuf_printf(&want, "%s *%s archive ", deep.p + deep.n - 1024, deep.p + deep.n - 1024);
+	found(one(deep.p, 0, 0, STR("")), 2, want.p);
+	want.n = 0;
+	strbuf_printf(&want, "a %s *a *%s archive ", deep.p + deep.n - 1024, deep.p + deep.n - 1024);
+	found(with_path("a", deep.p), 2, want.p);
+	/* Versions and methods that there are not. */
+	b = one("x.exe", 0, 50, STR(""));
+	found(b, 2, "x.exe *x.exe archive archive-unread ");
+	b = one("x.exe", 0, 0, STR(""));
+	b.p[4] = 101;
+	found(b, 2, "x.exe *x.exe archive ");
+	b = one("x\1\2", 0, 50, STR(""));
+	found(b, 2, "archive ");
+	found(one("a.bz2", 0, 12, STR("BZh")), 2, "a.bz2 *a.bz2 archive-unread ");
+	/* An archive that doesn't begin with one. */
+	b = (struct strbuf){ 0 };
+	strbuf_puts(&b, "J");
+	strbuf_str(&b, strbuf_slice(&inner));
+	found(one("a.dat", 0, 8, strbuf_slice(&b)), 2, "a.dat x.exe *x.exe *a.dat ");
+	found(one("a.dat", 0, 8, strbuf_slice(&b)), 0, "a.dat *a.dat archive-too-deep ");
+	b.n = 0;
+	for (int i = 0; i < 5000; i++)
+		strbuf_printf(&b, "%d", i);
+	strbuf_str(&b, strbuf_slice(&inner));
+	found(one("a.dat", 0, 8, strbuf_slice(&b)), 2, "a.dat *a.dat ");
+	found(one("a.ZIP", 0, 8, strbuf_slice(&b)), 2, "a.ZIP x.exe *x.exe *a.ZIP ");
+	strbuf_free(&b);
+	strbuf_free(&inner);
+	strbuf_free(&deep);
+	strbuf_free(&want);
+}
+
+/* Within the ratio of 100, and past the octets of all. */
+static void
+adds_up(void **state)
+{
+	struct strbuf b = { 0 }, inner;
+
+	(void)state;
+	strbuf_puts(&b, "PK\3\4");
+	for (unsigned x = 1, i = 0; b.n < 1 << 20; i++) {
+		x = x * 1103515245 + 12345;
+		strbuf_putc(&b, i % 80 == 0 ? (char)(x >> 16) : '\0');
+	}
+	for (int i = 0; i < 3; i++)
+		strbuf_str(&b, (struct str){ b.p, b.n });
+	inner = one("y.zip", 0, 8, strbuf_slice(&b));
+	most = 64 << 20;
+	assert_string_equal(scan(strbuf_slice(&inner), 2), "y.zip *y.zip archive ");
+	most = 4 << 20;
+	found(inner, 2, "y.zip *y.zip bomb archive-unread ");
+	strbuf_free(&b);
+}
+
 int
 main(void)
 {
@@ -224,6 +323,8 @@ main(void)
 		cmocka_unit_test(plain),
 		cmocka_unit_test(nested),
 		cmocka_unit_test(odd),
+		cmocka_unit_test(hidden),
+		cmocka_unit_test(adds_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
