@@ -68,6 +68,16 @@ mime_defect(struct mime *m, enum mime_defect d)
 	m->c.defects |= DEFECT_BIT(d);
 }
 
+bool
+mime_next_part(struct mime *m)
+{
+	if (m->parts++ < m->o.parts)
+		return true;
+	mime_defect(m, DEFECT_TOO_MANY_PARTS);
+	m->stopped = true;
+	return false;
+}
+
 /* Half of what came and some: so a message can't blow itself up. */
 static size_t
 room_for_text(const struct mime *m)

@@ -403,13 +403,13 @@ each_text(struct field_reader *r, const char *name, take_text *take, struct mime
 
 /* Its end tells what it is. */
 static struct str
-cut_name(struct field_reader *r, struct str name)
+cut_name(struct field_reader *r, struct str name, size_t most)
 {
-	if (name.n <= MIME_NAME)
+	if (name.n <= most)
 		return name;
 	*r->defects |= DEFECT_BIT(DEFECT_LONG_HEADER);
-	name.p += name.n - MIME_NAME;
-	name.n = MIME_NAME;
+	name.p += name.n - most;
+	name.n = most;
 	while (name.n > 0 && ((unsigned char)*name.p & 0xc0) == 0x80) {
 		name.p++;
 		name.n--;
@@ -435,7 +435,7 @@ take_name(struct field_reader *r, struct mime_head *h, struct str name)
 		r->failed = true;
 		return;
 	}
-	cut = cut_name(r, *line);
+	cut = cut_name(r, *line, MIME_NAME);
 	for (size_t i = 0; i < h->nnames; i++)
 		if (str_eq(h->names[i], cut))
 			return;
@@ -611,6 +611,24 @@ read_encoding(struct field_reader *r, struct str raw, struct mime_head *h)
 	*r->defects |= DEFECT_BIT(DEFECT_ENCODING);
 }
 
+/* No more octets of names than the header has, since one may be read in several ways. */
+static void
+limit_names(struct field_reader *r, const struct mime_raw *v, size_t n, struct mime_head *h)
+{
+	size_t room = 128, kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		room += v[i].value.n;
+	for (size_t i = 0; i < h->nnames; i++) {
+		struct str name = cut_name(r, h->names[i], room);
+
+		room -= name.n;
+		if (name.n > 0)
+			h->names[kept++] = name;
+	}
+	h->nnames = kept;
+}
+
 bool
 mime_head_read(struct arena *a, const struct mime_raw *v, size_t n, struct str default_type,
     struct mime_head *h, uint32_t *defects)
@@ -636,5 +654,6 @@ mime_head_read(struct arena *a, const struct mime_raw *v, size_t n, struct str d
 		}
 	if (h->type.p == NULL)
 		h->type = default_type;
+	limit_names(&r, v, n, h);
 	return !r.failed;
 }

@@ -7,6 +7,7 @@
  *	mime_field.c	Content-Type and its kin
  *	mime_leaf.c	a part without parts: its way from octets to facts
  *	mime_encoding.c	base64, quoted-printable, uuencode
+ *	mime_uu.c	uuencoded files in text
  *	mime_html.c	HTML to what is seen, mime_entity.c its entities
  *	mime_url.c	URLs in text, and their hosts
  *	mime_zip.c	names in ZIP archives
@@ -148,6 +149,7 @@ void zip_free(struct zip *z);
 /* ---- mime_leaf.c ---- */
 
 struct mime_parser;
+struct uu;
 
 struct leaf {
 	struct mime	*m;
@@ -170,6 +172,7 @@ struct leaf {
 	struct zip	*zip;
 	struct zip_sinks zs;
 	struct mime_parser *child;	/* of a message inside */
+	struct uu	*uu;
 };
 
 /* depth: of a parser inside. */
@@ -178,6 +181,14 @@ void leaf_feed(struct leaf *l, const char *p, size_t n);
 void leaf_end(struct leaf *l);
 /* As if it had never been. */
 void leaf_drop(struct leaf *l);
+
+/* ---- mime_uu.c ---- */
+
+/* Makes attachments of what stands uuencoded in a text; NULL without memory. */
+struct uu *uu_new(struct mime *m);
+void uu_feed(struct uu *u, const char *p, size_t n);
+void uu_end(struct uu *u);
+void uu_free(struct uu *u);
 
 /* ---- mime_parser.c ---- */
 
@@ -222,6 +233,8 @@ struct mime {
 /* Room for one more of `size` octets at the end, zeroed; NULL without memory. */
 void *vec_push(struct mime *m, struct vec *v, size_t size);
 void mime_defect(struct mime *m, enum mime_defect d);
+/* One more part; false: past the limit, and all is at its end. */
+bool mime_next_part(struct mime *m);
 /* Appends to a text, as far as the limits allow; false: not all. */
 bool mime_keep(struct mime *m, struct strbuf *b, const char *p, size_t n);
 /* Adds a text and takes the buffer over. */

@@ -2,7 +2,7 @@
  * mime_leaf.c - a part that has no parts: from its octets to what rules see.
  *
  * transfer encoding -> size, libmagic, archives
- *                   -> message inside
+ *                   -> message inside, uuencoded files in text
  *                   -> character set -> text, or HTML -> what is seen of it
  *
  * Each stage hands on what it has, so that memory is that of the text kept.
@@ -254,6 +254,8 @@ put_octets(void *arg, const char *p, size_t n)
 		parser_feed(l->child, p, n);
 	if (l->text)
 		feed_text(l, p, n);
+	if (l->uu != NULL)
+		uu_feed(l->uu, p, n);
 	if (l->attachment >= 0)
 		feed_file(l, p, n);
 }
@@ -283,6 +285,9 @@ leaf_begin(struct leaf *l, struct mime *m, const struct mime_head *h, size_t dep
 	if (message && depth >= m->o.depth)
 		mime_defect(m, DEFECT_TOO_DEEP);
 	else if (message && (l->child = parser_new(m, depth + 1)) == NULL)
+		m->failed = true;
+	/* A preamble's would be found though nobody sees it. */
+	if (text && !l->html && !h->attached && !trial && (l->uu = uu_new(m)) == NULL)
 		m->failed = true;
 	if (l->text && l->html && wants(l, F_TEXT | F_URLS)) {
 		struct html_sinks s = { put_seen, wants(l, F_URLS) ? put_url : NULL, l };
@@ -334,6 +339,7 @@ release(struct leaf *l)
 	html_free(l->page);
 	zip_free(l->zip);
 	parser_free(l->child);
+	uu_free(l->uu);
 	memset(l, 0, sizeof(*l));
 }
 
@@ -349,6 +355,8 @@ leaf_end(struct leaf *l)
 		    l->dec.enc == ENC_UU ? DEFECT_ENCODING : DEFECT_BASE64);
 	if (l->child != NULL)
 		parser_end(l->child);
+	if (l->uu != NULL)
+		uu_end(l->uu);
 	if (l->text)
 		end_text(l);
 	if (l->attachment >= 0)

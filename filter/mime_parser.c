@@ -226,11 +226,8 @@ begin_part(struct mime_parser *p)
 	p->neol = 0;
 	if (p->nlevels > 0 && p->levels[p->nlevels - 1].digest)
 		type = STR("message/rfc822");
-	if (m->parts++ >= m->o.parts) {
-		mime_defect(m, DEFECT_TOO_MANY_PARTS);
-		m->stopped = true;
+	if (!mime_next_part(m))
 		return;
-	}
 	if (!mime_head_read(m->scratch, p->fields, p->nfields, type, &h, &p->defects))
 		m->failed = true;
 	m->c.defects |= p->defects;

@@ -203,6 +203,30 @@ encodings(void **state)
 	check(v, COUNT(v));
 }
 
+/* Before MIME, and after it. */
+static void
+uuencoded(void **state)
+{
+	static const struct sample v[] = {
+		{ "\r\nhi\r\nbegin 644 x.exe\r\n%2&5L;&\\ \r\n`\r\nend\r\nbye\r\n",
+		  "[hi\nbegin 644 x.exe\n%2&5L;&\\ \n`\nend\nbye\n]{application/octet-stream 5 x.exe}" },
+		{ ENC("quoted-printable") "begin 0600 =C3=A4 b\n#35J0\nend\nbegin 644 c\n#35J0\nend",
+		  "[begin 0600 \xc3\xa4 b\n#35J0\nend\nbegin 644 c\n#35J0\nend]"
+		  "{application/octet-stream 3 \xc3\xa4 b}{application/octet-stream 3 c}" },
+		/* Broken off. */
+		{ "\r\nbegin 644 x\r\n#35J0\r\n", "[begin 644 x\n#35J0\n]{application/octet-stream 3 x} encoding" },
+		/* Text. */
+		{ "\r\nbegin 644 x\r\nis how it looks\r\n", "[begin 644 x\nis how it looks\n]" },
+		{ "\r\nbegin 644\r\n#35J0\r\nend\r\n", "[begin 644\n#35J0\nend\n]" },
+		{ "\r\nbegin at 644\r\n#35J0\r\nend\r\n", "[begin at 644\n#35J0\nend\n]" },
+		/* Nobody sees it. */
+		{ MIXED "begin 644 x\r\n#35J0\r\nend\r\n--b\r\n\r\n--b--\r\n", "[]" },
+	};
+
+	(void)state;
+	check(v, COUNT(v));
+}
+
 #define FILE_NAMED(f)	MIXED "--b\r\nContent-Type: a/b\r\nContent-Disposition: attachment; " f "\r\n\r\n\r\n--b--\r\n"
 
 static void
@@ -388,6 +412,27 @@ stays_small(void **state)
 	c = decode(a, strbuf_slice(&b), &o, 65535);
 	assert_int_equal(c->nattachments, 21);
 	assert_true((c->defects & DEFECT_BIT(DEFECT_TOO_DEEP)) != 0);
+	/* Nor can the ways to read one name, which is of three octets a character here. */
+	b.n = 0;
+	arena_reset(a);
+	strbuf_puts(&b, MIXED);
+	for (int i = 0; i < 200; i++) {
+		strbuf_puts(&b, "--b\r\nContent-Disposition: a; filename*0=\"\\");
+		for (int k = 0; k < 2000; k++)
+			strbuf_putc(&b, '\x80');
+		strbuf_printf(&b, "%d\"; filename*0=x\r\n\r\n", i);
+	}
+	c = decode(a, strbuf_slice(&b), &o, 65535);
+	assert_int_equal(c->nattachments, 200);
+	assert_true(arena_size(a) < b.n + 200 * 1024);
+	b.n = 0;
+	arena_reset(a);
+	strbuf_puts(&b, "\r\n");
+	for (int i = 0; i < 100000; i++)
+		strbuf_puts(&b, "begin 644 x\n#35J0\nend\n");
+	c = decode(a, strbuf_slice(&b), &o, 65535);
+	assert_int_equal(c->nattachments, 999);
+	assert_true((c->defects & DEFECT_BIT(DEFECT_TOO_MANY_PARTS)) != 0);
 	strbuf_free(&b);
 	arena_free(a);
 }
@@ -400,6 +445,7 @@ main(void)
 		cmocka_unit_test(broken_structure),
 		cmocka_unit_test(boundaries),
 		cmocka_unit_test(encodings),
+		cmocka_unit_test(uuencoded),
 		cmocka_unit_test(names),
 		cmocka_unit_test(disputed_names),
 		cmocka_unit_test(long_headers),
