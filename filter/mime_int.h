@@ -4,7 +4,7 @@
  *
  *	mime.c		what is found, and its limits
  *	mime_parser.c	lines, boundaries, headers of parts
- *	mime_field.c	Content-Type and its kin
+ *	mime_field.c	Content-Type and its kin, mime_param.c their parameters
  *	mime_leaf.c	a part without parts: its way from octets to facts
  *	mime_encoding.c	base64, quoted-printable, uuencode
  *	mime_uu.c	uuencoded files in text
