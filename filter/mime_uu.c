@@ -85,7 +85,8 @@ static void
 begin_file(struct uu *u)
 {
 	struct str line = { u->begin, u->nbegin };
-	struct mime_head h = { .type = STR("application/octet-stream"), .attached = true, .encoding = ENC_UU };
+	struct mime_head h = { .type = STR("application/octet-stream"), .attached = true,
+	    .encoding = ENC_UU };
 	const struct str *name;
 
 	if (!mime_next_part(u->m))
