@@ -21,6 +21,7 @@
 #include "filter/log.h"
 #include "filter/milter.h"
 #include "rules/arena.h"
+#include "rules/types.h"
 
 #define REPLY_LINES	32	/* smfi_setmlreply() */
 #define REPLY_OCTETS	980	/* of a line, with doubled % */
@@ -182,6 +183,31 @@ c_value(struct connection *c, struct str v, bool blank)
 	return v.p == NULL ? NULL : str_cstr(a, v);
 }
 
+/*
+ * Sendmail reads the path as it read the client's, so it knows the recipient by
+ * the path as it came.  Postfix keeps what is left of it without the first
+ * route or display name, but takes none off ours; so it is told all that there may be.
+ * Neither minds a recipient that it doesn't have.
+ */
+static int
+remove_rcpt(SMFICTX *ctx, struct connection *c, struct str path)
+{
+	struct arena *a = session_mail_model(c->session)->arena;
+	struct str layer = path, told = path;
+	char *value;
+
+	for (;;) {
+		if ((value = c_value(c, told, false)) == NULL ||
+		    smfi_delrcpt(ctx, value) != MI_SUCCESS)
+			return MI_FAILURE;
+		do {
+			if (!path_unwrap(a, &layer))
+				return MI_SUCCESS;
+			told = str_printf(a, "<" STR_FMT ">", STR_ARG(layer));
+		} while (str_eq(told, path));
+	}
+}
+
 /* One change; 0, or -1 if the MTA or libmilter refuses it. */
 static int
 change(SMFICTX *ctx, struct connection *c, const struct change *ch)
@@ -208,7 +234,7 @@ change(SMFICTX *ctx, struct connection *c, const struct change *ch)
 		r = smfi_addrcpt(ctx, value);
 		break;
 	case CHANGE_REMOVE_RCPT:
-		r = smfi_delrcpt(ctx, value);
+		r = remove_rcpt(ctx, c, ch->value);
 		break;
 	case CHANGE_SENDER:
 		r = smfi_chgfrom(ctx, value, NULL);

@@ -257,57 +257,23 @@ tell_fields(struct work *w)
 		if (f->index == 0 || (!f->changed && !f->removed))
 			continue;
 		tell(w, (struct change){ CHANGE_FIELD, f->name,
-		    f->removed ? STR_NONE : f->value, f->index });
+		    f->removed ? STR_NONE : f->value, f->index, NULL });
 	}
 	for (size_t i = w->s->mail.nheaders; i < w->n; i++)
 		if (!w->f[i].removed)
-			tell(w, (struct change){ CHANGE_APPEND, w->f[i].name, w->f[i].value, 0 });
+			tell(w, (struct change){ CHANGE_APPEND, w->f[i].name, w->f[i].value, 0, NULL });
 }
 
-static bool
-has_edit(const struct plan *p, size_t n, enum edit_kind kind, struct str path)
-{
-	for (size_t i = 0; i < n; i++)
-		if (p->edits[i].kind == kind && str_ieq(p->edits[i].value, path))
-			return true;
-	return false;
-}
-
-static bool
-is_recipient(const struct mail *m, struct str path)
-{
-	for (size_t i = 0; i < m->nrcpts; i++)
-		if (m->rcpts[i]->state == RCPT_OPEN && str_ieq(m->rcpts[i]->path, path))
-			return true;
-	return false;
-}
-
-/*
- * Who is added by one recipient's reading stays, whatever another's does with
- * the same address: told is only who is to go for good and who is new, so that
- * the order in which the MTA does it can lose nobody.  The last sender wins.
- */
 static void
 tell_envelope(struct work *w, const struct plan *p)
 {
-	const struct mail *m = &w->s->mail;
-	struct str sender = STR_NONE;
+	const struct change *c;
+	size_t n;
 
-	for (size_t i = 0; i < p->nedits; i++) {
-		const struct edit *e = &p->edits[i];
-
-		if (e->kind == EDIT_SET_SENDER)
-			sender = e->value;
-		if (has_edit(p, i, e->kind, e->value))
-			continue;
-		if (e->kind == EDIT_REMOVE_RCPT && is_recipient(m, e->value) &&
-		    !has_edit(p, p->nedits, EDIT_ADD_RCPT, e->value))
-			tell(w, (struct change){ CHANGE_REMOVE_RCPT, STR_NONE, e->value, 0 });
-		if (e->kind == EDIT_ADD_RCPT && !is_recipient(m, e->value))
-			tell(w, (struct change){ CHANGE_ADD_RCPT, STR_NONE, e->value, 0 });
-	}
-	if (sender.p != NULL)
-		tell(w, (struct change){ CHANGE_SENDER, STR_NONE, sender, 0 });
+	if ((c = envelope_changes(w->s, p, &n)) == NULL)
+		w->failed = true;
+	for (size_t i = 0; c != NULL && i < n; i++)
+		tell(w, c[i]);
 }
 
 /* The results that the field states: those set, and with auto those that the reading asked for. */
@@ -347,7 +313,7 @@ tell_authres(struct work *w, const struct plan *p)
 	r.helo = m->helo_raw;
 	value = authres_write(w->a, &r);
 	strbuf_free(&ip);
-	tell(w, (struct change){ CHANGE_INSERT, STR("Authentication-Results"), value, 0 });
+	tell(w, (struct change){ CHANGE_INSERT, STR("Authentication-Results"), value, 0, NULL });
 	w->failed |= value.p == NULL;
 }
 
@@ -370,7 +336,7 @@ tell_received_spf(struct work *w)
 	if (r.spf == NULL)
 		return;			/* no memory: s->failed */
 	value = received_spf_write(w->a, &r);
-	tell(w, (struct change){ CHANGE_INSERT, STR("Received-SPF"), value, 0 });
+	tell(w, (struct change){ CHANGE_INSERT, STR("Received-SPF"), value, 0, NULL });
 	w->failed |= value.p == NULL;
 }
 

@@ -51,9 +51,8 @@ judge_change_of(const struct change *c, const struct edit *e)
 	case CHANGE_INSERT:
 		return e->kind <= EDIT_REMOVE_HEADER && str_ieq(e->name, c->name);
 	case CHANGE_ADD_RCPT:
-		return e->kind == EDIT_ADD_RCPT && str_ieq(e->value, c->value);
 	case CHANGE_REMOVE_RCPT:
-		return e->kind == EDIT_REMOVE_RCPT && str_ieq(e->value, c->value);
+		return e->kind == c->edit->kind && str_ieq(e->value, c->edit->value);
 	case CHANGE_SENDER:
 		return e->kind == EDIT_SET_SENDER;
 	}

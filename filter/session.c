@@ -290,32 +290,6 @@ session_body(struct session *s, struct str chunk)
 	return wants_body(s);
 }
 
-/* Do the edits leave the message without a recipient? */
-static bool
-leaves_nobody(const struct session *s, const struct plan *p, int *rule)
-{
-	const struct mail *m = &s->mail;
-
-	for (size_t i = 0; i < p->nedits; i++)
-		if (p->edits[i].kind == EDIT_ADD_RCPT)
-			return false;
-	for (size_t k = 0; k < m->nrcpts; k++) {
-		bool removed = false;
-
-		if (m->rcpts[k]->state != RCPT_OPEN)
-			continue;
-		for (size_t i = 0; i < p->nedits && !removed; i++)
-			if (p->edits[i].kind == EDIT_REMOVE_RCPT &&
-			    str_ieq(p->edits[i].value, m->rcpts[k]->path)) {
-				*rule = p->edits[i].rule;
-				removed = true;
-			}
-		if (!removed)
-			return false;
-	}
-	return true;
-}
-
 const struct plan *
 session_end(struct session *s)
 {
@@ -326,8 +300,10 @@ session_end(struct session *s)
 	if ((s->facts & F_RAWBODY) != 0 && s->mail.body == NULL)
 		s->mail.body = &s->body;
 	p = advance(s, S_MESSAGE);
-	if (p == NULL || p->nedits == 0 || !leaves_nobody(s, p, &rule))
+	if (p == NULL || p->nedits == 0)
 		return p;
+	if (!envelope_leaves_nobody(s, p, &rule))
+		return s->failed ? NULL : p;
 	/* What nobody is to get is discarded, and said so. */
 	s->plan = *p;
 	s->plan.verdict = V_DISCARD;

@@ -75,13 +75,14 @@ enum change_kind {
 	CHANGE_FIELD,		/* the index-th (from 1) field `name`; value p NULL: remove it */
 	CHANGE_APPEND,		/* a new field at the end */
 	CHANGE_INSERT,		/* a new field at the top */
-	CHANGE_ADD_RCPT, CHANGE_REMOVE_RCPT,	/* value with <> */
+	CHANGE_ADD_RCPT, CHANGE_REMOVE_RCPT,	/* value: a path, as it came or with <> */
 	CHANGE_SENDER
 };
 struct change {
 	enum change_kind kind;
 	struct str	name, value;
 	int		index;
+	const struct edit *edit;	/* of the envelope: the first that asks for it */
 };
 /* In the order in which libmilter must be told: changes and removals from the highest index down, appends,
    recipients, inserts last.  n 0: none.  NULL without memory. */

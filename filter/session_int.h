@@ -56,6 +56,13 @@ int body_add(struct session *s, struct str chunk);
 /* For struct mail_ops. */
 const struct content *body_content(struct mail *m);
 
+/* ---- envelope.c ---- */
+
+/* What the MTA is to be told of the plan's edits of the envelope; NULL without memory. */
+const struct change *envelope_changes(struct session *s, const struct plan *p, size_t *n);
+/* Do the edits leave the message without a recipient?  By which rule, if so.  Without memory s->failed. */
+bool envelope_leaves_nobody(struct session *s, const struct plan *p, int *rule);
+
 /* ---- session_store.c ---- */
 
 enum fact_status session_ask_rate(struct mail *m, const struct rate_query *q, uint64_t *count);

@@ -223,6 +223,100 @@ skip_route(struct str s)
 	return s;
 }
 
+/* Where blanks and comments beside mean nothing (RFC 5322, 3.4). */
+static bool
+is_special(char c)
+{
+	return memchr("@.:,<>", c, 6) != NULL;
+}
+
+/* Without comments and blanks that mean nothing; a comment that is never closed ends the path. */
+static struct str
+drop_comments(struct arena *a, struct str s)
+{
+	bool quoted = false, blank = false;
+	size_t n = 0;
+	int depth = 0;
+	char *p;
+
+	s = str_trim(s);
+	if (s.n == 0 || (memchr(s.p, '(', s.n) == NULL && memchr(s.p, ' ', s.n) == NULL &&
+	    memchr(s.p, '\t', s.n) == NULL))
+		return s;
+	if ((p = arena_alloc(a, s.n + 1)) == NULL)
+		return STR_NONE;
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!quoted && (depth > 0 || c == '(' || c == ' ' || c == '\t')) {
+			i += depth > 0 && c == '\\';
+			depth += (c == '(') - (c == ')' && depth > 0);
+			blank = true;
+			continue;
+		}
+		if (blank && n > 0 && !is_special(p[n - 1]) && !is_special(c))
+			p[n++] = ' ';
+		blank = false;
+		p[n++] = c;
+		if (c == '\\' && i + 1 < s.n)
+			p[n++] = s.p[++i];
+		else if (c == '"')
+			quoted = !quoted;
+	}
+	return (struct str){ p, n };
+}
+
+/* Behind the colon of a route, wherever in it there are literals with colons. */
+static struct str
+after_route(struct str s)
+{
+	bool quoted = false, literal = false;
+
+	if (s.n == 0 || s.p[0] != '@')
+		return s;
+	for (size_t i = 1; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (c == '\\')
+			i++;
+		else if (c == '"' && !literal)
+			quoted = !quoted;
+		else if (!quoted && (c == '[' || c == ']'))
+			literal = c == '[';
+		else if (c == ':' && !quoted && !literal)
+			return (struct str){ s.p + i + 1, s.n - i - 1 };
+	}
+	return s;
+}
+
+bool
+path_unwrap(struct arena *a, struct str *path)
+{
+	struct str s = drop_comments(a, *path), rest;
+	const char *end;
+	ptrdiff_t at;
+	bool more;
+
+	if ((at = find_last(s, '<')) >= 0 &&
+	    (end = memchr(s.p + at, '>', s.n - (size_t)at)) != NULL) {
+		s.p += at + 1;
+		s.n = (size_t)(end - s.p);
+		s = str_trim(s);
+	} else if ((rest = str_trim(after_route(s))).n > 0)
+		s = rest;
+	more = s.n != path->n;
+	*path = s;
+	return more;
+}
+
+struct str
+path_address(struct arena *a, struct str path)
+{
+	while (path_unwrap(a, &path))
+		;
+	return path;
+}
+
 static struct str
 join(struct arena *a, struct str local, struct str domain)
 {

@@ -260,7 +260,7 @@ mail_sender(struct mail *m, struct str path, const struct str *params, size_t n,
 {
 	m->time = now;
 	m->params = (struct param_list){ 0 };
-	m->sender = mailbox_parse(m->arena, path);
+	m->sender = mailbox_parse(m->arena, path_address(m->arena, path));
 	m->sender_path = str_dup(m->arena, path);
 	for (size_t i = 0; i < n && i < PARAMS_MAX; i++) {
 		struct str name = params[i], value = STR("");
@@ -306,7 +306,7 @@ mail_rcpt(struct mail *m, struct str path, char delimiter)
 	m->rcpts = v;
 	if ((r = arena_new_object(m->arena, struct recipient)) == NULL)
 		return NULL;
-	r->addr = mailbox_parse(m->arena, path);
+	r->addr = mailbox_parse(m->arena, path_address(m->arena, path));
 	r->path = str_dup(m->arena, path);
 	split_detail(r, delimiter);
 	if (r->addr.text.p == NULL || r->addr.local.p == NULL ||

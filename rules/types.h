@@ -213,5 +213,14 @@ bool domain_matches(struct str entry, struct str domain);
  * 5321, 4.1.1.3).  The result lives in the arena; text.p NULL without memory.
  */
 struct mailbox mailbox_parse(struct arena *a, struct str s);
+/*
+ * Takes one layer off a client's path: comments and <> with what is around, or
+ * else a source route (RFC 5321, 4.1.1.3); Postfix and Sendmail drop them all.  What is
+ * left is a slice of path or in the arena, p NULL without memory.  False:
+ * there was none.
+ */
+bool path_unwrap(struct arena *a, struct str *path);
+/* What is left of the path without any of them: the address as written. */
+struct str path_address(struct arena *a, struct str path);
 
 #endif

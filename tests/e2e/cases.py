@@ -299,6 +299,25 @@ def recipients(e):
     e.ok(e.not_delivered(subject, sunk), "envelope: and thrown away")
 
 
+def routed(e):
+    """Paths in forms of which the MTAs keep different things: the recipient is found all the same."""
+    e.use("main")
+    others = ("bob@example.org",)
+    for path in ("@relay.example:gone@example.org", "@a.example,@b.example:gone@example.org", '"gone"@example.org',
+                 "GONE@Example.Org", '"Gone Man" <gone@example.org>', "@relay.example:<gone@example.org>",
+                 "@relay.example:@other.example:gone@example.org", "gone (man)@example.org", "gone@example.org.",
+                 "@relay.example:dropped@example.org", '@relay.example:"fixed"@example.org', "FIXED@example.org"):
+        result, subject, _, sunk = e.send("routed", rcpts=others + (path,))
+        e.same([r.code for r in result.rcpts] + [result.code], [250] * 3, "routed: %s is taken" % path)
+        d = e.delivered(subject, sunk)
+        e.same(d and d.rcpts, list(others), "routed: and removed")
+    result, subject, _, sunk = e.send("routed", rcpts=("@relay.example:moved@example.org",))
+    d = e.delivered(subject, sunk)
+    e.same(d and d.rcpts, ["new@example.net"], "routed: redirected")
+    result = e.send("routed", sender="@relay.example:refused@example.com")[0]
+    e.same([r.code for r in result.rcpts], [550], "routed: the sender is known by his address")
+
+
 def mixed(e):
     e.use("mixed")
     bob, master, carol = "bob@example.org", "postmaster@example.org", "carol@example.org"
@@ -628,5 +647,5 @@ def daemon_gone(e):
 
 
 COMMON = [helo_at_rcpt, helo_at_mail, connect_refused, sender_refused, one_of_two, refused_at_end, hang_up, discarded,
-          held, tagged, headers, recipients, mixed, monitored, authentication_results, spf, dkim, ten_megabytes,
+          held, tagged, headers, recipients, routed, mixed, monitored, authentication_results, spf, dkim, ten_megabytes,
           fifty_sessions, one_session, lost_connection, reload_under_load, broken_rules, daemon_gone]

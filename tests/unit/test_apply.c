@@ -325,6 +325,38 @@ changes(void **state)
 	assert_calls("quarantine held by policy\n");
 }
 
+/* Postfix and Sendmail keep different things of a path: each must find its recipient. */
+static void
+removed_paths(void **state)
+{
+	static const struct { const char *path, *calls; } paths[] = {
+		{ "<b@example.org>", "delrcpt <b@example.org>\n" },
+		{ "b@example.org", "delrcpt b@example.org\n" },
+		{ "<@relay.example:B@example.org>", "delrcpt <@relay.example:B@example.org>\n"
+		    "delrcpt <B@example.org>\n" },
+		{ "<@x:@y:b@example.org>", "delrcpt <@x:@y:b@example.org>\n"
+		    "delrcpt <@y:b@example.org>\ndelrcpt <b@example.org>\n" },
+		{ "<\"B\" <b@example.org>>", "delrcpt <\"B\" <b@example.org>>\n"
+		    "delrcpt <b@example.org>\n" },
+		{ "<\"@x:b\"@example.org>", "delrcpt <\"@x:b\"@example.org>\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		struct str path = str_of(paths[i].path);
+		struct edit edit = { EDIT_REMOVE_RCPT, STR_NONE, path, 0 };
+		struct plan p = plan(V_ACCEPT, S_MESSAGE, 0, 0);
+
+		p.edits = &edit;
+		p.nedits = 1;
+		session_sender(conn.session, STR("<a@example.org>"), NULL, 0);
+		session_rcpt(conn.session, path, NULL);
+		session_data(conn.session);
+		assert_int_equal(apply_end(NULL, &conn, &p), SMFIS_ACCEPT);
+		assert_calls(paths[i].calls);
+	}
+}
+
 /* What the MTA doesn't do must not become something milder. */
 static void
 refused_changes(void **state)
@@ -384,6 +416,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(kept_until_the_dot, begin, end),
 		cmocka_unit_test_setup_teardown(monitor_does_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(reply_lines, begin, end),
+		cmocka_unit_test_setup_teardown(removed_paths, begin, end),
 		cmocka_unit_test_setup_teardown(changes, begin, end),
 		cmocka_unit_test_setup_teardown(refused_changes, begin, end),
 		cmocka_unit_test_setup_teardown(without_memory, begin, end),
