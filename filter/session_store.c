@@ -9,6 +9,7 @@
 #include "session_int.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "rules/fold.h"
 #include "store.h"
@@ -17,8 +18,10 @@ static enum fact_status
 run(const struct session *s, struct store_op *op)
 {
 	msec deadline = clock_msec() + rules_settings(s->rs)->store_timeout * 1000;
+	struct timespec now;
 
-	op->now = s->mail.time;
+	clock_gettime(CLOCK_REALTIME, &now);
+	op->now = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	return store_run(s->sv->store, op, deadline) == 0 ? FACT_KNOWN : FACT_ERROR;
 }
 

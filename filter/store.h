@@ -50,7 +50,7 @@ struct store_greylist {
 /* What is asked, and the answer. */
 struct store_op {
 	enum { STORE_OP_RATE, STORE_OP_GREYLIST } what;
-	int64_t		now;		/* Unix time */
+	int64_t		now;		/* Unix time, ms */
 	struct store_key keys[STORE_OP_KEYS];	/* rate: one; greylist: the triplet and the client */
 	union {
 		struct store_rate rate;

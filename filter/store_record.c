@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define RATE_VERSION	0x11
+#define RATE_VERSION	0x12
 #define TRIPLET_VERSION	0x21
 #define CLIENT_VERSION	0x31
 #define COUNT_MAX	UINT32_MAX
@@ -50,7 +50,7 @@ get_time(const uint8_t *p)
 /* ---- Rates ---- */
 
 /*
- * version, 4 octets of seconds a slot, 8 of the latest slot, then for each slot that
+ * version, 4 octets of milliseconds a slot, 8 of the latest slot, then for each slot that
  * counted something its age in slots and 4 octets of count, youngest first.
  */
 #define RATE_HEAD	13
@@ -58,13 +58,13 @@ get_time(const uint8_t *p)
 
 struct rate {
 	int64_t		latest;		/* slot */
-	uint32_t	count[RATE_SLOTS + 2];	/* by age */
+	uint32_t	count[RATE_SLOTS + 1];	/* by age */
 };
 
 int64_t
 rate_slot(int64_t window)
 {
-	return (window + RATE_SLOTS - 1) / RATE_SLOTS;
+	return (window * 1000 + RATE_SLOTS - 1) / RATE_SLOTS;
 }
 
 /* false if that is no rate of such slots. */
@@ -81,7 +81,7 @@ read_rate(const struct record *r, int64_t slot, struct rate *rate)
 	for (size_t i = RATE_HEAD; i < r->n; i += RATE_PAIR) {
 		int age = r->b[i];
 
-		if (age <= last || age >= RATE_SLOTS + 2)
+		if (age <= last || age >= RATE_SLOTS + 1)
 			return false;
 		rate->count[age] = (uint32_t)get(r->b + i + 1, 4);
 		last = age;
@@ -96,7 +96,7 @@ write_rate(struct record *r, int64_t slot, const struct rate *rate)
 	put(r->b + 1, 4, (uint64_t)slot);
 	put(r->b + 5, 8, (uint64_t)rate->latest);
 	r->n = RATE_HEAD;
-	for (int age = 0; age < RATE_SLOTS + 2; age++) {
+	for (int age = 0; age < RATE_SLOTS + 1; age++) {
 		if (rate->count[age] == 0)
 			continue;
 		r->b[r->n] = (uint8_t)age;
@@ -111,7 +111,7 @@ age_rate(struct rate *rate, int64_t to)
 {
 	int64_t by = to - rate->latest;
 
-	for (int64_t age = RATE_SLOTS + 1; age >= 0; age--)
+	for (int64_t age = RATE_SLOTS; age >= 0; age--)
 		rate->count[age] = age >= by ? rate->count[age - by] : 0;
 	rate->latest = to;
 }
@@ -119,7 +119,7 @@ age_rate(struct rate *rate, int64_t to)
 static unsigned
 apply_rate(struct store_op *op, struct record *r)
 {
-	int64_t window = op->rate.window, slot = rate_slot(window), now = op->now;
+	int64_t window = op->rate.window * 1000, slot = rate_slot(op->rate.window), now = op->now;
 	int64_t oldest;
 	struct rate rate;
 
@@ -133,16 +133,16 @@ apply_rate(struct store_op *op, struct record *r)
 	age_rate(&rate, now / slot);
 	if (rate.count[0] < COUNT_MAX)
 		rate.count[0]++;
-	oldest = now - window + 1;
-	oldest = oldest > 0 ? oldest / slot : 0;
+	/* What came a whole window ago may have come a part of a millisecond later than it says. */
+	oldest = now > window ? (now - window) / slot : 0;
 	op->rate.count = 0;
-	for (int64_t age = 0; age < RATE_SLOTS + 2; age++) {
+	for (int64_t age = 0; age < RATE_SLOTS + 1; age++) {
 		if (rate.latest - age < oldest)
 			rate.count[age] = 0;
 		op->rate.count += rate.count[age];
 	}
 	write_rate(r, slot, &rate);
-	r->expires = (rate.latest + 1) * slot + window;
+	r->expires = ((rate.latest + 1) * slot + window) / 1000 + 1;
 	return 1;
 }
 
@@ -219,7 +219,7 @@ static unsigned
 apply_greylist(struct store_op *op, struct record *triplet, struct record *client)
 {
 	struct store_greylist *g = &op->greylist;
-	int64_t now = op->now;
+	int64_t now = op->now / 1000;
 	struct triplet t;
 	struct client c;
 

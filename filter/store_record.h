@@ -3,17 +3,17 @@
  * them: the same for every back end, and without a clock of its own.
  *
  * A rate cuts time into slots of a sixtieth of its window, rounded up to
- * seconds, and counts the messages of each.  In the window are all slots that
- * touch it: a message counts for at least the window, and is forgotten less than
- * one slot later.  With windows up to a minute that is exact.  For a key time never goes
- * back: a message that comes with an earlier time counts as one of the latest slot.
+ * milliseconds, and counts the messages of each.  In the window are all slots that
+ * touch it: a message counts for at least the window, and is forgotten at most one
+ * slot later.  For a key time never goes back: a message that comes with an earlier time
+ * counts as one of the latest slot.
  */
 #ifndef FILTER_STORE_RECORD_H
 #define FILTER_STORE_RECORD_H
 
 #include "store.h"
 
-#define RATE_SLOTS	60	/* a window; it may touch two more */
+#define RATE_SLOTS	60	/* a window; it touches one more */
 #define RECORD_OCTETS	(16 + 5 * (RATE_SLOTS + 2))
 
 struct record {
@@ -32,7 +32,7 @@ size_t store_op_keys(const struct store_op *op);
  */
 unsigned store_op_apply(struct store_op *op, struct record records[STORE_OP_KEYS]);
 
-/* Seconds of a slot of that window. */
+/* Milliseconds of a slot of that window, which is in seconds. */
 int64_t rate_slot(int64_t window);
 
 #endif

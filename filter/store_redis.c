@@ -259,14 +259,14 @@ swap_records(redisContext *c, const struct keys *k, struct record *old,
 		len[n++] = strlen(k->text[i]);
 	}
 	for (size_t i = 0; i < k->n; i++) {
-		int64_t left = new[i].expires - now;
+		int64_t left = new[i].expires * 1000 - now;
 
 		argv[n] = (const char *)old[i].b;
 		len[n++] = old[i].n;
 		argv[n] = (const char *)new[i].b;
 		len[n++] = changed & 1u << i ? new[i].n : 0;
 		len[n] = (size_t)snprintf(ttl[i], sizeof(ttl[i]), "%lld",
-		    changed & 1u << i ? (long long)(left > 0 ? left : 1) * 1000 : 1);
+		    changed & 1u << i ? (long long)(left > 0 ? left : 1) : 1);
 		argv[n++] = ttl[i];
 	}
 	if ((r = ask(c, (int)n, argv, len, deadline, why)) == NULL)

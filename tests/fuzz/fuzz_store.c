@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct store_op
 operation(uint8_t what, int64_t time)
 {
-	struct store_op op = { .now = NOW };
+	struct store_op op = { .now = NOW * INT64_C(1000) };
 
 	if (what & 1) {
 		op.what = STORE_OP_GREYLIST;

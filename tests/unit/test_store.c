@@ -21,6 +21,7 @@
 
 #define COUNT(a)	(sizeof(a) / sizeof(*(a)))
 #define NOW		1771234567
+#define MSEC		INT64_C(1000)
 
 static uint64_t rng = 88172645463325252u;
 
@@ -41,7 +42,7 @@ rate(struct record *r, int64_t now, int64_t window)
 	struct store_op op = { .what = STORE_OP_RATE, .now = now, .rate = { .window = window } };
 
 	assert_int_equal(store_op_apply(&op, r), 1);
-	assert_true(r->expires > now);
+	assert_true(r->expires * 1000 > now + window * 1000);
 	return op.rate.count;
 }
 
@@ -49,32 +50,50 @@ rate(struct record *r, int64_t now, int64_t window)
 static void
 rate_is_as_the_model_says(void **state)
 {
-	static const int64_t windows[] = { 1, 2, 59, 60, 61, 90, 119, 120, 3600, 3601, 86400, 2678400 };
+	static const int64_t windows[] = { 1, 2, 3, 7, 59, 60, 61, 90, 119, 120, 3600, 3601, 86400, 2678400 };
 	static int64_t came[3000];
 
 	(void)state;
 	for (size_t w = 0; w < COUNT(windows); w++)
 		for (int round = 0; round < 6; round++) {
-			int64_t window = windows[w], slot = rate_slot(window), now = NOW + rnd(100000);
+			int64_t window = windows[w] * MSEC, slot = rate_slot(windows[w]);
+			int64_t now = NOW * MSEC + rnd(100000);
 			struct record r = { .n = 0 };
 			size_t n = 0;
 
 			for (int i = 0; i < 500; i++) {
-				uint64_t want = 0, least = 0;
+				uint64_t want = 0, least = 0, most = 0;
 
-				now += rnd(4) == 0 ? 0 : rnd((unsigned)(window / (round + 1)) + 2);
+				now += rnd(4) == 0 ? 0 : rnd((unsigned)(window / (round * round * 7 + 1)) + 2);
 				came[n++] = now;
 				for (size_t k = 0; k < n; k++) {
-					want += came[k] / slot >= (now - window + 1) / slot;
-					least += came[k] > now - window;
+					want += came[k] / slot >= (now - window) / slot;
+					least += came[k] >= now - window;
+					most += came[k] > now - window - slot;
 				}
-				assert_int_equal(rate(&r, now, window), want);
-				/* Nobody is forgotten early; with short windows nobody late either. */
-				assert_true(want >= least);
-				if (window <= RATE_SLOTS)
-					assert_int_equal(want, least);
+				assert_int_equal(rate(&r, now, windows[w]), want);
+				/* Nobody is forgotten early, and nobody more than a sixtieth late. */
+				assert_true(want >= least && want <= most);
+				assert_true(slot <= window / 60 + 1);
 			}
 		}
+}
+
+/* What a fixed window does: three at the end of one second, three at the beginning of the next. */
+static void
+rate_has_no_edges(void **state)
+{
+	(void)state;
+	for (int64_t edge = 0; edge < MSEC; edge++) {
+		struct record r = { .n = 0 };
+		int64_t first = NOW * MSEC + edge;
+
+		for (int i = 1; i <= 3; i++)
+			assert_int_equal(rate(&r, first, 1), i);
+		assert_int_equal(rate(&r, first + 120, 1), 4);
+		assert_int_equal(rate(&r, first + 999, 1), 5);
+		assert_int_equal(rate(&r, first + 1000 + 18, 1), 3);
+	}
 }
 
 static void
@@ -84,16 +103,16 @@ rate_begins_anew(void **state)
 
 	(void)state;
 	for (int i = 1; i <= 200; i++)
-		assert_int_equal(rate(&r, NOW, 3600), i);
-	assert_int_equal(rate(&r, NOW + 3599, 3600), 201);
-	assert_int_equal(rate(&r, NOW + 3600 + 60, 3600), 2);
-	assert_int_equal(rate(&r, NOW + 90000, 3600), 1);
+		assert_int_equal(rate(&r, NOW * MSEC, 3600), i);
+	assert_int_equal(rate(&r, (NOW + 3599) * MSEC, 3600), 201);
+	assert_int_equal(rate(&r, (NOW + 3600 + 60) * MSEC, 3600), 2);
+	assert_int_equal(rate(&r, (NOW + 90000) * MSEC, 3600), 1);
 	/* A little back: it counts as one of the latest slot. */
-	assert_int_equal(rate(&r, NOW + 89000, 3600), 2);
+	assert_int_equal(rate(&r, (NOW + 89000) * MSEC, 3600), 2);
 	/* The clock was a year ahead once. */
-	assert_int_equal(rate(&r, NOW - 365 * 86400, 3600), 1);
+	assert_int_equal(rate(&r, (NOW - 365 * 86400) * MSEC, 3600), 1);
 	/* Another window is another rate. */
-	assert_int_equal(rate(&r, NOW - 365 * 86400, 60), 1);
+	assert_int_equal(rate(&r, (NOW - 365 * 86400) * MSEC, 60), 1);
 }
 
 static void
@@ -103,7 +122,7 @@ any_octets_are_a_record(void **state)
 
 	(void)state;
 	for (int i = 0; i < 20000; i++) {
-		struct store_op op = { .what = i & 1, .now = NOW, .greylist = { 300, 172800, 3000000, 5, false } };
+		struct store_op op = { .what = i & 1, .now = NOW * MSEC, .greylist = { 300, 172800, 3000000, 5, false } };
 		struct record two[STORE_OP_KEYS];
 
 		if (op.what == STORE_OP_RATE)
@@ -113,17 +132,18 @@ any_octets_are_a_record(void **state)
 			for (size_t b = 0; b < two[k].n; b++)
 				two[k].b[b] = (uint8_t)rnd(256);
 			if (rnd(2) == 0)
-				two[k].b[0] = (uint8_t)(const int[]){ 0x11, 0x21, 0x31 }[rnd(3)];
+				two[k].b[0] = (uint8_t)(const int[]){ 0x12, 0x21, 0x31 }[rnd(3)];
 		}
 		store_op_apply(&op, two);
 		assert_true(two[0].n <= RECORD_OCTETS && two[1].n <= RECORD_OCTETS);
 	}
 	/* Longer than any, or with its slots out of order. */
 	memset(&r, 0, sizeof(r));
-	r.b[0] = 0x11;
+	r.b[0] = 0x12;
 	r.n = 13 + 10;
-	r.b[4] = 60;
-	assert_int_equal(rate(&r, NOW, 3600), 1);
+	r.b[3] = 60000 >> 8;
+	r.b[4] = 60000 & 0xff;
+	assert_int_equal(rate(&r, NOW * MSEC, 3600), 1);
 }
 
 /* ---- Greylisting ---- */
@@ -138,7 +158,7 @@ static void
 play(struct store *s, const struct step *steps, size_t n, int64_t whitelist_after)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct store_op op = { .what = STORE_OP_GREYLIST, .now = NOW + steps[i].at,
+		struct store_op op = { .what = STORE_OP_GREYLIST, .now = (NOW + steps[i].at) * MSEC,
 			.greylist = { 300, 3600, 86400, whitelist_after, false } };
 		char text[2] = { steps[i].client, steps[i].triplet };
 
@@ -224,7 +244,7 @@ open_lmdb(int64_t limit)
 static uint64_t
 count_key(struct store *s, unsigned key, int64_t now)
 {
-	struct store_op op = { .what = STORE_OP_RATE, .now = now, .rate = { .window = 3600 } };
+	struct store_op op = { .what = STORE_OP_RATE, .now = now * MSEC, .rate = { .window = 3600 } };
 
 	assert_int_equal(store_make_key(STORE_RATE, (struct str){ (char *)&key, sizeof(key) }, &op.keys[0]), 0);
 	assert_int_equal(store_run(s, &op, clock_msec() + 10000), 0);
@@ -452,7 +472,7 @@ threads_count_together(void **state)
 static void
 deadlines_are_kept(void **state)
 {
-	struct store_op op = { .what = STORE_OP_RATE, .now = NOW, .rate = { .window = 3600 } };
+	struct store_op op = { .what = STORE_OP_RATE, .now = NOW * MSEC, .rate = { .window = 3600 } };
 	struct store *s = open_lmdb(1000);
 
 	(void)state;
@@ -468,6 +488,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rate_is_as_the_model_says),
+		cmocka_unit_test(rate_has_no_edges),
 		cmocka_unit_test(rate_begins_anew),
 		cmocka_unit_test(any_octets_are_a_record),
 		cmocka_unit_test(greylist_step_by_step),
