@@ -12,27 +12,27 @@
  * index by that time, from whose head old records are swept, and further ones
  * if there are more than `limit`.  The map is so large that it can't be full
  * before that.
+ *
+ * The file itself, and what may become of it, is store_file.c's business.
  */
 #include "filter/store_int.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "filter/store_file.h"
 
 #define TIME_OCTETS	8
-#define MAP_PER_ENTRY	1024		/* octets; a record with its index takes 700 at most */
-#define MAP_LEAST	((size_t)16 << 20)
 #define BATCH		512		/* operations in one transaction */
 #define SWEEP		256		/* old records removed in one transaction, at most */
 #define EXCESS		(4 * BATCH)	/* and of what is too much: more than a batch brings */
 #define IDLE		30		/* seconds after which it sweeps without being asked */
+#define AGAIN		1000		/* ms between attempts to open a file that can't be used */
 
 enum job_state { JOB_WAITING, JOB_DONE, JOB_FAILED };
 
@@ -48,20 +48,14 @@ struct job {
 
 struct lmdb {
 	struct store	 s;
-	MDB_env		*env;
-	MDB_dbi		 records[STORE_KINDS], ends[STORE_KINDS];
-	size_t		 limit;
+	struct store_file file;		/* the writer's, once that runs */
+	msec		 again;		/* when it may be opened again, if it isn't open */
+	char		 closed_why[STORE_WHY];
 	pthread_t	 writer;
 	pthread_mutex_t	 lock;		/* of what follows */
 	pthread_cond_t	 work;
 	struct job	*first, **last;
 	bool		 stop;
-};
-
-static const char *const names[STORE_KINDS][2] = {
-	[STORE_RATE] = { "rate", "rate-end" },
-	[STORE_TRIPLET] = { "triplet", "triplet-end" },
-	[STORE_CLIENT] = { "client", "client-end" },
 };
 
 /* ---- Records ---- */
@@ -101,7 +95,7 @@ look(struct lmdb *m, MDB_txn *txn, const struct store_key *key, struct record *r
 	int e;
 
 	r->n = 0;
-	if ((e = mdb_get(txn, m->records[key->kind], &k, &v)) != 0)
+	if ((e = mdb_get(txn, m->file.records[key->kind], &k, &v)) != 0)
 		return e == MDB_NOTFOUND ? 0 : e;
 	if (v.mv_size < TIME_OCTETS)
 		return 0;
@@ -124,18 +118,18 @@ keep(struct lmdb *m, MDB_txn *txn, const struct store_key *key, const struct rec
 
 	put_time(buf, r->expires);
 	memcpy(buf + TIME_OCTETS, r->b, r->n);
-	if ((e = mdb_put(txn, m->records[key->kind], &k, &v, 0)) != 0)
+	if ((e = mdb_put(txn, m->file.records[key->kind], &k, &v, 0)) != 0)
 		return e;
 	if (had && memcmp(old_end, buf, TIME_OCTETS) == 0)
 		return 0;
 	if (had) {
 		i = end_key(index, old_end, key->b);
-		e = mdb_del(txn, m->ends[key->kind], &i, NULL);
+		e = mdb_del(txn, m->file.ends[key->kind], &i, NULL);
 		if (e != 0 && e != MDB_NOTFOUND)
 			return e;
 	}
 	i = end_key(index, buf, key->b);
-	return mdb_put(txn, m->ends[key->kind], &i, &none, 0);
+	return mdb_put(txn, m->file.ends[key->kind], &i, &none, 0);
 }
 
 /* One operation within a transaction; 0 or LMDB's error. */
@@ -174,10 +168,10 @@ sweep_kind(struct lmdb *m, MDB_txn *txn, int kind, int64_t now, size_t *removed)
 	size_t over;
 	int e;
 
-	if ((e = mdb_stat(txn, m->ends[kind], &st)) != 0 ||
-	    (e = mdb_cursor_open(txn, m->ends[kind], &c)) != 0)
+	if ((e = mdb_stat(txn, m->file.ends[kind], &st)) != 0 ||
+	    (e = mdb_cursor_open(txn, m->file.ends[kind], &c)) != 0)
 		return e;
-	over = st.ms_entries > m->limit ? st.ms_entries - m->limit : 0;
+	over = st.ms_entries > m->file.limit ? st.ms_entries - m->file.limit : 0;
 	if (over > EXCESS)
 		over = EXCESS;
 	for (size_t n = 0; n < SWEEP + over; n++) {
@@ -191,7 +185,7 @@ sweep_kind(struct lmdb *m, MDB_txn *txn, int kind, int64_t now, size_t *removed)
 				break;
 			memcpy(octets, (const uint8_t *)k.mv_data + TIME_OCTETS, sizeof(octets));
 			key = (MDB_val){ sizeof(octets), octets };
-			e = mdb_del(txn, m->records[kind], &key, NULL);
+			e = mdb_del(txn, m->file.records[kind], &key, NULL);
 			if (e != 0 && e != MDB_NOTFOUND)
 				break;
 		}
@@ -225,14 +219,40 @@ free_jobs(struct job *j)
 	}
 }
 
-/* All of them in one transaction; then they are done or failed together. */
+/* Is the file open, and still the one that it was? */
 static int
-write_batch(struct lmdb *m, struct job *jobs, size_t *removed)
+ready(struct lmdb *m, char why[STORE_WHY])
+{
+	struct strbuf reason = { 0 };
+	const char *changed;
+	int r;
+
+	if (m->file.env != NULL && (changed = store_file_changed(&m->file)) != NULL) {
+		store_tell(m->s.voice, changed);
+		store_file_close(&m->file);
+	}
+	if (m->file.env != NULL)
+		return 0;
+	if (clock_msec() >= m->again) {
+		if ((r = store_file_open(&m->file, &reason)) == -1)
+			(void)snprintf(m->closed_why, STORE_WHY, "%s",
+			    reason.p != NULL ? reason.p : "out of memory");
+		strbuf_free(&reason);
+		if (r == 0)
+			return 0;
+		m->again = clock_msec() + AGAIN;
+	}
+	memcpy(why, m->closed_why, STORE_WHY);
+	return -1;
+}
+
+static int
+transact(struct lmdb *m, struct job *jobs, size_t *removed)
 {
 	MDB_txn *txn;
 	int e;
 
-	if ((e = mdb_txn_begin(m->env, NULL, 0, &txn)) != 0)
+	if ((e = mdb_txn_begin(m->file.env, NULL, 0, &txn)) != 0)
 		return e;
 	for (struct job *j = jobs; j != NULL && e == 0; j = j->next)
 		e = apply(m, txn, &j->op);
@@ -242,6 +262,22 @@ write_batch(struct lmdb *m, struct job *jobs, size_t *removed)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
 	return e;
+}
+
+/* All of them in one transaction; then they are done or failed together. */
+static int
+write_batch(struct lmdb *m, struct job *jobs, size_t *removed, char why[STORE_WHY])
+{
+	int e;
+
+	if (ready(m, why) == -1)
+		return -1;
+	if ((e = transact(m, jobs, removed)) == 0)
+		return 0;
+	(void)snprintf(why, STORE_WHY, "%s", store_file_error(&m->file, e));
+	if (store_file_broken(e))
+		store_file_close(&m->file);
+	return -1;
 }
 
 /* Takes at most BATCH jobs that somebody still waits for; under the lock. */
@@ -273,15 +309,14 @@ take(struct lmdb *m)
 
 /* Answers; what nobody waits for any more is freed.  Under the lock. */
 static void
-answer(struct job *jobs, int e)
+answer(struct job *jobs, int r, const char why[STORE_WHY])
 {
 	struct job *left = NULL;
 
 	for (struct job *j = jobs, *next; j != NULL; j = next) {
 		next = j->next;
-		j->state = e == 0 ? JOB_DONE : JOB_FAILED;
-		if (e != 0)
-			(void)snprintf(j->why, sizeof(j->why), "%s", mdb_strerror(e));
+		j->state = r == 0 ? JOB_DONE : JOB_FAILED;
+		memcpy(j->why, why, STORE_WHY);
 		if (j->left) {
 			j->next = left;
 			left = j;
@@ -306,9 +341,10 @@ writer(void *arg)
 	pthread_mutex_lock(&m->lock);
 	for (;;) {
 		struct timespec until = deadline_of(clock_msec() + IDLE * 1000);
+		char why[STORE_WHY] = "";
 		struct job *jobs;
 		size_t removed = 0;
-		int e;
+		int r;
 
 		while (m->first == NULL && !m->stop && !more)
 			if (pthread_cond_timedwait(&m->work, &m->lock, &until) == ETIMEDOUT)
@@ -317,10 +353,10 @@ writer(void *arg)
 			break;
 		jobs = take(m);
 		pthread_mutex_unlock(&m->lock);
-		e = write_batch(m, jobs, &removed);
-		more = e == 0 && removed >= SWEEP;
+		r = write_batch(m, jobs, &removed, why);
+		more = r == 0 && removed >= SWEEP;
 		pthread_mutex_lock(&m->lock);
-		answer(jobs, e);
+		answer(jobs, r, why);
 	}
 	pthread_mutex_unlock(&m->lock);
 	return NULL;
@@ -372,10 +408,10 @@ lmdb_run(struct store *s, struct store_op *op, msec deadline, char why[STORE_WHY
 static void
 lmdb_free(struct lmdb *m)
 {
-	if (m->env != NULL)
-		mdb_env_close(m->env);
+	store_file_close(&m->file);
 	pthread_cond_destroy(&m->work);
 	pthread_mutex_destroy(&m->lock);
+	free(m->file.path);
 	free(m);
 }
 
@@ -395,64 +431,12 @@ lmdb_close(struct store *s)
 
 static const struct store_backend backend = { lmdb_run, lmdb_close };
 
-/*
- * LMDB maps the file and trusts what it says of itself: one that lost its end
- * would be the end of the process, too.
- */
-static int
-check_whole(struct lmdb *m)
-{
-	MDB_envinfo info;
-	MDB_stat st;
-	struct stat file;
-	int fd;
-
-	if (mdb_env_info(m->env, &info) != 0 || mdb_env_stat(m->env, &st) != 0 ||
-	    mdb_env_get_fd(m->env, &fd) != 0 || fstat(fd, &file) == -1)
-		return EIO;
-	return (uint64_t)file.st_size < (uint64_t)(info.me_last_pgno + 1) * st.ms_psize &&
-	    st.ms_entries > 0 ? MDB_CORRUPTED : 0;
-}
-
-static int
-open_databases(struct lmdb *m)
-{
-	MDB_txn *txn;
-	int e;
-
-	if ((e = mdb_txn_begin(m->env, NULL, 0, &txn)) != 0)
-		return e;
-	for (int i = 0; i < STORE_KINDS && e == 0; i++)
-		if ((e = mdb_dbi_open(txn, names[i][0], MDB_CREATE, &m->records[i])) == 0)
-			e = mdb_dbi_open(txn, names[i][1], MDB_CREATE, &m->ends[i]);
-	if (e == 0)
-		return mdb_txn_commit(txn);
-	mdb_txn_abort(txn);
-	return e;
-}
-
-static int
-open_env(struct lmdb *m, const char *path)
-{
-	size_t map = m->limit * MAP_PER_ENTRY * STORE_KINDS;
-	int e;
-
-	if ((e = mdb_env_create(&m->env)) != 0 ||
-	    (e = mdb_env_set_maxdbs(m->env, 2 * STORE_KINDS)) != 0 ||
-	    (e = mdb_env_set_mapsize(m->env, map > MAP_LEAST ? map : MAP_LEAST)) != 0 ||
-	    (e = mdb_env_open(m->env, path, MDB_NOSUBDIR | MDB_NOMETASYNC | MDB_NORDAHEAD,
-	    0600)) != 0 || (e = check_whole(m)) != 0)
-		return e;
-	return open_databases(m);
-}
-
 struct store *
-store_lmdb_open(struct str path, int64_t limit, struct strbuf *why)
+store_lmdb_open(struct str path, int64_t limit, struct store_voice *voice, struct strbuf *why)
 {
 	struct lmdb *m = calloc(1, sizeof(*m));
 	pthread_condattr_t monotonic;
 	char *name = strndup(path.p, path.n);
-	int e = ENOMEM;
 
 	if (m == NULL || name == NULL) {
 		strbuf_puts(why, "out of memory");
@@ -460,23 +444,20 @@ store_lmdb_open(struct str path, int64_t limit, struct strbuf *why)
 		free(name);
 		return NULL;
 	}
-	m->s.backend = &backend;
-	m->limit = (size_t)limit;
+	m->s = (struct store){ &backend, voice };
+	m->file.path = name;
+	m->file.limit = (size_t)limit;
 	m->last = &m->first;
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&m->work, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	if ((e = open_env(m, name)) == 0 &&
-	    (e = pthread_create(&m->writer, NULL, writer, m)) == 0) {
-		free(name);
-		return &m->s;
+	if (store_file_open(&m->file, why) == 0) {
+		if (pthread_create(&m->writer, NULL, writer, m) == 0)
+			return &m->s;
+		strbuf_puts(why, "out of memory");
 	}
-	strbuf_printf(why, "cannot use the store %s: %s%s", name, mdb_strerror(e),
-	    e == MDB_INVALID || e == MDB_CORRUPTED || e == MDB_VERSION_MISMATCH ?
-	    "; remove it, and it is made anew" : "");
 	lmdb_free(m);
-	free(name);
 	return NULL;
 }

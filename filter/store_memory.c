@@ -204,7 +204,7 @@ memory_close(struct store *s)
 static const struct store_backend backend = { memory_run, memory_close };
 
 struct store *
-store_memory_open(int64_t limit, struct strbuf *why)
+store_memory_open(int64_t limit, struct store_voice *voice, struct strbuf *why)
 {
 	struct memory *m;
 
@@ -213,6 +213,7 @@ store_memory_open(int64_t limit, struct strbuf *why)
 		return NULL;
 	}
 	m->s.backend = &backend;
+	m->s.voice = voice;
 	m->limit = (size_t)limit;
 	pthread_mutex_init(&m->lock, NULL);
 	for (int i = 0; i < STORE_KINDS; i++) {

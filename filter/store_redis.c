@@ -425,7 +425,7 @@ read_place(struct redis *rd, struct str place, struct strbuf *why)
 static const struct store_backend backend = { redis_run, redis_close };
 
 struct store *
-store_redis_open(struct str place, struct strbuf *why)
+store_redis_open(struct str place, struct store_voice *voice, struct strbuf *why)
 {
 	struct redis *rd;
 
@@ -434,6 +434,7 @@ store_redis_open(struct str place, struct strbuf *why)
 		return NULL;
 	}
 	rd->s.backend = &backend;
+	rd->s.voice = voice;
 	pthread_mutex_init(&rd->lock, NULL);
 	if (read_place(rd, place, why) == 0)
 		return &rd->s;

@@ -8,46 +8,13 @@
  * its tree gone through here once, with every page number, offset and length
  * held against the file's size.
  *
- * The layout is that of LMDB 0.9 (data version 1) as this machine's liblmdb
- * writes it, in its byte order and word size: two meta pages of which the
- * later transaction counts, then branch, leaf and overflow pages.  Sorted
- * duplicates and named databases, which postmap doesn't write, are refused.
+ * Sorted duplicates and named databases, which postmap doesn't write, are refused.
  */
 #include "filter/table_lmdb.h"
 
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#define MAGIC		0xBEEFC0DEu
-#define VERSION_DATA	1
-#define DEPTH_MAX	32
-
-enum { P_BRANCH = 0x01, P_LEAF = 0x02, P_OVERFLOW = 0x04, P_META = 0x08 };
-enum { N_BIGDATA = 0x01, N_SUBDATA = 0x02, N_DUPDATA = 0x04 };
-
-struct page_head {
-	size_t		 pgno;
-	uint16_t	 pad, flags;
-	uint16_t	 lower, upper;	/* of an overflow page: its number of pages in both */
-};
-
-struct tree {
-	uint32_t	 pad;		/* of the first tree: the size of a page */
-	uint16_t	 flags, depth;
-	size_t		 branches, leaves, overflows, entries, root;
-};
-
-struct meta {
-	uint32_t	 magic, version;
-	size_t		 address, mapsize;
-	struct tree	 free, main;
-	size_t		 last, txn;
-};
-
-struct node_head {
-	uint16_t	 lo, hi, flags, ksize;
-};
+#include "filter/lmdb_page.h"
 
 struct walk {
 	const char	*base;
@@ -58,8 +25,6 @@ struct walk {
 	struct strbuf	*why;
 };
 
-#define HEAD	(offsetof(struct page_head, upper) + sizeof(uint16_t))
-
 static int
 broken(struct walk *w, const char *what)
 {
@@ -69,11 +34,11 @@ broken(struct walk *w, const char *what)
 
 /* A page of the right kind, or NULL.  No page is looked at twice as often as there are pages. */
 static const char *
-page_at(struct walk *w, size_t pgno, unsigned kind, struct page_head *head)
+page_at(struct walk *w, size_t pgno, unsigned kind, struct lmdb_page *head)
 {
 	if (pgno < 2 || pgno >= w->npages || ++w->visited > w->npages)
 		return NULL;
-	memcpy(head, w->base + pgno * w->psize, HEAD);
+	memcpy(head, w->base + pgno * w->psize, LMDB_HEAD);
 	return (head->flags & kind) != 0 && head->pgno == pgno ?
 	    w->base + pgno * w->psize : NULL;
 }
@@ -82,7 +47,7 @@ page_at(struct walk *w, size_t pgno, unsigned kind, struct page_head *head)
 static int
 overflow(struct walk *w, const char *at, size_t n, struct str *value)
 {
-	struct page_head head;
+	struct lmdb_page head;
 	const char *page;
 	uint32_t pages;
 	size_t pgno;
@@ -90,21 +55,21 @@ overflow(struct walk *w, const char *at, size_t n, struct str *value)
 	memcpy(&pgno, at, sizeof(pgno));
 	if ((page = page_at(w, pgno, P_OVERFLOW, &head)) == NULL)
 		return broken(w, "an overflow page is missing");
-	memcpy(&pages, page + offsetof(struct page_head, lower), sizeof(pages));
-	if (pages > w->npages - pgno || n > pages * w->psize - HEAD || pages == 0)
+	memcpy(&pages, page + offsetof(struct lmdb_page, lower), sizeof(pages));
+	if (pages > w->npages - pgno || n > pages * w->psize - LMDB_HEAD || pages == 0)
 		return broken(w, "an overflow page is too short");
-	*value = (struct str){ page + HEAD, n };
+	*value = (struct str){ page + LMDB_HEAD, n };
 	return 0;
 }
 
 /* The i-th node of a page, with its key; NULL if it doesn't lie in the page. */
 static const char *
-node_at(const struct walk *w, const char *page, size_t i, struct node_head *n)
+node_at(const struct walk *w, const char *page, size_t i, struct lmdb_node *n)
 {
 	uint16_t off;
 
-	memcpy(&off, page + HEAD + i * sizeof(off), sizeof(off));
-	if (off < HEAD || off > w->psize - sizeof(*n))
+	memcpy(&off, page + LMDB_HEAD + i * sizeof(off), sizeof(off));
+	if (off < LMDB_HEAD || off > w->psize - sizeof(*n))
 		return NULL;
 	memcpy(n, page + off, sizeof(*n));
 	return n->ksize <= w->psize - off - sizeof(*n) ? page + off + sizeof(*n) : NULL;
@@ -114,7 +79,7 @@ static int
 walk_leaf(struct walk *w, const char *page, size_t nkeys)
 {
 	for (size_t i = 0; i < nkeys; i++) {
-		struct node_head n;
+		struct lmdb_node n;
 		const char *key = node_at(w, page, i, &n), *data;
 		struct str value;
 
@@ -140,27 +105,23 @@ walk_leaf(struct walk *w, const char *page, size_t nkeys)
 static int
 walk_page(struct walk *w, size_t pgno, int depth)
 {
-	struct page_head head;
+	struct lmdb_page head;
 	const char *page;
 	size_t nkeys;
 
-	if (depth == DEPTH_MAX || (page = page_at(w, pgno, P_BRANCH | P_LEAF, &head)) == NULL)
+	if (depth == LMDB_DEPTH_MAX || (page = page_at(w, pgno, P_BRANCH | P_LEAF, &head)) == NULL)
 		return broken(w, "a page is missing");
-	nkeys = head.lower < HEAD ? 0 : (head.lower - HEAD) / sizeof(uint16_t);
-	if (head.lower < HEAD || head.lower > w->psize)
+	nkeys = head.lower < LMDB_HEAD ? 0 : (head.lower - LMDB_HEAD) / sizeof(uint16_t);
+	if (head.lower < LMDB_HEAD || head.lower > w->psize)
 		return broken(w, "a page is damaged");
 	if ((head.flags & P_LEAF) != 0)
 		return walk_leaf(w, page, nkeys);
 	for (size_t i = 0; i < nkeys; i++) {
-		struct node_head n;
-		size_t child;
+		struct lmdb_node n;
 
 		if (node_at(w, page, i, &n) == NULL)
 			return broken(w, "an entry lies outside of its page");
-		child = n.lo | (size_t)n.hi << 16;
-		if (sizeof(size_t) > 4)
-			child |= (size_t)n.flags << 16 << 16;
-		if (walk_page(w, child, depth + 1) != 0)
+		if (walk_page(w, lmdb_node_page(&n), depth + 1) != 0)
 			return -1;
 	}
 	return 0;
@@ -168,24 +129,24 @@ walk_page(struct walk *w, size_t pgno, int depth)
 
 /* The meta page whose transaction was finished last. */
 static int
-read_meta(struct walk *w, struct meta *m)
+read_meta(struct walk *w, struct lmdb_meta *m)
 {
-	struct page_head head;
-	struct meta other;
+	struct lmdb_page head;
+	struct lmdb_meta other;
 
-	if (w->size < HEAD + sizeof(*m))
+	if (w->size < LMDB_HEAD + sizeof(*m))
 		return broken(w, "it has no beginning");
-	memcpy(&head, w->base, HEAD);
-	memcpy(m, w->base + HEAD, sizeof(*m));
-	if (head.flags != P_META || m->magic != MAGIC || m->version != VERSION_DATA)
+	memcpy(&head, w->base, LMDB_HEAD);
+	memcpy(m, w->base + LMDB_HEAD, sizeof(*m));
+	if (head.flags != P_META || m->magic != LMDB_MAGIC || m->version != LMDB_VERSION)
 		return broken(w, "its first page is another's, or of another kind of machine");
 	w->psize = m->free.pad;
 	if (w->psize < 256 || w->psize > 65536 || (w->psize & (w->psize - 1)) != 0 ||
 	    w->size < 2 * w->psize)
 		return broken(w, "its second page is missing");
-	memcpy(&head, w->base + w->psize, HEAD);
-	memcpy(&other, w->base + w->psize + HEAD, sizeof(other));
-	if (head.flags != P_META || other.magic != MAGIC || other.version != VERSION_DATA)
+	memcpy(&head, w->base + w->psize, LMDB_HEAD);
+	memcpy(&other, w->base + w->psize + LMDB_HEAD, sizeof(other));
+	if (head.flags != P_META || other.magic != LMDB_MAGIC || other.version != LMDB_VERSION)
 		return broken(w, "its second page is another's");
 	if (other.txn > m->txn)
 		*m = other;
@@ -198,11 +159,11 @@ table_lmdb_each(const void *base, size_t size,
     int (*fn)(void *arg, struct str key, struct str value), void *arg, struct strbuf *why)
 {
 	struct walk w = { .base = base, .size = size, .fn = fn, .arg = arg, .why = why };
-	struct meta m;
+	struct lmdb_meta m;
 
 	if (read_meta(&w, &m) != 0)
 		return -1;
-	if (m.main.root == SIZE_MAX)
+	if (m.main.root == LMDB_NO_PAGE)
 		return 0;	/* it is empty */
 	return walk_page(&w, m.main.root, 0);
 }

@@ -146,6 +146,30 @@ def bad_files(tap, scratch):
         tap.ok(status == 73 and err.count("\n") == 1 and "cannot use the store" in err, "start: " + name, status, err)
 
 
+def damaged(tap, scratch):
+    """A file damaged inside is named at the start, and ends no filter that runs; removed, it is made anew."""
+    path = scratch.join("store")
+    with Daemon(scratch, rules("lmdb:" + path)) as d:
+        for i in range(40):
+            count(d, "<s%d@example.com>" % i, 1)
+    with open(path, "r+b") as f:
+        f.seek(8192)
+        f.write(b"\x5a" * (os.path.getsize(path) - 8192))
+    file = scratch.write("b", "set log stderr\nset listen unix:%s\n" % scratch.join("sock") + rules("lmdb:" + path))
+    status, out, err = command("run", "-c", file)
+    tap.ok(status == 73 and path in err and "it is damaged" in err and "remove it" in err, "damaged: refused at start", status, err)
+    os.unlink(path)
+    with Daemon(scratch, rules("lmdb:" + path)) as d:
+        tap.same(count(d, "<a@example.com>", 4), 1, "damaged: removed, it is made anew")
+        mark = d.mark()
+        os.unlink(path)
+        tap.same(count(d, "<a@example.com>", 4), 1, "removed while it runs: it begins anew")
+        tap.ok(d.wait_line("its file was removed: it is made anew", mark), "removed while it runs: it is said", d.lines[mark:])
+        tap.ok(os.path.exists(path), "removed while it runs: there is a file again")
+    with Daemon(scratch, rules("lmdb:" + path)) as d:
+        tap.same(count(d, "<a@example.com>", 1), 1, "removed while it runs: a restart finds what was counted since")
+
+
 def directory(tap, scratch):
     """The store's directory is made for the user that the filter becomes."""
     if os.geteuid() != 0:
@@ -266,7 +290,7 @@ def silent_server(tap, scratch):
 
 def main():
     tap = Tap()
-    for part in (restarts, killed_while_writing, reloads, bad_files, directory, judged):
+    for part in (restarts, killed_while_writing, reloads, bad_files, damaged, directory, judged):
         with Scratch("store") as scratch:
             part(tap, scratch)
     with Scratch("store") as scratch:
