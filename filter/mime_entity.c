@@ -222,6 +222,22 @@ static const struct entity entities[] = {
 	{ "zhcy", 0x436 }, { "zwj", 0x200d }, { "zwnj", 0x200c },
 };
 
+/* Those of HTML 2, and a few in capitals. */
+static const char *const bare[] = {
+	"AElig", "AMP", "Aacute", "Acirc", "Agrave", "Aring", "Atilde", "Auml", "COPY",
+	"Ccedil", "ETH", "Eacute", "Ecirc", "Egrave", "Euml", "GT", "Iacute", "Icirc", "Igrave",
+	"Iuml", "LT", "Ntilde", "Oacute", "Ocirc", "Ograve", "Oslash", "Otilde", "Ouml", "QUOT",
+	"REG", "THORN", "Uacute", "Ucirc", "Ugrave", "Uuml", "Yacute", "aacute", "acirc",
+	"acute", "aelig", "agrave", "amp", "aring", "atilde", "auml", "brvbar", "ccedil",
+	"cedil", "cent", "copy", "curren", "deg", "divide", "eacute", "ecirc", "egrave", "eth",
+	"euml", "frac12", "frac14", "frac34", "gt", "iacute", "icirc", "iexcl", "igrave",
+	"iquest", "iuml", "laquo", "lt", "macr", "micro", "middot", "nbsp", "not", "ntilde",
+	"oacute", "ocirc", "ograve", "ordf", "ordm", "oslash", "otilde", "ouml", "para",
+	"plusmn", "pound", "quot", "raquo", "reg", "sect", "shy", "sup1", "sup2", "sup3",
+	"szlig", "thorn", "times", "uacute", "ucirc", "ugrave", "uml", "uuml", "yacute", "yen",
+	"yuml",
+};
+
 /* Of no width, or marks of direction: what they cut is one word to the reader. */
 static bool
 is_unseen(uint32_t c)
@@ -230,7 +246,8 @@ is_unseen(uint32_t c)
 	    (c >= 0x115f && c <= 0x1160) || (c >= 0x17b4 && c <= 0x17b5) ||
 	    (c >= 0x180b && c <= 0x180f) || (c >= 0x200b && c <= 0x200f) ||
 	    (c >= 0x202a && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
-	    c == 0x3164 || (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff || c == 0xffa0;
+	    c == 0x3164 || (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff || c == 0xffa0 ||
+	    (c >= 0xe0000 && c <= 0xe0fff);
 }
 
 static bool
@@ -307,4 +324,18 @@ html_entity(struct str name)
 	e = bsearch(&name, entities, sizeof(entities) / sizeof(entities[0]),
 	    sizeof(entities[0]), compare);
 	return e != NULL ? e->c : 0;
+}
+
+size_t
+html_entity_bare(struct str s)
+{
+	size_t longest = 0;
+
+	for (size_t i = 0; s.n > 1 && i < sizeof(bare) / sizeof(bare[0]); i++) {
+		size_t n = *s.p == *bare[i] ? strlen(bare[i]) : 0;
+
+		if (n > longest && n <= s.n && memcmp(s.p, bare[i], n) == 0)
+			longest = n;
+	}
+	return longest;
 }

@@ -15,7 +15,6 @@
 
 #define NAME_LEN	16	/* of tags and attributes that mean something */
 #define ENTITY_LEN	32
-#define URL_LEN		2048	/* longer ones are cut */
 
 enum html_state {
 	H_TEXT, H_ENTITY, H_OPEN, H_OPEN_END, H_TAG, H_IN_TAG, H_ATTR, H_AFTER_ATTR,
@@ -29,17 +28,20 @@ struct html {
 	size_t		ntag, nattr;
 	bool		closing;
 	char		quote;		/* of the value, or 0 */
-	bool		wanted;		/* the value may be a URL */
-	char		value[URL_LEN];
-	size_t		nvalue;
+	struct link	link;		/* the value, if it may be one */
 	char		entity[ENTITY_LEN];
 	size_t		nentity;
-	int		dashes;		/* of a comment's end, or its beginning */
-	bool		bang;
+	int		dashes;		/* of a comment's beginning */
+	bool		fresh;		/* it has only begun */
+	struct comment_end {
+		int	dashes;
+		bool	bang;
+	}		end, outer;	/* outer: of one that only Outlook reads */
 	char		raw[NAME_LEN];	/* the element whose end is looked for */
 	size_t		matched;	/* octets of "</name" */
 	char		before;		/* ' ' or '\n' that stands before the next character, or 0 */
 	bool		any;
+	bool		muted;		/* in a comment that only Outlook reads */
 	char		out[1024];
 	size_t		nout;
 };
@@ -75,6 +77,8 @@ flush(struct html *h)
 static void
 put(struct html *h, const char *p, size_t n)
 {
+	if (h->muted)
+		return;
 	if (h->nout + n + 1 > sizeof(h->out))
 		flush(h);
 	if (h->before != 0 && h->any)
@@ -88,7 +92,7 @@ put(struct html *h, const char *p, size_t n)
 static void
 blank(struct html *h, char c)
 {
-	if (h->before != '\n')
+	if (h->before != '\n' && !h->muted)
 		h->before = c;
 }
 
@@ -146,16 +150,7 @@ put_text(struct html *h, const char *p, size_t n)
 	}
 }
 
-/* ---- Attributes ---- */
-
-static void
-put_value(struct html *h, const char *p, size_t n)
-{
-	if (h->wanted && h->nvalue + n <= URL_LEN) {
-		memcpy(h->value + h->nvalue, p, n);
-		h->nvalue += n;
-	}
-}
+/* ---- Tags ---- */
 
 static bool
 is_one_of(const char *s, size_t n, const char *const *words)
@@ -166,32 +161,6 @@ is_one_of(const char *s, size_t n, const char *const *words)
 			return true;
 	return false;
 }
-
-static void
-begin_value(struct html *h)
-{
-	static const char *const urls[] = {
-		"href", "src", "action", "formaction", "background", "poster",
-		"data", "cite", "xlink:href", NULL
-	};
-
-	h->nvalue = 0;
-	h->wanted = h->s.url != NULL && !h->closing && is_one_of(h->attr, h->nattr, urls);
-	h->state = H_VALUE;
-}
-
-static void
-end_value(struct html *h)
-{
-	struct str url = { h->value, h->nvalue };
-
-	if (h->wanted && (url = str_trim(url)).n > 0)
-		h->s.url(h->s.arg, url);
-	h->wanted = false;
-	h->state = H_IN_TAG;
-}
-
-/* ---- Tags ---- */
 
 /* Elements whose content isn't text, up to their end tag. */
 static bool
@@ -259,6 +228,24 @@ add_to_name(char *name, size_t *n, char c)
 		++*n;
 }
 
+/* Names that are too long have lost their end, and are none that is known. */
+static void
+begin_value(struct html *h)
+{
+	h->link.kind = LINK_NONE;
+	if (h->s.url != NULL && !h->closing && h->nattr < NAME_LEN)
+		link_begin(&h->link, (struct str){ h->tag, h->ntag < NAME_LEN ? h->ntag : 0 },
+		    (struct str){ h->attr, h->nattr });
+	h->state = H_VALUE;
+}
+
+static void
+end_value(struct html *h)
+{
+	link_end(&h->link, &h->s);
+	h->state = H_IN_TAG;
+}
+
 /* False: c is to be looked at again. */
 static bool
 step_tag(struct html *h, char c)
@@ -316,42 +303,81 @@ step_tag(struct html *h, char c)
 
 /* ---- Entities ---- */
 
-/* What was collected after '&' is over before c. */
+static void
+put_entity(struct html *h, uint32_t u)
+{
+	char buf[4];
+
+	if (h->back == H_VALUE)
+		link_put(&h->link, buf, utf8_encode(u, buf), &h->s);
+	else
+		put_char(h, u);
+}
+
+static void
+put_plain(struct html *h, const char *p, size_t n)
+{
+	if (h->back == H_VALUE)
+		link_put(&h->link, p, n, &h->s);
+	else
+		put_text(h, p, n);
+}
+
+/*
+ * What was collected after '&' is over before c.  Numbers and some names need
+ * no semicolon, the names not even an end in text; but in a URL "&copy=1" is a
+ * parameter (13.2.5.73).
+ */
 static void
 end_entity(struct html *h, char c)
 {
 	struct str name = { h->entity, h->nentity };
-	bool in_value = h->back == H_VALUE;
-	uint32_t u = html_entity(name);
-	char buf[4];
+	bool bare = c != ';' && (name.n == 0 || *name.p != '#');
+	size_t n = bare ? html_entity_bare(name) : name.n;
+	uint32_t u = 0;
 
-	/* In a URL "&copy=1" is a parameter (13.2.5.73). */
-	if (in_value && c != ';' && (c == '=' || name.n == 0 || name.p[0] != '#'))
-		u = 0;
+	if (!bare || h->back != H_VALUE || (n == name.n && c != '='))
+		u = html_entity((struct str){ name.p, n });
+	/* &ampx; */
+	if (u == 0 && !bare && h->back != H_VALUE && (n = html_entity_bare(name)) > 0)
+		u = html_entity((struct str){ name.p, n });
 	h->state = h->back;
-	if (u != 0) {
-		if (in_value)
-			put_value(h, buf, utf8_encode(u, buf));
-		else
-			put_char(h, u);
-	} else if (in_value) {
-		put_value(h, "&", 1);
-		put_value(h, name.p, name.n);
-		if (c == ';')
-			put_value(h, ";", 1);
-	} else {
-		put(h, "&", 1);
-		put_text(h, name.p, name.n);
-		if (c == ';')
-			put(h, ";", 1);
+	if (u != 0)
+		put_entity(h, u);
+	else {
+		put_plain(h, "&", 1);
+		n = 0;
 	}
+	put_plain(h, name.p + n, name.n - n);
+	if (c == ';' && (u == 0 || n < name.n))
+		put_plain(h, ";", 1);
+}
+
+/* Can c be the next of "#123" or "#x7f", or of a name? */
+static bool
+goes_on(const struct html *h, char c)
+{
+	bool digit = c >= '0' && c <= '9';
+
+	if (h->nentity == 0)
+		return c == '#' || digit || is_alpha(c);
+	if (h->entity[0] != '#')
+		return digit || is_alpha(c);
+	if (h->nentity > 1 && lower(h->entity[1]) == 'x')
+		return digit || (lower(c) >= 'a' && lower(c) <= 'f');
+	return digit || (h->nentity == 1 && lower(c) == 'x');
 }
 
 /* False: c is no part of it, and is to be looked at again. */
 static bool
 step_entity(struct html *h, char c)
 {
-	if (is_alpha(c) || (c >= '0' && c <= '9') || (c == '#' && h->nentity == 0)) {
+	size_t n = h->nentity;
+
+	if (goes_on(h, c)) {
+		/* However many zeros a number begins with. */
+		if (n > 1 && h->entity[n - 1] == '0' && strchr("#xX", h->entity[n - 2]) != NULL)
+			h->nentity--;
 		if (h->nentity < ENTITY_LEN) {
 			h->entity[h->nentity++] = c;
 			return true;
@@ -365,18 +391,27 @@ step_entity(struct html *h, char c)
 
 /* ---- Comments and raw text ---- */
 
+static bool
+comment_ends(struct comment_end *e, char c)
+{
+	if (c == '>' && (e->dashes >= 2 || e->bang))
+		return true;
+	e->bang = c == '!' && e->dashes >= 2 && !e->bang;
+	e->dashes = c == '-' ? e->dashes + 1 : 0;
+	return false;
+}
+
 static void
 step_comment(struct html *h, char c)
 {
-	if (c == '>' && (h->dashes >= 2 || h->bang))
+	if (c == '[' && h->fresh && !h->muted) {
+		/* <!--[if mso]> */
+		h->outer = (struct comment_end){ 0, false };
+		h->muted = true;
+		h->state = H_BOGUS;
+	} else if (comment_ends(&h->end, c))
 		h->state = H_TEXT;
-	else if (c == '-') {
-		h->dashes++;
-		h->bang = false;
-	} else {
-		h->bang = c == '!' && h->dashes >= 2 && !h->bang;
-		h->dashes = 0;
-	}
+	h->fresh = false;
 }
 
 /* "<!" and what follows; "<!--" is a comment, all else ends at '>'. */
@@ -384,8 +419,9 @@ static void
 step_markup(struct html *h, char c)
 {
 	if (c == '-' && ++h->dashes == 2) {
-		h->state = H_COMMENT;	/* <!--> is one, whole */
-		h->bang = false;
+		h->state = H_COMMENT;
+		h->end = (struct comment_end){ 2, false };	/* <!--> is one, whole */
+		h->fresh = true;
 	} else if (c == '>')
 		h->state = H_TEXT;
 	else if (c != '-')
@@ -472,11 +508,63 @@ step(struct html *h, char c)
 			h->back = H_VALUE;
 			h->state = H_ENTITY;
 		} else
-			put_value(h, &c, 1);
+			link_put(&h->link, &c, 1, &h->s);
 		return true;
 	default:
 		return step_tag(h, c);
 	}
+}
+
+/*
+ * Outlook reads some comments, and links to what they say; other programs see
+ * nothing of them, up to the first "-->", whatever that stands in.
+ */
+static void
+feed_muted(struct html *h, char c)
+{
+	if (comment_ends(&h->outer, c)) {
+		h->muted = false;
+		h->state = H_TEXT;
+		return;
+	}
+	while (h->state != H_TEXT)
+		if (step(h, c))
+			return;
+	if (c == '<')
+		h->state = H_OPEN;
+}
+
+/* Of text, up to '<' or '&'; returns what was taken. */
+static size_t
+feed_text(struct html *h, const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && p[i] != '<' && p[i] != '&')
+		i++;
+	put_text(h, p, i);
+	if (i == n)
+		return n;
+	if (p[i] == '<')
+		h->state = H_OPEN;
+	else {
+		h->nentity = 0;
+		h->back = H_TEXT;
+		h->state = H_ENTITY;
+	}
+	return i + 1;
+}
+
+/* Of a value in quotes, up to their end or '&'. */
+static size_t
+feed_value(struct html *h, const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && p[i] != h->quote && p[i] != '&')
+		i++;
+	link_put(&h->link, p, i, &h->s);
+	return i;
 }
 
 void
@@ -485,23 +573,13 @@ html_feed(struct html *h, const char *p, size_t n)
 	size_t i = 0;
 
 	while (i < n) {
-		if (h->state == H_TEXT) {
-			size_t from = i;
-
-			while (i < n && p[i] != '<' && p[i] != '&')
-				i++;
-			put_text(h, p + from, i - from);
-			if (i == n)
-				break;
-			if (p[i] == '<')
-				h->state = H_OPEN;
-			else {
-				h->nentity = 0;
-				h->back = H_TEXT;
-				h->state = H_ENTITY;
-			}
-			i++;
-		} else if (step(h, p[i]))
+		if (h->muted)
+			feed_muted(h, p[i++]);
+		else if (h->state == H_TEXT)
+			i += feed_text(h, p + i, n - i);
+		else if (h->state == H_VALUE && h->quote != '\0' && p[i] != h->quote && p[i] != '&')
+			i += feed_value(h, p + i, n - i);
+		else if (step(h, p[i]))
 			i++;
 	}
 	flush(h);

@@ -9,6 +9,7 @@
  *	mime_encoding.c	base64, quoted-printable, uuencode
  *	mime_uu.c	uuencoded files in text
  *	mime_html.c	HTML to what is seen, mime_entity.c its entities
+ *	mime_link.c	URLs in its attributes
  *	mime_url.c	URLs in text, and their hosts
  *	mime_zip.c	names in ZIP archives
  *	mime_magic.c	libmagic
@@ -94,12 +95,24 @@ void html_end(struct html *h);
 void html_free(struct html *h);
 /* Of "amp" or "#38"; 0: there is none of that name. */
 uint32_t html_entity(struct str name);
+/* Octets of the longest of the names that need no semicolon (106 of HTML 2) at the front of s. */
+size_t html_entity_bare(struct str s);
 enum html_kind { HTML_SEEN, HTML_BLANK, HTML_UNSEEN };
 enum html_kind html_kind(uint32_t c);
 
 /* ---- mime_url.c ---- */
 
-/* Finds http, https and ftp URLs, and names that begin with www., in text. */
+#define URL_MAX	2048	/* octets: of a longer one something is left out, but not its host */
+
+/* A URL as it comes in; zeroed before. */
+struct url_buf {
+	size_t		 n;
+	bool		 full;
+	char		 p[URL_MAX];
+};
+
+void url_add(struct url_buf *b, const char *p, size_t n);
+/* Finds http, https, ftp and file URLs, and names that begin with www., in text. */
 void url_scan(struct str text, void (*found)(void *arg, struct str url), void *arg);
 /* Is it of a kind that has a host? */
 bool url_has_host(struct str url);
@@ -107,6 +120,21 @@ bool url_has_host(struct str url);
 struct str url_host(struct arena *a, struct str url);
 /* The host's registrable domain, or the host if it has none. */
 struct str url_domain(const struct suffixes *list, struct arena *a, struct str host);
+
+/* ---- mime_link.c ---- */
+
+/* The value of an attribute that may link to something. */
+struct link {
+	enum link_kind { LINK_NONE, LINK_URL, LINK_SET, LINK_REFRESH } kind;
+	bool		 skip;		/* what stands between two URLs, or before one */
+	char		 quote;		/* around it, or 0 */
+	struct url_buf	 url;
+};
+
+/* Names in lower case. */
+void link_begin(struct link *l, struct str tag, struct str attr);
+void link_put(struct link *l, const char *p, size_t n, const struct html_sinks *s);
+void link_end(struct link *l, const struct html_sinks *s);
 
 /* ---- mime_zip.c ---- */
 

@@ -13,8 +13,8 @@
 #include "rules/types.h"
 #include "suffixes.h"
 
-#define URL_MAX		2048	/* octets of one found in text */
 #define HOST_MAX	255
+#define HOST_KEPT	1024	/* octets in which a host fits, %xx and all */
 
 static char
 lower(char c)
@@ -28,6 +28,12 @@ is_alnum(char c)
 	return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
 }
 
+static bool
+is_slash(char c)
+{
+	return c == '/' || c == '\\';
+}
+
 /* ---- In text ---- */
 
 /* RFC 3986's characters, and those above ASCII that people write. */
@@ -37,17 +43,118 @@ is_url_char(char c)
 	return (unsigned char)c > ' ' && c != 0x7f && strchr("<>\"`{}|^", c) == NULL;
 }
 
-/* Octets of a URL's character at the front of s; 0: there ends the URL. */
-static size_t
-url_char(struct str s)
+/* Punctuation and symbols that are in no name of a host: what else is above ASCII may be. */
+static bool
+ends_host(uint32_t c)
 {
+	static const struct { uint16_t from, to; } marks[] = {
+		{ 0x80, 0xa9 }, { 0xab, 0xac }, { 0xae, 0xb4 }, { 0xb6, 0xb6 }, { 0xb8, 0xb9 },
+		{ 0xbb, 0xbf }, { 0xd7, 0xd7 }, { 0xf7, 0xf7 }, { 0x2010, 0x2027 },
+		{ 0x2030, 0x205e }, { 0x2e00, 0x2e7f }, { 0x3001, 0x3001 }, { 0x3003, 0x3003 },
+		{ 0x3008, 0x3020 }, { 0x3030, 0x3030 }, { 0x303d, 0x303d }, { 0xfe10, 0xfe1f },
+		{ 0xfe30, 0xfe6f }, { 0xff01, 0xff0c }, { 0xff0f, 0xff0f }, { 0xff1a, 0xff20 },
+		{ 0xff3b, 0xff40 }, { 0xff5b, 0xff60 }, { 0xff62, 0xff65 },
+	};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (c >= marks[i].from && c <= marks[i].to)
+			return true;
+	return false;
+}
+
+/* The full stops that browsers take for dots (UTS 46). */
+static bool
+is_wide_dot(uint32_t c)
+{
+	return c == 0x3002 || c == 0xff0e || c == 0xff61;
+}
+
+static bool
+is_cjk(uint32_t c)
+{
+	return c >= 0x2e80 && c < 0xfe00;
+}
+
+/* Octets of a URL's character at s.p[i]; 0: there ends the URL. */
+static size_t
+url_char(struct str s, size_t i, bool in_host)
+{
+	struct str rest = { s.p + i, s.n - i };
+	uint32_t c;
 	size_t n;
 
-	if (!is_url_char(s.p[0]))
+	if (!is_url_char(s.p[i]))
 		return 0;
-	if ((unsigned char)s.p[0] < 0x80 || utf8_len(s) == 0)
+	if ((unsigned char)s.p[i] < 0x80 || utf8_len(rest) == 0)
 		return 1;
-	return html_kind(utf8_decode(s, &n)) == HTML_BLANK ? 0 : n;
+	c = utf8_decode(rest, &n);
+	if (html_kind(c) == HTML_BLANK || (in_host && ends_host(c)))
+		return 0;
+	/* A dot between two labels, or the end of a sentence? */
+	if (in_host && is_wide_dot(c) && i > 0 && (unsigned char)s.p[i - 1] < 0x80 &&
+	    (i + n == s.n || !is_alnum(s.p[i + n])))
+		return 0;
+	return n;
+}
+
+static size_t
+until(struct str s, const char *marks)
+{
+	size_t i = 0;
+
+	while (i < s.n && strchr(marks, s.p[i]) == NULL)
+		i++;
+	return i;
+}
+
+/*
+ * Where the text goes on without a blank: but for a user name no punctuation can
+ * be there, and there is no top-level domain of ASCII and CJK.  host: offset;
+ * returns the host's end, at most `end`.
+ */
+static size_t
+host_end(struct str text, size_t host, size_t end)
+{
+	size_t label = host, n;
+
+	if (memchr(text.p + host, '@', end - host) == NULL)
+		end = host + until((struct str){ text.p + host, end - host }, "&;,!'()*=$+");
+	for (size_t i = host; i < end; i++)
+		if (text.p[i] == '.')
+			label = i + 1;
+	if (label == host || label == end || !is_alnum(text.p[label]))
+		return end;
+	for (size_t i = label; i < end; i += n) {
+		struct str rest = { text.p + i, end - i };
+
+		n = 1;
+		if ((unsigned char)*rest.p >= 0x80 && utf8_len(rest) > 0 && is_cjk(utf8_decode(rest, &n)))
+			return i;
+	}
+	return end;
+}
+
+/* Where the URL ends whose "://" or "www." is at `at`. */
+static size_t
+ends_at(struct str text, size_t at)
+{
+	size_t host = text.p[at] == ':' ? at + 1 : at, end, n;
+	bool in_host = true;
+
+	while (host < text.n && is_slash(text.p[host]))
+		host++;
+	for (end = host; end < text.n; end += n) {
+		bool path = is_slash(text.p[end]) || text.p[end] == '?' || text.p[end] == '#';
+
+		if (in_host && path) {
+			in_host = false;
+			if ((n = host_end(text, host, end)) < end)
+				return n;
+		}
+		if ((n = url_char(text, end, in_host)) == 0)
+			break;
+	}
+	return in_host ? host_end(text, host, end) : end;
 }
 
 /* Punctuation that ends a sentence, and a bracket that was opened before. */
@@ -76,7 +183,7 @@ without_tail(struct str s)
 static ptrdiff_t
 begins_at(struct str text, size_t at, size_t from)
 {
-	static const char *const schemes[] = { "https", "http", "ftp" };
+	static const char *const schemes[] = { "https", "http", "ftp", "file" };
 
 	if (text.p[at] != ':') {	/* www. */
 		if (at > 0 && (is_alnum(text.p[at - 1]) || strchr("@/.-=", text.p[at - 1]) != NULL))
@@ -106,22 +213,22 @@ url_scan(struct str text, void (*found)(void *arg, struct str url), void *arg)
 	size_t i = 0, done = 0;
 
 	while (i + 4 <= text.n) {
+		struct url_buf b = { 0 };
 		ptrdiff_t begin;
 		struct str url;
-		size_t end, n;
+		size_t end;
 
 		if ((text.p[i] != ':' && (text.p[i] | 0x20) != 'w') || !is_mark(text, i) ||
 		    (begin = begins_at(text, i, done)) < 0) {
 			i++;
 			continue;
 		}
-		for (end = i; end < text.n; end += n)
-			if ((n = url_char((struct str){ text.p + end, text.n - end })) == 0)
-				break;
-		url = (struct str){ text.p + begin, end - (size_t)begin };
-		if (url.n > URL_MAX)
-			url.n = URL_MAX;
-		url = without_tail(url);
+		end = ends_at(text, i);
+		url = without_tail((struct str){ text.p + begin, end - (size_t)begin });
+		if (url.n > URL_MAX) {
+			url_add(&b, url.p, url.n);
+			url = (struct str){ b.p, b.n };
+		}
 		if (url.n > i - (size_t)begin + 4)
 			found(arg, url);
 		i = done = end;
@@ -150,36 +257,72 @@ scheme_len(struct str s)
 	return i > 0 && i < s.n && s.p[i] == ':' ? i + 1 : 0;
 }
 
+/* Where the host stands, with its user name: offsets of its front, and its end; false: nowhere. */
 static bool
-is_slash(char c)
+find_authority(struct str s, size_t *begin, size_t *end)
 {
-	return c == '/' || c == '\\';
+	static const char *const schemes[] = { "http:", "https:", "ftp:", "file:", "mailto:", "" };
+	struct str scheme = { s.p, scheme_len(s) };
+	size_t n = sizeof(schemes) / sizeof(schemes[0]), i, slashes;
+	bool mail = str_ieq(scheme, STR("mailto:"));
+
+	for (i = 0; i < n && !str_ieq(scheme, str_of(schemes[i])); i++)
+		;
+	/* Browsers take any number of slashes, of either kind. */
+	for (*begin = scheme.n; *begin < s.n && is_slash(s.p[*begin]); ++*begin)
+		;
+	slashes = *begin - scheme.n;
+	if (i == n || (scheme.n == 0 && slashes < 2 && !str_istarts(s, STR("www."))))
+		return false;
+	/* file:///x is a file of the reader's, file:////x/y one on another host. */
+	if (str_ieq(scheme, STR("file:")) && (slashes < 2 || slashes == 3))
+		return false;
+	for (*end = *begin; *end < s.n && !is_slash(s.p[*end]) && s.p[*end] != '?' &&
+	    s.p[*end] != '#' && !(mail && s.p[*end] == ','); ++*end)
+		;
+	return true;
 }
 
 /* What stands where the host does, its user name gone; p NULL for a URL without one. */
 static struct str
 authority(struct str s)
 {
-	struct str scheme = { s.p, scheme_len(s) };
-	size_t from = scheme.n, end;
-	bool mail = str_ieq(scheme, STR("mailto:"));
+	size_t begin, end;
 
-	if (!mail && scheme.n > 0 && !str_ieq(scheme, STR("http:")) &&
-	    !str_ieq(scheme, STR("https:")) && !str_ieq(scheme, STR("ftp:")))
+	if (!find_authority(s, &begin, &end))
 		return STR_NONE;
-	if (scheme.n == 0 && !str_istarts(s, STR("www.")) &&
-	    (s.n < 2 || !is_slash(s.p[0]) || !is_slash(s.p[1])))
-		return STR_NONE;
-	/* Browsers take any number of slashes, of either kind. */
-	while (from < s.n && is_slash(s.p[from]))
-		from++;
-	for (end = from; end < s.n && !is_slash(s.p[end]) && s.p[end] != '?' && s.p[end] != '#' &&
-	    !(mail && s.p[end] == ','); end++)
-		;
-	for (size_t i = end; i > from; i--)
+	for (size_t i = end; i > begin; i--)
 		if (s.p[i - 1] == '@')
 			return (struct str){ s.p + i, end - i };
-	return mail ? STR_NONE : (struct str){ s.p + from, end - from };
+	return str_istarts(s, STR("mailto:")) ? STR_NONE : (struct str){ s.p + begin, end - begin };
+}
+
+/* Room is made by leaving out a part of the user name, or slashes; false: nothing can go. */
+static bool
+shorten(struct url_buf *b)
+{
+	struct str s = { b->p, b->n };
+	size_t to = scheme_len(s) + 2, from, end;
+
+	if (!find_authority(s, &from, &end) || end < s.n)
+		return false;
+	if (from + HOST_KEPT < s.n)
+		from = s.n - HOST_KEPT;
+	b->p[to - 2] = b->p[to - 1] = '/';
+	memmove(b->p + to, b->p + from, s.n - from);
+	b->n = to + s.n - from;
+	return true;
+}
+
+void
+url_add(struct url_buf *b, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n && !b->full; i++) {
+		if (b->n == URL_MAX && !shorten(b))
+			b->full = true;
+		else
+			b->p[b->n++] = p[i];
+	}
 }
 
 bool

@@ -30,7 +30,7 @@ put_text(void *arg, const char *p, size_t n)
 static void
 put_url(void *arg, struct str url)
 {
-	must(url.n > 0);
+	must(url.n > 0 && url.n <= URL_MAX);
 	strbuf_str(&((struct page *)arg)->urls, url);
 	strbuf_putc(&((struct page *)arg)->urls, '\n');
 }

@@ -80,6 +80,13 @@ what_is_seen(void **state)
 		{ "a<b", "a" },
 		{ "a<", "a<" },
 		{ "a\x01" "b", "ab" },
+		{ "V&#105agra &#x56iagra &#105g &#0000000000000000000000000000000000000000065;", "Viagra Viagra ig A" },
+		{ "v&iacutegra &copyx &notit; &ampamp; &hellip &copy= &#xg &#x; &ampx;", "v\xc3\xadgra \xc2\xa9x \xc2\xacit; &amp; &hellip \xc2\xa9= &#xg &#x; &x;" },
+		{ "vi\xf3\xa0\x81\xa1" "ag\xf3\xa0\x84\x80ra\xef\xb8\x8f", "viagra" },
+		/* Only Outlook sees that; the others see on after the first end of a comment, wherever. */
+		{ "vi<!--[if gte mso 9]><p>a &amp; b<1<![endif]-->agra<!--[if !mso]><!-->!<!--<![endif]-->", "viagra!" },
+		{ "a<!--[if mso]><b c=\"-->d<!--[if mso]><style>--!>e<!--[if x]>f", "ade" },
+		{ "a<!-- [if mso]>b-->c<!--x[if mso]>d-->e", "ace" },
 	};
 	static const size_t pieces[] = { SIZE_MAX, 1, 2, 3 };
 
@@ -106,6 +113,21 @@ what_it_links_to(void **state)
 		{ "<a title=\"href=x\" data-href=y>", "" },
 		{ "<!-- <a href=x> --></a href=y>", "" },
 		{ "<a href=", "" },
+		/* As browsers do (URL standard, 4.4). */
+		{ "<a href=\"h\tt&#10;tp&#9;:/\r\n/a.exam\nple\">", "http://a.example|" },
+		{ "<a href='\x01\x1f http://a.example \x02'>", "http://a.example|" },
+		{ "<a href='&#1;http://a.example'>", "http://a.example|" },
+		{ "<a href='h&#116tp://a.example/?a&#61b'>", "http://a.example/?a=b|" },
+		{ "<a href='x?a&copy=1&copyb&ltc&amp'>", "x?a&copy=1&copyb&ltc&|" },
+		{ "<img srcset='a.png 1x,\nb,c.png 2x , d.png,e'>", "a.png|b,c.png|d.png,e|" },
+		{ "<img srcset=' ,,a,, b 100w (x), c,'><source srcset=d><link imagesrcset=e>", "a|b|c|d|e|" },
+		{ "<meta http-equiv=refresh content='0;URL=http://a.example'>", "http://a.example|" },
+		{ "<meta content=' 0.5 , u\nrl = \"x\"y'><meta content='1;z'><meta content='url=y'>", "x|z|" },
+		{ "<meta content='text/html; charset=utf-8'><p content='0;url=x'>", "" },
+		{ "<map><area href=x></map><button formaction=y><base href=z>", "x|y|z|" },
+		{ "<!--[if mso]><v:rect href='x'>b</v:rect><![endif]--><a href=y>", "x|y|" },
+		{ "<!--[if mso]><a href='x--><a href=y>", "y|" },
+		{ "<!-- <a href=x> [if mso]> <a href=y> --><a href=z>", "z|" },
 	};
 
 	(void)state;
@@ -135,6 +157,16 @@ urls_in_text(void **state)
 		{ "http://\xc3\xa4.example/\xff\xe2\x80", "http://\xc3\xa4.example/\xff\xe2\x80|" },
 		{ "http://a.example/?u=http://b.example/", "http://a.example/?u=http://b.example/|" },
 		{ "http://\xc3\xa4.example/\xe2\x80\xa6", "http://\xc3\xa4.example/\xe2\x80\xa6|" },
+		{ "\xe2\x80\x9chttp://a.example\xe2\x80\x9d \xc2\xbbwww.a.example\xc2\xab", "http://a.example|www.a.example|" },
+		{ "http://a.example\xe2\x80\x94" "b http://c.example\xe2\x80\xa6", "http://a.example|http://c.example|" },
+		{ "http://a.example\xef\xbc\x8c\xe8\xb0\xa2 http://b.example\xe3\x80\x8d", "http://a.example|http://b.example|" },
+		{ "http://a.example\xe8\xb0\xa2/x http://b.example:80\xe3\x81\x82", "http://a.example|http://b.example:80|" },
+		{ "http://a.example\xe3\x80\x82\xe8\xb0\xa2 http://b\xe3\x80\x82" "example/", "http://a.example|http://b\xe3\x80\x82" "example/|" },
+		{ "http://\xe4\xbe\x8b.\xe4\xb8\xad/\xe8\xb0\xa2 http://a\xe4\xb8\xad.example", "http://\xe4\xbe\x8b.\xe4\xb8\xad/\xe8\xb0\xa2|http://a\xe4\xb8\xad.example|" },
+		{ "http://ev\xc2\xadil.ex\xe2\x80\x8b" "ample/", "http://ev\xc2\xadil.ex\xe2\x80\x8b" "ample/|" },
+		{ "http://a.example&b http://c.example,www.d.example;", "http://a.example|http://c.example|www.d.example|" },
+		{ "http://a&b@c.example", "http://a&b@c.example|" },
+		{ "file://a.example/x FILE:///y", "file://a.example/x|FILE:///y|" },
 	};
 
 	(void)state;
@@ -178,6 +210,12 @@ where_they_lead(void **state)
 		{ "/relative/x", NULL, NULL },
 		{ "http://", NULL, NULL },
 		{ "http://%00.example/", NULL, NULL },
+		{ "file://a.example/x", "a.example", "a.example" },
+		{ "file:////a.example/x", "a.example", "a.example" },
+		{ "\\\\a.example\\x", "a.example", "a.example" },
+		{ "file:///C:/x", NULL, NULL },
+		{ "file:/x", NULL, NULL },
+		{ "file:x", NULL, NULL },
 		{ "http://a b/", NULL, NULL },
 	};
 	struct strbuf why = { 0 };
@@ -201,11 +239,76 @@ where_they_lead(void **state)
 	arena_free(a);
 }
 
+static struct str last;
+
+static void
+keep_last(void *arg, struct str url)
+{
+	last = str_dup(arg, url);
+}
+
+static void
+put_last(void *arg, const char *p, size_t n)
+{
+	(void)arg;
+	(void)p;
+	(void)n;
+}
+
+/* What is left out of a URL that is too long is not where it leads. */
+static void
+long_ones(void **state)
+{
+	static const struct { const char *front, *unit, *tail, *host; } v[] = {
+		{ "http://good.example", "%20", "@evil.example/x", "evil.example" },
+		{ "http://a", "b", ":c@ev%69l.example", "evil.example" },
+		{ "http:", "/", "evil.example/x", "evil.example" },
+		{ "//", "@", "evil.example:80", "evil.example" },
+		{ "www.a", "b", "@evil.example", "evil.example" },
+		{ "http://good.example/", "x", "@evil.example/", "good.example" },
+		{ "http://good.example?", "x", "@evil.example/", "good.example" },
+	};
+	struct arena *a = arena_new(0);
+	struct html_sinks sinks = { put_last, keep_last, a };
+	struct strbuf b = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * COUNT(v); i++) {
+		size_t k = i / 2;
+
+		b.n = 0;
+		strbuf_puts(&b, i % 2 == 0 ? "<a href='" : "");
+		strbuf_puts(&b, v[k].front);
+		for (int n = 0; n < 10000; n++)
+			strbuf_puts(&b, v[k].unit);
+		strbuf_puts(&b, v[k].tail);
+		last = STR_NONE;
+		if (i % 2 == 0) {
+			struct html *h = html_new(&sinks);
+
+			strbuf_puts(&b, "'>");
+			assert_non_null(h);
+			html_feed(h, b.p, b.n);
+			html_end(h);
+			html_free(h);
+		} else if (*v[k].front != '/')
+			url_scan(strbuf_slice(&b), keep_last, a);
+		else
+			continue;
+		assert_true(last.n > 0 && last.n <= URL_MAX);
+		if (!str_eq(url_host(a, last), str_of(v[k].host)))
+			fail_msg("%s%s...%s leads to " STR_FMT, v[k].front, v[k].unit, v[k].tail, STR_ARG(url_host(a, last)));
+	}
+	strbuf_free(&b);
+	arena_free(a);
+}
+
 /* Time is linear, and memory constant, whatever is sent. */
 static void
 stays_fast(void **state)
 {
-	static const char *const units[] = { "<", "<!--", "&", "&a", "<a href=", "</", "<script>", "http://", "www.", "(((" };
+	static const char *const units[] = { "<", "<!--", "&", "&a", "<a href=", "</", "<script>", "http://", "www.", "(((", "<!--[if x]>",
+	    "<img srcset='a,", "<a href='http://a@", "&#0", "&copyx" };
 	struct strbuf b = { 0 };
 
 	(void)state;
@@ -230,6 +333,7 @@ main(void)
 		cmocka_unit_test(what_it_links_to),
 		cmocka_unit_test(urls_in_text),
 		cmocka_unit_test(where_they_lead),
+		cmocka_unit_test(long_ones),
 		cmocka_unit_test(stays_fast),
 	};
 
