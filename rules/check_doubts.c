@@ -163,23 +163,42 @@ check_parts(struct diag *d, const struct cond *c)
 
 /* ---- Patterns ---- */
 
+/* The text that reached match-limit. */
+static void
+tell_attack(struct diag *d, struct span at, struct str pump, struct str tail)
+{
+	struct strbuf a = { 0 }, b = { 0 };
+
+	strbuf_json(&a, pump);
+	strbuf_json(&b, tail);
+	if (!a.failed && !b.failed)
+		diag_note(d, at, "as in a text that has " STR_FMT " many times here, and then " STR_FMT,
+		    STR_ARG(strbuf_slice(&a)), STR_ARG(strbuf_slice(&b)));
+	strbuf_free(&a);
+	strbuf_free(&b);
+}
+
 static void
 check_pattern(struct diag *d, const struct regex_lit *re)
 {
+	struct strbuf pump = { 0 }, tail = { 0 };
 	struct span at = re->at;
 	enum explosion how;
 	size_t off, n;
 
-	if ((how = pattern_can_explode(re->pattern, &off, &n)) == EXPLODES_NOT)
-		return;
-	at.off += 1 + off;
-	at.n = n;
-	if (how == EXPLODES_NESTED)
-		diag_warning(d, at, "this can take very long: one text can be matched by the inner "
-		    "and the outer repetition in many ways");
-	else
-		diag_warning(d, at, "this can take very long: alternatives overlap, so one text can "
+	how = pattern_explodes(re->pattern, re->flags, &off, &n, &pump, &tail);
+	if (how != EXPLODES_NOT) {
+		at.off += 1 + off;
+		at.n = n;
+		diag_warning(d, at, how == EXPLODES_NESTED ?
+		    "this can take very long: one text can be matched by the inner "
+		    "and the outer repetition in many ways" :
+		    "this can take very long: alternatives overlap, so one text can "
 		    "be cut into them in many ways");
+		tell_attack(d, at, strbuf_slice(&pump), strbuf_slice(&tail));
+	}
+	strbuf_free(&pump);
+	strbuf_free(&tail);
 }
 
 /* ---- Values ---- */

@@ -5,9 +5,9 @@
  * in exponentially many ways, and a text that fails at the end is tried in
  * all of them.  match-limit ends that at run time; here the author is told.
  *
- * Only plain cases are looked for: a group that is repeated without bound and
- * may consist of nothing but a repetition, or of alternatives that overlap
- * (check_overlap.c), with something behind it that can fail.  Where the pattern
+ * Here the groups are found of which that may be so: repeated many times, of
+ * several lengths or of alternatives that overlap (check_overlap.c), with something behind
+ * them that can fail.  Whether it is so is tried by check_attack.c.  Where the pattern
  * has what isn't understood here, it passes.
  */
 #include "check_reach.h"
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define DEPTH_MAX	100
+#define MANY		10	/* turns that are as bad as any number */
 
 struct scan {
 	struct str	s;
@@ -22,6 +23,7 @@ struct scan {
 	int		depth;
 	bool		unsure;
 	enum explosion	found;
+	size_t		from;		/* what stands before doesn't count */
 	size_t		off, n;		/* of what was found */
 };
 
@@ -29,7 +31,7 @@ struct scan {
 struct piece {
 	bool	skips;		/* may match nothing, whatever stands around it */
 	bool	fails;		/* something must be there */
-	bool	loops;		/* may be nothing but a repetition of something */
+	bool	loops;		/* can be of several lengths */
 	/* A group that explodes if what follows can fail. */
 	enum explosion pending;
 	size_t	off, n;
@@ -232,7 +234,7 @@ read_piece(struct scan *s)
 	size_t end = s->i < s->s.n ? s->i : s->s.n;
 	struct quantifier q = read_quantifier(s);
 
-	if (group && q.max == -1 && !q.possessive && !s->unsure && (p.loops ||
+	if (group && (q.max == -1 || q.max >= MANY) && !q.possessive && !s->unsure && (p.loops ||
 	    alternatives_overlap((struct str){ s->s.p + start, end - start }))) {
 		p.pending = p.loops ? EXPLODES_NESTED : EXPLODES_OVERLAP;
 		p.off = start;
@@ -255,11 +257,11 @@ static struct piece
 read_sequence(struct scan *s)
 {
 	struct piece all = { .skips = true }, p;
-	size_t must = 0, loops = 0, loops_must = 0;
+	size_t must = 0, loops = 0;
 
 	while (s->i < s->s.n && !at(s, "|") && !at(s, ")") && !s->unsure && !s->found) {
 		p = read_piece(s);
-		if (all.pending && p.fails) {
+		if (all.pending && p.fails && all.off >= s->from) {
 			s->found = all.pending;
 			s->off = all.off;
 			s->n = all.n;
@@ -272,11 +274,9 @@ read_sequence(struct scan *s)
 		all.fails |= p.fails;
 		must += !p.skips;
 		loops += p.loops;
-		loops_must += p.loops && !p.skips;
 	}
 	all.skips = must == 0;
-	/* One that loops, and nothing else that must be there. */
-	all.loops = loops > 0 && (must == 0 || (must == 1 && loops_must == 1));
+	all.loops = loops > 0;
 	return all;
 }
 
@@ -284,6 +284,7 @@ static struct piece
 read_alternatives(struct scan *s)
 {
 	struct piece all = { 0 }, p;
+	size_t skips = 0, alternatives = 0;
 
 	if (++s->depth > DEPTH_MAX)
 		s->unsure = true;
@@ -293,6 +294,8 @@ read_alternatives(struct scan *s)
 		all.skips |= p.skips;
 		all.fails &= p.fails;
 		all.loops |= p.loops;
+		skips += p.skips;
+		alternatives++;
 		if (p.pending) {
 			all.pending = p.pending;
 			all.off = p.off;
@@ -302,14 +305,15 @@ read_alternatives(struct scan *s)
 			break;
 		s->i++;
 	}
+	all.loops |= skips > 0 && skips < alternatives;
 	s->depth--;
 	return all;
 }
 
 enum explosion
-pattern_can_explode(struct str pattern, size_t *off, size_t *n)
+pattern_can_explode(struct str pattern, size_t from, size_t *off, size_t *n)
 {
-	struct scan s = { .s = pattern };
+	struct scan s = { .s = pattern, .from = from };
 
 	(void)read_alternatives(&s);
 	*off = s.off;

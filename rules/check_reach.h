@@ -16,13 +16,16 @@ struct diag;
  */
 void check_doubts(struct ast *ast, struct cover *cover, struct diag *d);
 
-/*
- * Does the pattern repeat a repetition, or alternatives that overlap, so that a text that
- * does not match is tried in exponentially many ways?  Then *off and *n are the
- * place, in octets.  Says no where it isn't sure.
- */
 enum explosion { EXPLODES_NOT, EXPLODES_NESTED, EXPLODES_OVERLAP };
-enum explosion pattern_can_explode(struct str pattern, size_t *off, size_t *n);
+/*
+ * Does the pattern repeat a group that one text may fit in many ways, so that a text that
+ * does not match is tried in all of them?  Then *off and *n are the place of the first, in octets,
+ * and *pump, many times, and *tail are a text that reaches match-limit there.
+ */
+enum explosion pattern_explodes(struct str pattern, struct str flags, size_t *off, size_t *n,
+    struct strbuf *pump, struct strbuf *tail);
+/* May that be, from octet `from` on?  Says no where it doesn't understand the pattern. */
+enum explosion pattern_can_explode(struct str pattern, size_t from, size_t *off, size_t *n);
 /* Can a group, with its parentheses, be repeated over one text in two ways? */
 bool alternatives_overlap(struct str group);
 

@@ -209,6 +209,69 @@ static const struct {
 	{ .pattern = "[" },
 	{ .pattern = "(?" },
 	{ "(a+)+{", "(a+)+", "", "a", "!{" },
+	/* Well known for it. */
+	{ "^([a-zA-Z]+)*$",
+	    "([a-zA-Z]+)*", "", "a", "!" },
+	{ "^(a|aa)+$",
+	    "(a|aa)+", "", "a", "!" },
+	{ "^(a|a?)+$",
+	    "(a|a?)+", "", "a", "!" },
+	{ "^(.*a){12}$",
+	    "(.*a){12}", "", "a", "!" },
+	{ "(x+x+)+y",
+	    "(x+x+)+", "", "x", "!y" },
+	{ "^(([a-z])+.)+[A-Z]([a-z])+$",
+	    "(([a-z])+.)+", "", "a", "!" },
+	{ "^([a-zA-Z0-9])(([\\-.]|[_]+)?([a-zA-Z0-9]+))*(@){1}[a-z0-9]+[.]{1}(([a-z]{2,3})|([a-z]{2,3}[.]{1}[a-z]{2,3}))$",
+	    "(([\\-.]|[_]+)?([a-zA-Z0-9]+))*", "a", "a", "!@.ab" },
+	{ "^(?:(?:\\w+)\\s*)+$",
+	    "(?:(?:\\w+)\\s*)+", "", "a", "!" },
+	{ "^\\s*(\\S+\\s*)+:$",
+	    "(\\S+\\s*)+", "", "a", ":!" },
+	{ "(.*,)*;$",
+	    "(.*,)*", "", ",", ";!" },
+	{ "^(\\d+\\.?)+@",
+	    "(\\d+\\.?)+", "", "0", "!@" },
+	{ "<(?:[^>]+|\"[^\"]*\")*>$",
+	    "(?:[^>]+|\"[^\"]*\")*", "<", "a", ">!" },
+	{ "^((\\w+)[-.]?)+@example\\.org$",
+	    "((\\w+)[-.]?)+", "", "a", "!@example.org" },
+	{ "^(?:[a-z0-9]+[-_]?)+\\.exe$",
+	    "(?:[a-z0-9]+[-_]?)+", "", "a", "!.exe" },
+	{ "(?:[01]+)+2",
+	    "(?:[01]+)+", "", "0", "!2" },
+	{ "(\\w+\\s*,?\\s*)+;",
+	    "(\\w+\\s*,?\\s*)+", "", "a", "!;" },
+	{ "^(?:\\s|[ \\t])*x",
+	    "(?:\\s|[ \\t])*", "", " ", "!x" },
+	{ "(?:a|b|ab)*c",
+	    "(?:a|b|ab)*", "", "ab", "!c" },
+	{ "^([0-9a-fA-F]{1,4}:?)+::$",
+	    "([0-9a-fA-F]{1,4}:?)+", "", "a", "!::" },
+	/* Quick, though they look like it. */
+	{ .pattern = "^[a-z0-9._%+-]+@[a-z0-9.-]+\\.[a-z]{2,}$" },
+	{ .pattern = "\\b(?:viagra|cialis|levitra)\\b" },
+	{ .pattern = "^(?:re|fwd?|aw|wg): " },
+	{ .pattern = "\\.(?:exe|scr|js|vbs)$" },
+	{ .pattern = "^(?:[0-9]{1,3}\\.){3}[0-9]{1,3}$" },
+	{ .pattern = "^([^,]+,)*[^,]+$" },
+	{ .pattern = "(?:[a-z]+\\.)+[a-z]{2,6}$" },
+	{ .pattern = "^\\[[0-9.]+\\]$" },
+	{ .pattern = "<a\\s+href=\"[^\"]*\">" },
+	{ .pattern = "^(\\w+\\.)*\\w+$" },
+	{ .pattern = "^https?://[^/]+/(?:[^/]+/)*[^/]*$" },
+	{ .pattern = "^(?:(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)(?:\\.|$)){4}" },
+	{ .pattern = "\"(?:[^\"\\\\]|\\\\.)*\"" },
+	{ .pattern = "/\\*(?:[^*]|\\*(?!/))*\\*/" },
+	{ .pattern = "^(?:[A-Z][a-z]+ )+[A-Z][a-z]+$" },
+	{ .pattern = "(?:=[0-9A-F]{2})+" },
+	{ .pattern = "^[+-]?(?:\\d+\\.?\\d*|\\.\\d+)(?:e[+-]?\\d+)?$" },
+	{ .pattern = "^(?:dyn|dhcp|pool|ppp)(?:[-.]\\d+)+" },
+	{ .pattern = "(?>\\d+-)+x" },
+	{ .pattern = "(?:\\r\\n|\\n|\\r)+x" },
+	{ .pattern = "^(a+)+." },
+	{ .pattern = "(\\w+\\s?)+\\w" },
+	{ "(\\w+\\s?)+[a-z]", "(\\w+\\s?)+", "", "0", "!a" },
 };
 
 static void
@@ -217,12 +280,15 @@ test_patterns(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(patterns); i++) {
 		struct str p = str_of(patterns[i].pattern);
+		struct strbuf pump = { 0 }, tail = { 0 };
 		size_t off, n;
-		bool found = pattern_can_explode(p, &off, &n);
+		bool found = pattern_explodes(p, STR(""), &off, &n, &pump, &tail);
 
 		if (found != (patterns[i].part != NULL) || (found &&
 		    !str_eq((struct str){ p.p + off, n }, str_of(patterns[i].part))))
 			fail_msg("%s: %s", p.p, found ? "called slow" : "called harmless");
+		strbuf_free(&pump);
+		strbuf_free(&tail);
 	}
 }
 
