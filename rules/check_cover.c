@@ -309,6 +309,8 @@ cover_hides(struct cover *c, const struct rule *r, const struct cond *also, stru
 	while (c->work < WORK_MAX) {
 		struct world *w = find_message(c, r, also, by);
 
+		if (w == NULL && by->n == 0)
+			return false;	/* true of no message anyhow, which is told where it stands */
 		if (w == NULL) {
 			make_small(c, r, also, by);
 			qsort(by->v, by->n, sizeof(by->v[0]), by_index);

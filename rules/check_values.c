@@ -85,9 +85,10 @@ cond_errors(const struct cond *c)
 {
 	unsigned e = 0;
 
+	/* A file with mistakes has facts and things that don't exist. */
 	if (c->kind == COND_CMP)
-		return op_errors(c->op) | fact_errors(c->fact.fact);
-	if (c->kind == COND_HAS)
+		return c->fact.fact != NULL ? op_errors(c->op) | fact_errors(c->fact.fact) : 0;
+	if (c->kind == COND_HAS && c->thing != THING_NONE)
 		e = 1u << things[c->thing].error | 1u << ERR_LIMIT;
 	for (const struct cond *k = c->child; k != NULL; k = k->next)
 		e |= cond_errors(k);
