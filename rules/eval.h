@@ -217,8 +217,6 @@ const struct cond *trace_culprit(struct rules_state *st, struct reading *rd, siz
 enum text_use { TEXT_REPLY, TEXT_HEADER, TEXT_LOG };
 /* Are all its facts known? */
 bool text_known(struct rules_state *st, struct reading *rd, size_t rule, const struct text *t);
-/* Can this part of rule's text differ from one recipient to another? */
-bool text_part_per_rcpt(struct rules_state *st, size_t rule, const struct part *p);
 struct str text_expand(struct rules_state *st, struct reading *rd, size_t rule,
     const struct text *t, enum text_use use);
 

@@ -311,37 +311,6 @@ differ_nodes(struct rules_state *st, struct reading *a, struct reading *b,
 	return NULL;
 }
 
-static bool
-differ_text(struct rules_state *st, struct reading *a, struct reading *b, size_t rule,
-    const struct text *t)
-{
-	bool ka = text_known(st, a, rule, t), kb = text_known(st, b, rule, t);
-	struct str sa, sb;
-
-	for (const struct part *p = t->parts; p != NULL; p = p->next) {
-		struct part alone = *p;
-		struct text one = { .at = t->at, .parts = &alone, .next = NULL };
-
-		if (p->kind == PART_FACT && strcmp(p->fact.fact->name, "score") == 0) {
-			if (differ_score(st, a, b, rule))
-				return true;
-			continue;
-		}
-		if (!text_part_per_rcpt(st, rule, p))
-			continue;
-		alone.next = NULL;
-		sa = text_expand(st, a, rule, &one, TEXT_REPLY);
-		sb = text_expand(st, b, rule, &one, TEXT_REPLY);
-		if (!str_eq(sa, sb))
-			return true;
-	}
-	if (!ka || !kb)
-		return false;
-	sa = text_expand(st, a, rule, t, TEXT_REPLY);
-	sb = text_expand(st, b, rule, t, TEXT_REPLY);
-	return !str_eq(sa, sb);
-}
-
 /* The next rule from i on that may still end this reading, or nrules. */
 static size_t
 next_live(struct rules_state *st, struct reading *rd, size_t i)
@@ -372,6 +341,9 @@ accepts(struct rules_state *st, struct reading *rd, size_t i)
  * other, one by one, up to the first that surely does.  Whatever can be known
  * at RCPT is waited for where the two might differ, so that the answer does not depend
  * on how fast a name server is.
+ *
+ * What texts say parts nobody: after RCPT there is one reply, the first recipient's,
+ * and who is sent away only to be named in it would come again for nothing.
  */
 const struct rule *
 reading_differs(struct rules_state *st, struct reading *a, struct reading *b)
@@ -382,9 +354,6 @@ reading_differs(struct rules_state *st, struct reading *a, struct reading *b)
 
 	st->m->may_wait = true;
 	for (;; i++, j++) {
-		const struct crule *cr;
-		outcome oa;
-
 		i = next_live(st, a, i);
 		j = next_live(st, b, j);
 		if (accepts(st, a, i) && accepts(st, b, j))
@@ -393,15 +362,8 @@ reading_differs(struct rules_state *st, struct reading *a, struct reading *b)
 			found = p->rules[i < j ? i : j].rule;
 			break;
 		}
-		cr = &p->rules[i];
-		if ((found = differ_nodes(st, a, b, cr->root, i)) != NULL)
-			break;
-		if (o_may_end(eval_rule(st, a, i)))
-			for (const struct text *t = cr->final->text; t != NULL && found == NULL; t = t->next)
-				if (differ_text(st, a, b, i, t))
-					found = cr->rule;
-		oa = eval_rule(st, a, i);
-		if (found != NULL || o_decided(oa))
+		if ((found = differ_nodes(st, a, b, p->rules[i].root, i)) != NULL ||
+		    o_decided(eval_rule(st, a, i)))
 			break;
 	}
 	st->m->may_wait = false;

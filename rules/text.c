@@ -254,19 +254,6 @@ table_known(struct rules_state *st, struct reading *rd, size_t rule, const struc
 	return s != FACT_PENDING;
 }
 
-static bool
-asks_per_rcpt(const struct cond *c, const struct list *list)
-{
-	if (c == NULL || c->kind == COND_HAS)
-		return false;
-	if (c->kind == COND_CMP)
-		return c->list == list && c->fact.scope == P_RCPT;
-	for (const struct cond *k = c->child; k != NULL; k = k->next)
-		if (asks_per_rcpt(k, list))
-			return true;
-	return false;
-}
-
 /* ---- Whole texts ---- */
 
 static bool
@@ -305,21 +292,6 @@ text_known(struct rules_state *st, struct reading *rd, size_t rule, const struct
 	}
 	st->m->rcpt = saved;
 	return known;
-}
-
-bool
-text_part_per_rcpt(struct rules_state *st, size_t rule, const struct part *p)
-{
-	const struct cond *c;
-
-	if (p->kind == PART_FACT)
-		return p->fact.scope == P_RCPT;
-	if (p->kind == PART_LITERAL)
-		return false;
-	if (p->kind == PART_TABLE)
-		return asks_per_rcpt(st->rs->prog.rules[rule].rule->cond, p->list);
-	c = st->rs->prog.rules[rule].rule->capturing;
-	return c != NULL && c->fact.scope == P_RCPT;
 }
 
 struct str

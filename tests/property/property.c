@@ -964,6 +964,34 @@ same_reply(const struct reply *a, const struct reply *b)
 	return true;
 }
 
+/* May that line say one thing of one recipient and another of another? */
+static bool
+speaks_of_rcpt(const struct rule *r, const struct text *line)
+{
+	for (const struct part *p = line->parts; p != NULL; p = p->next)
+		if (p->kind == PART_TABLE ||
+		    (p->kind == PART_CAPTURE && r->capturing != NULL && r->capturing->fact.scope == P_RCPT) ||
+		    (p->kind == PART_FACT && (p->fact.scope == P_RCPT || (p->fact.fact->flags & F_OWN) != 0)))
+			return true;
+	return false;
+}
+
+/* The same but for what lines that name the recipient say of him. */
+static bool
+same_for_another(const struct ruleset *rs, int rule, const struct reply *a, const struct reply *b)
+{
+	const struct action *final = rule >= 0 ? rs->prog.rules[rule].final : NULL;
+	const struct text *line = final != NULL ? final->text : NULL;
+
+	if (a->code != b->code || a->nlines != b->nlines || !str_eq(a->enhanced, b->enhanced))
+		return false;
+	for (size_t i = 0; i < a->nlines; i++, line = line != NULL ? line->next : NULL)
+		if (!str_eq(a->lines[i], b->lines[i]) &&
+		    (line == NULL || !speaks_of_rcpt(rs->prog.rules[rule].rule, line)))
+			return false;
+	return true;
+}
+
 static bool
 same_edits(const struct plan *a, const struct plan *b)
 {
@@ -1004,7 +1032,8 @@ compare_recipient(struct staged *s, struct rules_state *whole, struct mail *wm, 
 	}
 	if (agree && s->m.rcpts[i]->state == RCPT_OPEN && w->verdict != V_DISCARD &&
 	    (s->last->verdict != w->verdict ||
-	     (w->verdict != V_ACCEPT && (s->last->rule != w->rule || !same_reply(&s->last->reply, &w->reply)))))
+	     (w->verdict != V_ACCEPT && (s->last->rule != w->rule ||
+	     !same_for_another(rs, w->rule, &s->last->reply, &w->reply)))))
 		return "recipients that agreed at RCPT part in the end";
 	return NULL;
 }

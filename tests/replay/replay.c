@@ -19,6 +19,7 @@
  *	header Subject: x
  *	body text
  *	end				=> reject 554 by x
+ *	told no				(a line of the reply to that step, or the reason to hold)
  *	change append X-Tag: yes	(after end: each change, in order)
  *	changes				(and no more)
  *	note would shadow		(what the log is given, by which rule)
@@ -97,6 +98,16 @@ expect(struct player *p, const struct plan *plan, const char *want)
 	if (strcmp(b.p, want) != 0)
 		fail(p, want, b.p);
 	strbuf_free(&b);
+}
+
+static void
+expect_told(struct player *p, const char *want)
+{
+	for (size_t i = 0; p->last != NULL && i < p->last->reply.nlines; i++)
+		if (str_eq(p->last->reply.lines[i], str_of(want)))
+			return;
+	if (p->last == NULL || !str_eq(p->last->reason, str_of(want)))
+		fail(p, want, "another text");
 }
 
 static void
@@ -216,6 +227,8 @@ step(struct player *p, const char *verb, char *arg, const char *want)
 		end(p, want);
 	else if (strcmp(verb, "change") == 0)
 		expect_change(p, arg);
+	else if (strcmp(verb, "told") == 0)
+		expect_told(p, arg);
 	else if (strcmp(verb, "note") == 0)
 		expect_note(p, arg);
 	else if (strcmp(verb, "score") == 0) {
