@@ -1,7 +1,8 @@
 /*
  * charset.c - character sets that mail names, to UTF-8.
  *
- * Names are those of a table: a stranger's name never reaches iconv_open(3).
+ * Names are those of a table (charset_labels.c): a stranger's name never reaches
+ * iconv_open(3).
  * What can't be decoded is U+FFFD, and told, so that nothing is lost without a
  * trace.  A text may come in pieces that cut a character.
  */
@@ -11,54 +12,6 @@
 #include <iconv.h>
 #include <stdint.h>
 #include <string.h>
-
-/*
- * Names as mail has them, and what glibc calls the set that mail programs
- * take it for (the Encoding standard's supersets: latin1 is windows-1252).
- */
-static const struct {
-	const char *name, *iconv;
-} charsets[] = {
-	{ "iso-8859-1", "CP1252" }, { "latin1", "CP1252" },
-	{ "iso_8859-1", "CP1252" }, { "l1", "CP1252" },
-	{ "iso-8859-2", "ISO-8859-2" }, { "iso-8859-3", "ISO-8859-3" },
-	{ "iso-8859-4", "ISO-8859-4" }, { "iso-8859-5", "ISO-8859-5" },
-	{ "iso-8859-6", "ISO-8859-6" }, { "iso-8859-7", "ISO-8859-7" },
-	{ "iso-8859-8", "ISO-8859-8" }, { "iso-8859-8-i", "ISO-8859-8" },
-	{ "iso-8859-9", "CP1254" }, { "iso-8859-10", "ISO-8859-10" },
-	{ "iso-8859-11", "ISO-8859-11" }, { "tis-620", "ISO-8859-11" },
-	{ "iso-8859-13", "ISO-8859-13" }, { "iso-8859-14", "ISO-8859-14" },
-	{ "iso-8859-15", "ISO-8859-15" }, { "latin-9", "ISO-8859-15" },
-	{ "iso-8859-16", "ISO-8859-16" },
-	{ "windows-874", "CP874" }, { "windows-1250", "CP1250" },
-	{ "windows-1251", "CP1251" }, { "windows-1252", "CP1252" },
-	{ "windows-1253", "CP1253" }, { "windows-1254", "CP1254" },
-	{ "windows-1255", "CP1255" }, { "windows-1256", "CP1256" },
-	{ "windows-1257", "CP1257" }, { "windows-1258", "CP1258" },
-	{ "cp1250", "CP1250" }, { "cp1251", "CP1251" },
-	{ "cp1252", "CP1252" }, { "cp1253", "CP1253" },
-	{ "cp1254", "CP1254" }, { "cp1255", "CP1255" },
-	{ "cp1256", "CP1256" }, { "cp1257", "CP1257" },
-	{ "cp437", "CP437" }, { "ibm437", "CP437" },
-	{ "cp850", "CP850" }, { "ibm850", "CP850" },
-	{ "cp852", "CP852" }, { "cp866", "CP866" }, { "ibm866", "CP866" },
-	{ "koi8-r", "KOI8-R" }, { "koi8-u", "KOI8-U" },
-	{ "macintosh", "MACINTOSH" },
-	{ "gb2312", "GBK" }, { "gbk", "GBK" }, { "cp936", "GBK" },
-	{ "gb18030", "GB18030" }, { "hz-gb-2312", "HZ" },
-	{ "big5", "BIG5-HKSCS" }, { "big5-hkscs", "BIG5-HKSCS" },
-	{ "shift_jis", "CP932" }, { "shift-jis", "CP932" },
-	{ "sjis", "CP932" }, { "windows-31j", "CP932" }, { "cp932", "CP932" },
-	{ "euc-jp", "EUC-JP" }, { "iso-2022-jp", "ISO-2022-JP" },
-	{ "iso-2022-jp-2", "ISO-2022-JP-2" },
-	{ "euc-kr", "CP949" }, { "ks_c_5601-1987", "CP949" },
-	{ "ks_c_5601", "CP949" }, { "cp949", "CP949" },
-	{ "iso-2022-kr", "ISO-2022-KR" }, { "euc-tw", "EUC-TW" },
-	{ "utf-7", "UTF-7" }, { "utf-16", "UTF-16" },
-	{ "utf-16be", "UTF-16BE" }, { "utf-16le", "UTF-16LE" },
-	{ "utf-32", "UTF-32" }, { "utf-32be", "UTF-32BE" },
-	{ "utf-32le", "UTF-32LE" },
-};
 
 static const char replacement[] = "\xef\xbf\xbd";
 
@@ -72,31 +25,31 @@ put_replacement(struct charset *c, charset_put *put, void *arg)
 void
 charset_begin(struct charset *c, struct str name)
 {
-	static const char *const utf8[] = { "", "utf-8", "utf8", "us-ascii", "ascii" };
+	const char *iconv_name = charset_iconv(name);
 
 	c->unknown = c->bad = false;
 	c->ncarry = 0;
 	c->kind = CHARSET_UTF8;
-	for (size_t i = 0; i < sizeof(utf8) / sizeof(utf8[0]); i++)
-		if (str_ieq(name, str_of(utf8[i])))
-			return;
+	c->jis = iconv_name != NULL && strcmp(iconv_name, CHARSET_JIS) == 0;
+	memset(&c->jis_state, 0, sizeof(c->jis_state));
+	if (iconv_name != NULL && strcmp(iconv_name, CHARSET_UTF_8) == 0)
+		return;
 	c->kind = CHARSET_NONE;
 	c->unknown = true;
-	for (size_t i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++) {
-		if (!str_ieq(name, str_of(charsets[i].name)))
-			continue;
-		if (c->cd_name != charsets[i].iconv) {
-			charset_close(c);
-			c->cd = iconv_open("UTF-8", charsets[i].iconv);
-			if (c->cd == (void *)-1)
-				return;
-			c->cd_name = charsets[i].iconv;
-		}
-		iconv(c->cd, NULL, NULL, NULL, NULL);
-		c->kind = CHARSET_ICONV;
-		c->unknown = false;
+	if (iconv_name == NULL)
 		return;
+	if (c->jis)
+		iconv_name = "CP932";
+	if (c->cd_name == NULL || strcmp(c->cd_name, iconv_name) != 0) {
+		charset_close(c);
+		c->cd = iconv_open("UTF-8", iconv_name);
+		if (c->cd == (void *)-1)
+			return;
+		c->cd_name = iconv_name;
 	}
+	iconv(c->cd, NULL, NULL, NULL, NULL);
+	c->kind = CHARSET_ICONV;
+	c->unknown = false;
 }
 
 void
@@ -207,8 +160,9 @@ put_piece(struct charset *c, struct str s, charset_put *put, void *arg)
 	return 0;
 }
 
-void
-charset_feed(struct charset *c, struct str s, charset_put *put, void *arg)
+/* Octets of the set that iconv is open for. */
+static void
+feed(struct charset *c, struct str s, charset_put *put, void *arg)
 {
 	/* A character that was cut goes on octet by octet until it is whole. */
 	while (c->ncarry > 0 && s.n > 0) {
@@ -226,9 +180,98 @@ charset_feed(struct charset *c, struct str s, charset_put *put, void *arg)
 	memcpy(c->carry, s.p + s.n - c->ncarry, c->ncarry);
 }
 
+/* ---- ISO-2022-JP (RFC 1468), as browsers read it: with the letters of Windows ---- */
+
+/* The escape sequence that ends in c is at its end, or none: out gets what is shown of it. */
+static size_t
+end_escape(struct charset *c, char *out)
+{
+	static const struct { const char *seq; char set; } known[] = {
+		{ "\x1b(B", 'B' }, { "\x1b(J", 'J' }, { "\x1b(I", 'I' }, { "\x1b$@", '$' }, { "\x1b$B", '$' },
+	};
+	size_t n = c->jis_state.nesc;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (memcmp(known[i].seq, c->jis_state.esc, n) == 0) {
+			if (n == 3) {
+				c->jis_state.set = known[i].set;
+				c->jis_state.nesc = 0;
+			}
+			return 0;
+		}
+	/* The last octet may begin the next one. */
+	c->jis_state.nesc = n > 1 && c->jis_state.esc[n - 1] == '\x1b';
+	n -= c->jis_state.nesc;
+	memcpy(out, c->jis_state.esc, n);
+	out[0] = '\xff';
+	return n;
+}
+
+/* Shift_JIS of an octet, and of those held before it; '\xff' stands for what is none. */
+static size_t
+shift(struct charset *c, unsigned char o, char *out)
+{
+	unsigned char first = c->jis_state.first;
+	char set = c->jis_state.set;
+	size_t n = 0;
+
+	c->jis_state.first = 0;
+	if (first != 0 && o > ' ' && o < 0x7f) {
+		out[0] = (char)(((first - 1) >> 1) + (first <= 0x5e ? 0x71 : 0xb1));
+		out[1] = (char)(first % 2 == 1 ? o + 0x1f + (o >= 0x60) : o + 0x7e);
+		return 2;
+	}
+	if (first != 0)
+		out[n++] = '\xff';
+	if (o == 0x1b || c->jis_state.nesc > 0) {
+		c->jis_state.esc[c->jis_state.nesc++] = (char)o;
+		return n + end_escape(c, out + n);
+	}
+	if (set == '$' && o > ' ' && o < 0x7f)
+		c->jis_state.first = o;
+	else if (o >= 0x80 || o == 0x7f)
+		out[n++] = '\xff';
+	else
+		out[n++] = set == 'I' && o > ' ' && o < 0x60 ? (char)(o | 0x80) : (char)o;
+	return n;
+}
+
+static void
+feed_jis(struct charset *c, struct str s, charset_put *put, void *arg)
+{
+	char buf[1024];
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		bool yen = c->jis_state.set == 'J' && c->jis_state.nesc == 0 &&
+		    (s.p[i] == '\\' || s.p[i] == '~');
+
+		if (!yen)
+			n += shift(c, (unsigned char)s.p[i], buf + n);
+		if (n + 8 > sizeof(buf) || yen || i + 1 == s.n) {
+			feed(c, (struct str){ buf, n }, put, arg);
+			n = 0;
+		}
+		/* Where JIS X 0201 isn't ASCII. */
+		if (yen)
+			put(arg, s.p[i] == '~' ? "\xe2\x80\xbe" : "\xc2\xa5", s.p[i] == '~' ? 3 : 2);
+	}
+}
+
+void
+charset_feed(struct charset *c, struct str s, charset_put *put, void *arg)
+{
+	if (c->jis)
+		feed_jis(c, s, put, arg);
+	else
+		feed(c, s, put, arg);
+}
+
 void
 charset_end(struct charset *c, charset_put *put, void *arg)
 {
+	if (c->jis_state.first != 0 || c->jis_state.nesc > 0)
+		put_replacement(c, put, arg);
 	for (; c->ncarry > 0; c->ncarry--)
 		put_replacement(c, put, arg);
 	if (c->kind == CHARSET_ICONV) {

@@ -14,6 +14,13 @@ typedef void charset_put(void *arg, const char *p, size_t n);
 
 #define CHARSET_CARRY	16
 
+/* Sets that iconv(3) isn't asked for, or not by their name. */
+#define CHARSET_UTF_8	"UTF-8"
+#define CHARSET_JIS	"ISO-2022-JP"
+
+/* iconv(3)'s name for what mail calls a character set; NULL for none that is known. */
+const char *charset_iconv(struct str label);
+
 /* Zeroed before the first use; charset_close() after the last. */
 struct charset {
 	void		*cd;		/* iconv's, kept while the set stays the same */
@@ -23,6 +30,13 @@ struct charset {
 	bool		 bad;		/* octets that are none of the set were met */
 	char		 carry[CHARSET_CARRY];	/* of a character that isn't all there */
 	size_t		 ncarry;
+	bool		jis;		/* what comes is ISO-2022-JP, and becomes Shift_JIS for iconv */
+	struct {
+		char	set;		/* of what follows: B of ESC ( B, or $ for two octets each */
+		char	esc[4];		/* of an escape sequence that isn't all there */
+		size_t	nesc;
+		unsigned char first;	/* of two octets, or 0 */
+	}		jis_state;
 };
 
 /*

@@ -111,7 +111,8 @@ begin_charset(struct leaf *l)
 
 	if (name.p == NULL)
 		name = l->html ? charset_of_meta(first) : STR("");
-	for (size_t i = 0; i < sizeof(boms) / sizeof(boms[0]); i++)
+	/* What begins UTF-32 looks like UTF-16, and a set that says it goes by its mark. */
+	for (size_t i = 0; i < sizeof(boms) / sizeof(boms[0]) && !str_istarts(name, STR("utf-32")); i++)
 		if (first.n >= boms[i].n && memcmp(first.p, boms[i].bom, boms[i].n) == 0) {
 			name = str_of(boms[i].name);
 			first.p += boms[i].n;
@@ -122,6 +123,10 @@ begin_charset(struct leaf *l)
 	if (l->name.p == NULL && str_istarts(name, STR("utf-16")) && first.n > 1 && first.p[0] != '\0' &&
 	    first.p[1] != '\0' && (unsigned char)first.p[0] < 0x80)
 		name = STR("utf-8");
+	/* Without a mark it is big-endian (RFC 2781, 4.3), but few write so. */
+	if (l->name.p != NULL && str_ieq(name, STR("utf-16")) && first.n > 1 && first.p[0] == '\0' &&
+	    first.p[1] != '\0')
+		name = STR("utf-16be");
 	charset_begin(&l->cs, name);
 	l->cs_begun = true;
 	if (l->cs.unknown)

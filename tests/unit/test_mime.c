@@ -195,6 +195,9 @@ encodings(void **state)
 		{ "Content-Type: text/plain; charset=iso-8859-1\r\n" ENC("8bit") "\xe4\x80\r\n",
 		  "[\xc3\xa4\xe2\x82\xac\n]" },
 		{ "Content-Type: text/plain; charset=UTF-16LE\r\n" ENC("base64") "aABpAA0ACgA=\r\n", "[hi\n]" },
+		{ "Content-Type: text/plain; charset=UTF-16\r\n" ENC("base64") "AGgAaQ==\r\n", "[hi]" },
+		{ "Content-Type: text/plain; charset=UTF-16\r\n" ENC("base64") "/v8AaABp\r\n", "[hi]" },
+		{ "Content-Type: text/plain; charset=UTF-32\r\n" ENC("base64") "//4AAGgAAABpAAAA\r\n", "[hi]" },
 		{ "Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B$3\x1b(B\r\n", "[\xe3\x81\x93\n]" },
 		{ "Content-Type: text/html\r\n\r\n<meta charset=windows-1251>\xcf\r\n", "[\xd0\x9f]" },
 	};
