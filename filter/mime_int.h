@@ -204,7 +204,8 @@ struct leaf {
 };
 
 /* depth: of a parser inside. */
-void leaf_begin(struct leaf *l, struct mime *m, const struct mime_head *h, size_t depth, bool trial);
+void leaf_begin(struct leaf *l, struct mime *m, const struct mime_head *h, size_t depth,
+    bool trial);
 void leaf_feed(struct leaf *l, const char *p, size_t n);
 void leaf_end(struct leaf *l);
 /* As if it had never been. */
