@@ -221,7 +221,8 @@ fake_decode(struct mail *m, struct str raw)
 	return failing ? NULL : s;
 }
 
-static struct content content = { .ntexts = 0 };
+static struct content content;
+static uint32_t limits;		/* that the content is past */
 
 static const struct content *
 fake_content(struct mail *m)
@@ -239,11 +240,10 @@ fake_content(struct mail *m)
 		{ { "http://a.example.co.uk/x", 24 }, { "a.example.co.uk", 15 }, { "example.co.uk", 13 } },
 		{ { "//192.0.2.1/", 12 }, { "192.0.2.1", 9 }, { "192.0.2.1", 9 } },
 	};
-	uint32_t cut = content.defects & CUT_PARTS;
 
 	(void)m;
 	content = (struct content){ texts, htmls, 2, 1, files, 2, links, 2, in_archives, 2,
-	    true, DEFECT_BIT(DEFECT_CHARSET) | DEFECT_BIT(DEFECT_UNCLOSED) | cut };
+	    true, DEFECT_BIT(DEFECT_CHARSET) | DEFECT_BIT(DEFECT_UNCLOSED) | limits };
 	return failing ? NULL : &content;
 }
 
@@ -669,6 +669,53 @@ many_values(void **state)
 	assert_true(a.truncated);
 }
 
+/* A limit cuts what it's a limit of, and mime.defect tells it and is whole. */
+static void
+content_limits(void **state)
+{
+	static const struct { enum mime_defect limit; const char *cut[7]; } cases[] = {
+		{ DEFECT_TOO_DEEP, { "body", "html", "attachment.name", "attachment.size", "archive.name", "url", NULL } },
+		{ DEFECT_TOO_MANY_PARTS, { "body", "html", "attachment.name", "attachment.size", "archive.name", "url", NULL } },
+		{ DEFECT_LONG_HEADER, { "attachment.name", NULL } },
+		{ DEFECT_TOO_MUCH_TEXT, { "body", "html", "url", NULL } },
+		{ DEFECT_TOO_MANY_URLS, { "url", NULL } },
+		{ DEFECT_TOO_MANY_NAMES, { "archive.name", NULL } },
+		{ DEFECT_ARCHIVE_TOO_DEEP, { "archive.name", NULL } },
+		{ DEFECT_ARCHIVE_UNREAD, { "archive.name", NULL } },
+		{ DEFECT_BOMB, { NULL } },
+	};
+	static const char *const asked[] = { "body", "html", "attachment.name", "attachment.size",
+	    "archive.name", "url" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *word = type_of(T_DEFECT)->words[cases[i].limit], *got;
+
+		mail_reset(&mail);
+		mail.stage = S_MESSAGE;
+		limits = DEFECT_BIT(cases[i].limit);
+		for (size_t k = 0; k < COUNT(asked); k++) {
+			bool want = false;
+
+			for (size_t n = 0; cases[i].cut[n] != NULL; n++)
+				want |= strcmp(cases[i].cut[n], asked[k]) == 0;
+			got = ask_name(asked[k], "");
+			if ((strstr(got, " cut") != NULL) != want)
+				fail_msg("%s past %s: %s", asked[k], word, got);
+		}
+		got = ask_name("mime.defect", "");
+		assert_non_null(strstr(got, word));
+		assert_null(strstr(got, " cut"));
+	}
+	/* The name of the attachment at hand may be one that was cut. */
+	limits = DEFECT_BIT(DEFECT_LONG_HEADER);
+	mail.thing[THING_ATTACHMENT] = 0;
+	assert_string_equal(ask_name("attachment.name", ""), "a.zip cut");
+	assert_string_equal(ask_name("attachment.type", ""), "application/zip");
+	mail.thing[THING_ATTACHMENT] = -1;
+	limits = 0;
+}
+
 static void
 identifiers(void **state)
 {
@@ -811,6 +858,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(cut_headers, make_full, drop),
 		cmocka_unit_test_setup_teardown(one_signature, make_full, drop),
 		cmocka_unit_test_setup_teardown(many_values, make_full, drop),
+		cmocka_unit_test_setup_teardown(content_limits, make_full, drop),
 		cmocka_unit_test_setup_teardown(identifiers, make_full, drop),
 		cmocka_unit_test_setup_teardown(sealed_results, make_full, drop),
 		cmocka_unit_test_setup_teardown(broken_chain, make_full, drop),

@@ -340,6 +340,24 @@ long_headers(void **state)
 	strbuf_free(&many);
 }
 
+#define ZIPPED	"Content-Type: a/b\r\n" ENC("base64")
+
+/* What stands in the two headers of a file: names, and how it's packed. */
+static void
+archives(void **state)
+{
+	static const struct sample v[] = {
+		/* Stored to one who reads the file's header, deflated to one who reads the directory. */
+		{ ZIPPED "UEsDBBQAAAAAAAAAIVAAAAAAAAAAAAAAAAABAAAAYVBLAQIUABQAAAAIAAAAIVAAAAAAAAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAABhUEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==\r\n", "{a/b 100}<a> archive" },
+		{ ZIPPED "UEsDBBQAAAAAAAAAIVAAAAAAAAAAAAAAAAABAAAAYVBLAQIUABQAAAAAAAAAIVAAAAAAAAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAABhUEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==\r\n", "{a/b 100}<a>" },
+		/* At a NUL the name is at its end, or not. */
+		{ ZIPPED "UEsDBBQAAAAAAAAAIVAAAAAAAAAAAAAAAAAIAAAAeC5leGUALnRQSwECFAAUAAAAAAAAACFQAAAAAAAAAAAAAAAACAAAAAAAAAAAAAAAAAAAAAAAeC5leGUALnRQSwUGAAAAAAAAAAAAAAAAAAAAAAAA\r\n", "{a/b 114}<x.exe .t><x.exe>" },
+	};
+
+	(void)state;
+	check(v, COUNT(v));
+}
+
 /* Each limit cuts, and tells that it did. */
 static void
 limits(void **state)
@@ -452,6 +470,7 @@ main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(disputed_names),
 		cmocka_unit_test(long_headers),
+		cmocka_unit_test(archives),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(keeps_what_is_wanted),
 		cmocka_unit_test(stays_small),
