@@ -131,7 +131,7 @@ def reloads(tap, scratch):
         tap.ok(d.reload(rules=rules(one)), "reload: and again one")
         tap.same(count(d, "<a@example.com>", 1), 1, "reload: still nothing is forgotten")
         mark = d.mark()
-        tap.ok(d.reload(rules=rules("lmdb:/nonexistent/store")) is False, "reload: a store that can't be opened is refused")
+        tap.ok(d.reload(rules=rules("lmdb:/nonexistent/deeper/store")) is False, "reload: a store that can't be opened is refused")
         tap.ok(d.wait_line("cannot use the store", mark), "reload: with the reason", d.lines[mark:])
         tap.same(count(d, "<a@example.com>", 1), 1, "reload: and the old one goes on")
         tap.ok(d.reload(rules=rules("memory")), "reload: memory")
@@ -140,7 +140,7 @@ def reloads(tap, scratch):
 
 def bad_files(tap, scratch):
     scratch.write("junk", b"this is no store" * 1000)
-    for name, path in (("a directory that isn't there", "/nonexistent/store"), ("a file that is no store", scratch.join("junk"))):
+    for name, path in (("a directory that isn't there", "/nonexistent/deeper/store"), ("a file that is no store", scratch.join("junk"))):
         file = scratch.write("b", "set log stderr\nset listen unix:%s\n" % scratch.join("sock") + rules("lmdb:" + path))
         status, out, err = command("run", "-c", file)
         tap.ok(status == 73 and err.count("\n") == 1 and "cannot use the store" in err, "start: " + name, status, err)
