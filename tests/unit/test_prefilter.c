@@ -96,7 +96,7 @@ random_regex(void)
 static void
 random_subject(struct strbuf *b)
 {
-	unsigned long_ones = below(8) == 0 ? 4000 : 12;
+	unsigned long_ones = below(40) == 0 ? 4000 : 12;
 
 	b->n = 0;
 	strbuf_puts(b, "");
