@@ -9,26 +9,29 @@
  *
  * Connections are kept and lent to one thread at a time, and nothing is locked while
  * the server is waited for.  A server that is away is tried once a second, so
- * that messages don't each wait for it.
+ * that messages don't each wait for it; one whose name isn't known (store_name.c) is away, too.
  */
 #include "filter/store_int.h"
 
 #include <hiredis/hiredis.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+
+#include "filter/store_name.h"
 
 #define DEFAULT_PORT	6379
+#define NAME_AGAIN	5000		/* ms between lookups of its name */
+#define NAME_WAIT	5000		/* ms that the first one may hold up the start */
 #define POOL		32		/* idle connections kept */
 #define AGAIN		1000		/* ms between attempts to reach a server that is away */
 #define KEY_TEXT	(16 + 2 * STORE_KEY_OCTETS)
 
 struct redis {
 	struct store	 s;
-	char		 address[64];	/* numeric */
+	struct store_name *name;	/* NULL: it is reached by `path` */
+	char		*path;		/* of its socket */
 	int		 port, db;
 	char		*user, *password; /* NULL: none */
 	pthread_mutex_t	 lock;		/* of what follows */
@@ -130,11 +133,35 @@ is_away(struct redis *rd, const char why[STORE_WHY])
 	pthread_mutex_unlock(&rd->lock);
 }
 
+/* NULL, or a context that may have failed. */
+static redisContext *
+reach(struct redis *rd, msec deadline, char why[STORE_WHY])
+{
+	char address[STORE_ADDRESS];
+	struct timeval tv;
+	redisContext *c;
+	msec left;
+
+	if (rd->path == NULL && store_name_find(rd->name, deadline, address, why) == -1)
+		return NULL;
+	if ((left = deadline - clock_msec()) <= 0) {
+		(void)fail(why, "the server did not answer in time");
+		return NULL;
+	}
+	tv = (struct timeval){ left / 1000, (left % 1000) * 1000 };
+	c = rd->path != NULL ? redisConnectUnixWithTimeout(rd->path, tv) :
+	    redisConnectWithTimeout(address, rd->port, tv);
+	if (c == NULL)
+		(void)fail(why, "out of memory");
+	else if (c->err != 0 && rd->name != NULL)
+		store_name_doubt(rd->name);
+	return c;
+}
+
 static redisContext *
 connect_to(struct redis *rd, msec deadline, char why[STORE_WHY])
 {
-	msec left = deadline - clock_msec();
-	redisContext *c = NULL;
+	redisContext *c;
 
 	pthread_mutex_lock(&rd->lock);
 	if (clock_msec() < rd->away_until) {
@@ -143,14 +170,9 @@ connect_to(struct redis *rd, msec deadline, char why[STORE_WHY])
 		return NULL;
 	}
 	pthread_mutex_unlock(&rd->lock);
-	if (left <= 0)
-		(void)fail(why, "the server did not answer in time");
-	else if ((c = redisConnectWithTimeout(rd->address, rd->port,
-	    (struct timeval){ left / 1000, (left % 1000) * 1000 })) == NULL)
-		(void)fail(why, "out of memory");
-	else if (c->err != 0)
+	if ((c = reach(rd, deadline, why)) != NULL && c->err != 0)
 		(void)fail(why, c->errstr);
-	else if (greet(rd, c, deadline, why) == 0)
+	else if (c != NULL && greet(rd, c, deadline, why) == 0)
 		return c;
 	if (c != NULL)
 		redisFree(c);
@@ -332,6 +354,8 @@ redis_close(struct store *s)
 	while (rd->npool > 0)
 		redisFree(rd->pool[--rd->npool]);
 	pthread_mutex_destroy(&rd->lock);
+	store_name_free(rd->name);
+	free(rd->path);
 	free(rd->user);
 	free(rd->password);
 	free(rd);
@@ -367,46 +391,32 @@ number(struct str s)
 	return n;
 }
 
-/* A name is looked up here, once: at a message nobody could say how long that takes. */
+/* A number behind the last / is the database. */
 static int
-find_address(struct redis *rd, struct str host, struct strbuf *why)
+read_path(struct redis *rd, struct str path)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
-	char *name = strndup(host.p, host.n);
-	int e = name == NULL ? EAI_MEMORY : getaddrinfo(name, NULL, &hints, &found);
+	struct str tail = path, head = cut(&tail, '/', true);
+	bool digits;
 
-	if (e == 0)
-		e = getnameinfo(found->ai_addr, found->ai_addrlen, rd->address,
-		    sizeof(rd->address), NULL, 0, NI_NUMERICHOST);
-	if (e != 0)
-		strbuf_printf(why, "cannot find the Redis server " STR_FMT ": %s", STR_ARG(host),
-		    gai_strerror(e));
-	if (found != NULL)
-		freeaddrinfo(found);
-	free(name);
-	return e == 0 ? 0 : -1;
+	digits = head.n > 0 && tail.n > 0 && tail.n <= 5;
+	for (size_t i = 0; i < tail.n; i++)
+		digits = digits && tail.p[i] >= '0' && tail.p[i] <= '9';
+	if (digits) {
+		rd->db = number(tail);
+		path = head;
+	}
+	return (rd->path = strndup(path.p, path.n)) != NULL ? 0 : -1;
 }
 
-/* [[USER]:PASSWORD@]HOST[:PORT][/DB] */
+/* HOST[:PORT][/DB] */
 static int
-read_place(struct redis *rd, struct str place, struct strbuf *why)
+read_host(struct redis *rd, struct str place)
 {
-	struct str head = cut(&place, '/', false), who, user, host;
+	struct str head = cut(&place, '/', false), host;
 
 	if (head.p != NULL) {
 		rd->db = number(place);
 		place = head;
-	}
-	who = cut(&place, '@', true);
-	if (who.p != NULL) {
-		user = cut(&who, ':', false);
-		if (user.n > 0)
-			rd->user = strndup(user.p, user.n);
-		rd->password = strndup(who.p, who.n);
-		if (rd->password == NULL || (user.n > 0 && rd->user == NULL)) {
-			strbuf_puts(why, "out of memory");
-			return -1;
-		}
 	}
 	rd->port = DEFAULT_PORT;
 	host = place;
@@ -419,7 +429,26 @@ read_place(struct redis *rd, struct str place, struct strbuf *why)
 	}
 	if (host.n > 2 && host.p[0] == '[')
 		host = (struct str){ host.p + 1, host.n - 2 };
-	return find_address(rd, host, why);
+	return (rd->name = store_name_new(host, NAME_AGAIN)) != NULL ? 0 : -1;
+}
+
+/* [[USER]:PASSWORD@] and unix:PATH[/DB] or HOST[:PORT][/DB]; -1 without memory */
+static int
+read_place(struct redis *rd, struct str place)
+{
+	struct str who = cut(&place, '@', true), user;
+
+	if (who.p != NULL) {
+		user = cut(&who, ':', false);
+		if (user.n > 0)
+			rd->user = strndup(user.p, user.n);
+		rd->password = strndup(who.p, who.n);
+		if (rd->password == NULL || (user.n > 0 && rd->user == NULL))
+			return -1;
+	}
+	if (str_istarts(place, STR("unix:/")))
+		return read_path(rd, (struct str){ place.p + 5, place.n - 5 });
+	return read_host(rd, place);
 }
 
 static const struct store_backend backend = { redis_run, redis_close };
@@ -427,17 +456,22 @@ static const struct store_backend backend = { redis_run, redis_close };
 struct store *
 store_redis_open(struct str place, struct store_voice *voice, struct strbuf *why)
 {
-	struct redis *rd;
+	struct redis *rd = calloc(1, sizeof(*rd));
+	char address[STORE_ADDRESS], away[STORE_WHY];
 
-	if ((rd = calloc(1, sizeof(*rd))) == NULL) {
+	if (rd == NULL) {
 		strbuf_puts(why, "out of memory");
 		return NULL;
 	}
-	rd->s.backend = &backend;
-	rd->s.voice = voice;
+	rd->s = (struct store){ &backend, voice };
 	pthread_mutex_init(&rd->lock, NULL);
-	if (read_place(rd, place, why) == 0)
-		return &rd->s;
-	redis_close(&rd->s);
-	return NULL;
+	if (read_place(rd, place) == -1) {
+		strbuf_puts(why, "out of memory");
+		redis_close(&rd->s);
+		return NULL;
+	}
+	if (rd->name != NULL &&
+	    store_name_find(rd->name, clock_msec() + NAME_WAIT, address, away) == -1)
+		store_fails(voice, away);
+	return &rd->s;
 }

@@ -278,19 +278,23 @@ form_server(struct str s, struct strbuf *why)
 	return -1;
 }
 
-/* [[USER]:PASSWORD@]HOST[:PORT][/DB] */
+/* [[USER]:PASSWORD@] and unix:PATH[/DB] or HOST[:PORT][/DB] */
 static bool
 is_redis(struct str s)
 {
-	ptrdiff_t slash = str_find(s, STR("/"));
 	struct str db = STR("0"), user, host, name, port = STR_NONE;
+	ptrdiff_t slash;
 
-	if (slash >= 0) {
+	split_last(s, '@', &user, &host);
+	if (host.p != NULL)
+		s = host;
+	if (str_istarts(s, STR("unix:/")))
+		return s.n > 6 && s.n - 5 <= UNIX_PATH_MAX && s.p[s.n - 1] != '/';
+	if ((slash = str_find(s, STR("/"))) >= 0) {
 		db = (struct str){ s.p + slash + 1, s.n - (size_t)slash - 1 };
 		s.n = (size_t)slash;
 	}
-	split_last(s, '@', &user, &host);
-	name = host = host.p != NULL ? host : s;
+	name = host = s;
 	if (host.n > 0 && host.p[host.n - 1] != ']')
 		split_last(host, ':', &name, &port);
 	if (!all_digits(db) || db.n > 5 || (port.p != NULL && !is_port(port)))
@@ -316,7 +320,13 @@ form_store(struct str s, struct strbuf *why)
 		if (is_redis((struct str){ s.p + 8, s.n - 8 }))
 			return 0;
 		strbuf_puts(why, "a Redis server is redis://ADDRESS:PORT/DB, like "
-		    "redis://127.0.0.1:6379/0");
+		    "redis://127.0.0.1:6379/0, or redis://unix:/PATH/DB; with a password "
+		    "redis://USER:PASSWORD@ADDRESS:PORT/DB");
+		return -1;
+	}
+	if (str_istarts(s, STR("rediss://"))) {
+		strbuf_puts(why, "Redis isn't asked by TLS: let a tunnel (stunnel) do that, "
+		    "and name its end here by redis://");
 		return -1;
 	}
 	strbuf_puts(why, "a store is lmdb:FILE, redis://ADDRESS:PORT/DB or memory");

@@ -379,7 +379,7 @@ lmdb_refuses_what_is_no_store(void **state)
 	assert_non_null(strstr(why.p, "made anew"));
 	why.n = 0;
 	unlink(path);
-	assert_null(store_open(STR("lmdb:/nonexistent/store"), 1000, NULL, &why));
+	assert_null(store_open(STR("lmdb:/nonexistent/deeper/store"), 1000, NULL, &why));
 	assert_non_null(strstr(why.p, "No such file"));
 	strbuf_free(&why);
 	/* A store that lost its end. */

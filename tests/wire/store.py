@@ -271,8 +271,51 @@ def passwords(tap, scratch):
             tap.same(count(d, "<a@example.com>", 4), 0, "redis: a wrong password is an error of the store")
             line = d.wait_line("store redis")
             tap.ok(line and "wrong" not in line.replace("WRONGPASS", ""), "redis: no password in the log", line)
+        with Daemon(scratch, rules("redis://default:secret@%s/1" % server.place)) as d:
+            tap.same(count(d, "<u@example.com>", 4), 1, "redis: with a user, too")
     finally:
         server.stop()
+
+
+def reasons(tap, scratch):
+    """A server that is away and then wants a password: both are said."""
+    server = Redis(scratch, "--requirepass", "secret")
+    server.stop()
+    try:
+        with Daemon(scratch, rules("redis://" + server.place)) as d:
+            rcpt(d, "<x@example.com>", "<new@example.org>")
+            tap.ok(d.wait_line("store redis.*refused"), "redis: away", d.text()[-500:])
+            mark = d.mark()
+            server.start()
+            tap.ok(wait_until(lambda: rcpt(d, "<x@example.com>", "<new@example.org>") and d.wait_line("store redis.*NOAUTH", mark, 0.1)),
+                   "redis: back, but with another reason to fail", d.lines[mark:])
+    finally:
+        server.stop()
+
+
+def sockets(tap, scratch):
+    path = scratch.join("redis.sock")
+    server = Redis(scratch, "--unixsocket", path, "--requirepass", "secret")
+    try:
+        with Daemon(scratch, rules("redis://:secret@unix:%s/3" % path)) as d:
+            tap.same(count(d, "<a@example.com>", 4), 1, "redis: by a Unix socket")
+        with Daemon(scratch, rules("redis://:secret@%s/3" % server.place)) as d:
+            tap.same(count(d, "<a@example.com>", 1), 1, "redis: the same database by TCP")
+        with Daemon(scratch, rules("redis://:secret@unix:%s" % path)) as d:
+            tap.same(count(d, "<a@example.com>", 4), 1, "redis: a socket without a database")
+        with Daemon(scratch, rules("redis://unix:%s-not" % path)) as d:
+            rcpt(d, "<x@example.com>", "<new@example.org>")
+            tap.ok(d.wait_line("store redis.*No such file"), "redis: a socket that isn't there", d.text()[-500:])
+    finally:
+        server.stop()
+
+
+def unknown_name(tap, scratch):
+    """A name that can't be looked up is a server that is away."""
+    with Daemon(scratch, rules("redis://nosuch.invalid/0")) as d:
+        tap.ok(d.wait_line("store redis://nosuch.invalid/0: cannot find the server nosuch.invalid"), "redis: no such name, said at start", d.text()[-500:])
+        tap.same(rcpt(d, "<x@example.com>", "<new@example.org>"), "continue", "redis: no such name, on-error decides")
+        tap.same(d.stop(), 0, "redis: no such name, ends well")
 
 
 def silent_server(tap, scratch):
@@ -295,7 +338,9 @@ def main():
             part(tap, scratch)
     with Scratch("store") as scratch:
         silent_server(tap, scratch)
-    for part in (shared, passwords):
+    with Scratch("store") as scratch:
+        unknown_name(tap, scratch)
+    for part in (shared, passwords, reasons, sockets):
         if shutil.which("redis-server") is None:
             tap.skip(part.__name__, "redis-server is not installed")
             continue
