@@ -23,6 +23,8 @@
 #include "diag.h"
 #include "tables_int.h"
 
+#define LARGE	100		/* entries of a list that doesn't shrink to a tenth unheard */
+
 /* A table with its memory. */
 struct snapshot {
 	atomic_int	 refs;
@@ -272,6 +274,18 @@ struct change {
 	struct snapshot	*snapshot;
 };
 
+/* It may be meant, so the list is taken; but mostly it is a file cut off between two lines. */
+static void
+doubt_shrunk(const struct tables *ts, const struct list *list, const struct change *c)
+{
+	const struct snapshot *old = ts->current->of[list->index];
+	size_t was = old != NULL && old->table != NULL ? table_size(old->table) : 0;
+
+	if (was >= LARGE && c->news.size < was / 10)
+		diag_warning(c->news.diag, list->at, "'" STR_FMT "' has shrunk from %zu entries to %zu; "
+		    "are its files whole?", STR_ARG(list->name.text), was, c->news.size);
+}
+
 /* False: there is nothing to tell, since a file changed under our hands or memory is out. */
 static bool
 read_again(struct tables *ts, struct watched *w, struct change *c)
@@ -290,6 +304,8 @@ read_again(struct tables *ts, struct watched *w, struct change *c)
 	c->news.list = w->list;
 	c->news.replaced = diag_errors(c->news.diag) == 0;
 	c->news.size = c->news.replaced ? table_size(c->snapshot->table) : 0;
+	if (c->news.replaced)
+		doubt_shrunk(ts, w->list, c);
 	for (size_t i = 0; i < w->nfiles; i++) {
 		w->files[i].refused = w->files[i].seen;
 		if (c->news.replaced)

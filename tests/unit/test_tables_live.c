@@ -435,6 +435,39 @@ changes(void **state)
 	rules_release(rs);
 }
 
+static void
+put_many(const char *name, int n)
+{
+	struct strbuf b = { 0 };
+
+	for (int i = 0; i < n; i++)
+		strbuf_printf(&b, "u%d@b text\n", i);
+	strbuf_putc(&b, '\0');
+	put(name, b.p);
+	strbuf_free(&b);
+}
+
+/* What shrinks to less than a tenth is taken, but not without a word. */
+static void
+shrinks(void **state)
+{
+	struct ruleset *rs;
+
+	(void)state;
+	put_many("a", 1000);
+	rs = load_good(ONE_LIST);
+	put_many("a", 100);
+	expect_news(rs, 1, 0, "");
+	put_many("a", 9);
+	expect_news(rs, 1, 0, "rules:1:1: warning: 'x' has shrunk from 100 entries to 9; are its files whole?\n");
+	assert_string_equal(reply(rs, "<u9@b>", "<r@b>"), "accept");
+	put_many("a", 99);
+	expect_news(rs, 1, 0, "");
+	put_many("a", 1);
+	expect_news(rs, 1, 0, "");
+	rules_release(rs);
+}
+
 /* A file that goes on changing isn't read. */
 static void
 rests_first(void **state)
@@ -615,7 +648,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts), cmocka_unit_test(long_keys), cmocka_unit_test(replies),
-		cmocka_unit_test(changes), cmocka_unit_test(rests_first),
+		cmocka_unit_test(changes),
+		cmocka_unit_test(shrinks), cmocka_unit_test(rests_first),
 		cmocka_unit_test(one_version), cmocka_unit_test(swaps_while_read),
 		cmocka_unit_test(large), cmocka_unit_test(wrong_lists),
 	};
