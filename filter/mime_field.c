@@ -88,6 +88,13 @@ take_boundary(struct field_reader *r, struct mime_head *h, struct str text)
 }
 
 static void
+take_delsp(struct field_reader *r, struct mime_head *h, struct str text)
+{
+	(void)r;
+	h->delsp |= str_ieq(text, STR("yes"));
+}
+
+static void
 take_charset_name(struct field_reader *r, struct mime_head *h, struct str text)
 {
 	const struct str *line;
@@ -200,6 +207,7 @@ read_type(struct field_reader *r, struct str raw, struct mime_head *h)
 	field_params(r);
 	field_each(r, "boundary", take_boundary, h);
 	field_each(r, "charset", take_charset_name, h);
+	field_each(r, "delsp", take_delsp, h);
 	field_each(r, "name", take_name, h);
 	if (h->type.p == NULL || (h->nboundaries > 0 && str_istarts(type, STR("multipart/")) &&
 	    !str_istarts(h->type, STR("multipart/"))))

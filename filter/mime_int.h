@@ -69,6 +69,7 @@ struct mime_head {
 	struct str	names[MIME_NAMES];	/* the first is what most programs show */
 	size_t		nnames;
 	bool		attached;	/* Content-Disposition: attachment */
+	bool		delsp;		/* delsp=yes, which only format=flowed has (RFC 3676) */
 	enum mime_encoding encoding;
 };
 
@@ -184,6 +185,8 @@ struct leaf {
 	bool		 open;
 	bool		 trial;		/* what stands before a boundary: counts if none follows */
 	bool		 text, html;
+	bool		 links;		/* HTML to be opened, not shown: only what it links to */
+	bool		 flowed;	/* with DelSp */
 	ptrdiff_t	 attachment;	/* index, or -1 */
 	char		 set[48];	/* the character set that the part names */
 	struct str	 name;		/* the same; p NULL without one */

@@ -49,7 +49,8 @@ put_seen(void *arg, const char *p, size_t n)
 {
 	struct leaf *l = arg;
 
-	mime_keep(l->m, &l->seen, p, n);
+	if (!l->links)
+		mime_keep(l->m, &l->seen, p, n);
 }
 
 static void
@@ -70,7 +71,7 @@ put_text(void *arg, const char *p, size_t n)
 	if (!l->html)
 		keep_lines(l, &l->seen, p, n);
 	else {
-		if (wants(l, F_HTML))
+		if (wants(l, F_HTML) && !l->links)
 			keep_lines(l, &l->source, p, n);
 		if (l->page != NULL)
 			html_feed(l->page, p, n);
@@ -129,7 +130,7 @@ begin_charset(struct leaf *l)
 		name = STR("utf-16be");
 	charset_begin(&l->cs, name);
 	l->cs_begun = true;
-	if (l->cs.unknown)
+	if (l->cs.unknown && !l->links)
 		l->defects |= DEFECT_BIT(DEFECT_CHARSET);
 	charset_feed(&l->cs, first, put_text, l);
 	strbuf_free(&l->first);
@@ -265,12 +266,26 @@ put_octets(void *arg, const char *p, size_t n)
 		feed_file(l, p, n);
 }
 
+/* By its name, whatever type it claims: so do the programs that open it. */
+static bool
+opens_as_html(const struct mime_head *h)
+{
+	static const char *const ends[] = { ".htm", ".html", ".shtml", ".xht", ".xhtml", ".svg" };
+
+	for (size_t i = 0; i < h->nnames; i++)
+		for (size_t k = 0; k < sizeof(ends) / sizeof(ends[0]); k++)
+			if (str_iends(h->names[i], str_of(ends[k])))
+				return true;
+	return str_eq(h->type, STR("image/svg+xml"));
+}
+
 void
 leaf_begin(struct leaf *l, struct mime *m, const struct mime_head *h, size_t depth, bool trial)
 {
 	bool message = is_message(h->type), text = str_istarts(h->type, STR("text/")) ||
 	    (str_istarts(h->type, STR("message/")) && !message) ||
 	    str_istarts(h->type, STR("multipart/"));	/* one without parts */
+	bool html, shown;
 
 	memset(l, 0, offsetof(struct leaf, dec));
 	l->m = m;
@@ -282,8 +297,12 @@ leaf_begin(struct leaf *l, struct mime *m, const struct mime_head *h, size_t dep
 		l->name = (struct str){ l->set, h->charset.n };
 	} else if (h->charset.n > 0)
 		l->name = STR("?");	/* unknown in any case */
-	l->html = str_eq(h->type, STR("text/html")) || str_eq(h->type, STR("application/xhtml+xml"));
-	l->text = (text || l->html) && !h->attached && wants(l, F_TEXT | F_HTML | F_URLS);
+	html = str_eq(h->type, STR("text/html")) || str_eq(h->type, STR("application/xhtml+xml"));
+	shown = (text || html) && !h->attached;
+	l->links = !shown && wants(l, F_URLS) && (html || opens_as_html(h));
+	l->html = html || l->links;
+	l->flowed = h->delsp && str_eq(h->type, STR("text/plain"));
+	l->text = l->links || (shown && wants(l, F_TEXT | F_HTML | F_URLS));
 	mime_decoder_begin(&l->dec, h->encoding);
 	if (!text || h->attached || h->nnames > 0 || str_istarts(h->type, STR("message/")))
 		begin_file(l, h);
@@ -309,6 +328,44 @@ leaf_feed(struct leaf *l, const char *p, size_t n)
 		mime_decoder_feed(&l->dec, (struct str){ p, n }, put_octets, l);
 }
 
+/*
+ * Lines that flow, with DelSp (RFC 3676, 4): words and URLs were cut where a
+ * blank stands at a line's end.  Without DelSp only blanks became line ends.
+ */
+static void
+join_lines(struct leaf *l)
+{
+	size_t n = l->seen.n, out = 0, depth = 0, level, end, from;
+	char *p = l->seen.p;
+	bool flows = false;
+
+	for (size_t i = 0; i < n; i = end + 1) {
+		const char *nl = memchr(p + i, '\n', n - i);
+
+		end = nl != NULL ? (size_t)(nl - p) : n;
+		for (level = 0; i + level < end && p[i + level] == '>'; level++)
+			;
+		from = i + level;
+		if (from < end && p[from] == ' ')
+			from++;		/* stuffed */
+		if (flows && level != depth)
+			p[out++] = '\n';
+		else if (flows)
+			i = from;
+		depth = level;
+		flows = end > i && end < n && p[end - 1] == ' ' &&
+		    !(end - from == 3 && memcmp(p + from, "-- ", 3) == 0);
+		memmove(p + out, p + i, end - i);
+		out += end - i - flows;
+		if (!flows && end < n)
+			p[out++] = '\n';
+	}
+	if (flows)
+		p[out++] = '\n';
+	l->m->kept -= n - out;
+	l->seen.n = out;
+}
+
 static void
 end_text(struct leaf *l)
 {
@@ -317,12 +374,20 @@ end_text(struct leaf *l)
 	if (!l->cs_begun)
 		begin_charset(l);
 	charset_end(&l->cs, put_text, l);
-	if (l->cs.bad)
+	if (l->cs.bad && !l->links)
 		l->defects |= DEFECT_BIT(DEFECT_CHARSET);
 	if (l->page != NULL)
 		html_end(l->page);
+	if (l->links)
+		return;
 	if (wants(l, F_URLS))
 		url_scan(strbuf_slice(&l->seen), mime_add_url, m);
+	if (l->flowed) {
+		/* Not all programs do. */
+		join_lines(l);
+		if (wants(l, F_URLS))
+			url_scan(strbuf_slice(&l->seen), mime_add_url, m);
+	}
 	if (wants(l, F_TEXT) && (l->seen.n > 0 || !l->html))
 		mime_add_text(m, &m->texts, &l->seen);
 	if (wants(l, F_HTML) && l->html)

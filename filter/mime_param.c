@@ -158,7 +158,9 @@ is_ambiguous(const struct mime_param *a, const struct mime_param *b)
 static void
 keep_param(struct field_reader *r, const struct mime_param *p)
 {
-	static const char *const known[] = { "boundary", "charset", "filename", "name" };
+	static const char *const known[] = {
+		"boundary", "charset", "delsp", "filename", "name"
+	};
 	size_t k = 0;
 
 	while (k < sizeof(known) / sizeof(known[0]) && !str_ieq(p->name, str_of(known[k])))

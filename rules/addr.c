@@ -108,8 +108,10 @@ label_to_ascii(struct str label, struct strbuf *out)
 		return false;
 	memcpy(text, label.p, label.n);
 	text[label.n] = '\0';
-	if (idn2_lookup_u8(text, &ascii,
-	    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+	/* Browsers ask for names with symbols, too, which IDNA 2008 doesn't have: only the second
+	   way lets those pass. */
+	if (idn2_lookup_u8(text, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK &&
+	    idn2_lookup_u8(text, &ascii, IDN2_TRANSITIONAL) != IDN2_OK)
 		return false;
 	/*
 	 * The mapping makes a blank, a slash or a bracket of wider ones; libidn2's

@@ -276,6 +276,35 @@ address_around(struct str s, size_t at)
 	return (struct str){ s.p + from, to - from };
 }
 
+/* As a reader takes it: @ and dots that are wider, blanks around an @; p NULL without memory. */
+static struct str
+plain_name(struct arena *a, struct str s)
+{
+	static const struct { char wide[4], plain; } marks[] = {
+		{ "\xef\xbc\xa0", '@' }, { "\xef\xb9\xab", '@' },
+		{ "\xef\xbc\x8e", '.' }, { "\xe3\x80\x82", '.' }, { "\xef\xbd\xa1", '.' },
+	};
+	struct str out = str_dup(a, s);
+	char *p = (char *)(uintptr_t)out.p;
+
+	out.n = 0;
+	for (size_t i = 0; p != NULL && i < s.n; i++) {
+		char c = s.p[i];
+
+		for (size_t k = 0; k < sizeof(marks) / sizeof(marks[0]); k++)
+			if (s.n - i > 2 && memcmp(s.p + i, marks[k].wide, 3) == 0) {
+				c = marks[k].plain;
+				i += 2;
+				break;
+			}
+		while (c == '@' && out.n > 0 && p[out.n - 1] == ' ')
+			out.n--;
+		if (c != ' ' || out.n == 0 || p[out.n - 1] != '@')
+			p[out.n++] = c;
+	}
+	return out;
+}
+
 static enum fact_status
 name_addresses(struct values *c, struct str name)
 {
@@ -290,6 +319,8 @@ name_addresses(struct values *c, struct str name)
 		for (size_t i = 0; i < h->boxes->n && h->boxes->names != NULL; i++) {
 			struct str s = h->boxes->names[i];
 
+			if (s.n > 0 && (s = plain_name(m->arena, s)).p == NULL)
+				return FACT_ERROR;
 			for (size_t k = 0; k < s.n; k++) {
 				struct value v;
 

@@ -193,6 +193,7 @@ where_they_lead(void **state)
 		{ "http://ev%69l.example./", "evil.example", "evil.example" },
 		{ "http://e\tvil.example?x@good.example", "evil.example", "evil.example" },
 		{ "http://b\xc3\xbc" "cher.example/", "xn--bcher-kva.example", "xn--bcher-kva.example" },
+		{ "http://i\xe2\x9d\xa4.example/", "xn--i-7iq.example", "xn--i-7iq.example" },
 		{ "http://192.0.2.1/", "192.0.2.1", "192.0.2.1" },
 		{ "http://0x7f000001/", "127.0.0.1", "127.0.0.1" },
 		{ "http://0300.1/", "192.0.0.1", "192.0.0.1" },

@@ -123,6 +123,62 @@ parts(void **state)
 }
 
 static void
+links(const char *message, size_t texts, const char *want)
+{
+	struct mime_options o = options();
+	struct arena *a = arena_new(0);
+	const struct content *c = decode(a, str_of(message), &o, SIZE_MAX);
+	struct strbuf got = { 0 };
+
+	assert_non_null(c);
+	strbuf_puts(&got, "");
+	for (size_t i = 0; i < c->nurls; i++)
+		strbuf_printf(&got, STR_FMT "|", STR_ARG(c->urls[i].host));
+	if (strcmp(got.p, want) != 0 || c->ntexts != texts || c->nhtmls > 0 || c->defects != 0)
+		fail_msg("%s: links to %s", message, got.p);
+	strbuf_free(&got);
+	arena_free(a);
+}
+
+#define FLOWED(p)	"Content-Type: text/plain; format=flowed; delsp=" p "\r\n\r\n"
+
+/* RFC 3676 */
+static void
+flowed(void **state)
+{
+	static const struct sample v[] = {
+		{ FLOWED("yes") "http://evil.exam \r\nple/ a  \r\nb\r\nc\r\n", "[http://evil.example/ a b\nc\n]" },
+		{ FLOWED("YES") "> a \r\n> b \r\n>> c \r\nd\r\n-- \r\n me \r\n  x", "[> ab\n>> c\nd\n-- \n me x]" },
+		{ FLOWED("yes") "a \r\n", "[a\n]" },
+		{ FLOWED("yes") "a ", "[a ]" },
+		{ FLOWED("yes") " \r\n \r\n", "[\n]" },
+		{ FLOWED("yes"), "[]" },
+		{ FLOWED("no") "a \r\nb\r\n", "[a \nb\n]" },
+		{ "Content-Type: text/html; format=flowed; delsp=yes\r\n\r\na \r\nb\r\n", "[a b]" },
+	};
+
+	(void)state;
+	check(v, COUNT(v));
+	/* Either may be shown. */
+	links(FLOWED("yes") "http://a.exam \r\nple/\r\n", 1, "a.exam|a.example|");
+}
+
+#define PAGE	"\r\n<form action='http://a.example/'>http://b.example \xe4\r\n"
+
+/* A page to be opened is no body, but it leads somewhere. */
+static void
+attached_pages(void **state)
+{
+	(void)state;
+	links("Content-Type: text/html\r\nContent-Disposition: attachment\r\n" PAGE, 0, "a.example|");
+	links("Content-Type: application/octet-stream; name=x.HTM\r\n" PAGE, 0, "a.example|");
+	links("Content-Type: text/plain\r\nContent-Disposition: attachment; filename=x.shtml\r\n" PAGE, 0, "a.example|");
+	links("Content-Type: image/svg+xml; charset=x\r\n" PAGE, 0, "a.example|");
+	links("Content-Type: application/octet-stream; name=x.html.txt\r\n" PAGE, 0, "");
+	links("Content-Type: text/plain\r\nContent-Disposition: attachment; filename=x.txt\r\n" PAGE, 0, "");
+}
+
+static void
 broken_structure(void **state)
 {
 	static const struct sample v[] = {
@@ -463,6 +519,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts),
+		cmocka_unit_test(flowed),
+		cmocka_unit_test(attached_pages),
 		cmocka_unit_test(broken_structure),
 		cmocka_unit_test(boundaries),
 		cmocka_unit_test(encodings),
