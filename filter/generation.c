@@ -10,6 +10,7 @@
  */
 #include "filter/generation.h"
 
+#include <malloc.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -222,6 +223,14 @@ generation_retain(struct generation *g)
 }
 
 void
+generation_trim(void)
+{
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
+}
+
+void
 generation_release(struct generation *g)
 {
 	struct shared_resolver *r;
@@ -242,6 +251,8 @@ generation_release(struct generation *g)
 	for (size_t i = 0; i < sizeof(g->macros) / sizeof(g->macros[0]); i++)
 		free(g->macros[i]);
 	free(g);
+	/* Its successor was made beside it: a reload would cost twice the memory for good. */
+	generation_trim();
 }
 
 struct generation *

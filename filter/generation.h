@@ -59,6 +59,12 @@ struct generation *generation_retain(struct generation *g);
 /* NULL is allowed. */
 void generation_release(struct generation *g);
 
+/*
+ * Gives the system back what was freed of the heap, where the C library can: after something
+ * large.  Takes some milliseconds; does not stop other threads meanwhile.
+ */
+void generation_trim(void);
+
 /* The one that new connections get, with a reference; NULL before the first. */
 struct generation *generation_current(void);
 /* Makes g, whose reference it takes over, the current one.  NULL: none. */

@@ -35,8 +35,9 @@ static void
 tell(void *arg, const struct table_news *news)
 {
 	struct list *list = (struct list *)(uintptr_t)news->list;
+	bool *replaced = arg;
 
-	(void)arg;
+	*replaced |= news->replaced;
 	diag_each(news->diag, log_diagnostic, list);
 	if (news->replaced)
 		log_printf(LOG_LEVEL_NOTICE, "list " STR_FMT ": its files have changed, and it is replaced: %zu entries",
@@ -51,13 +52,18 @@ watch_thread(void *arg)
 {
 	const struct timespec second = { 1, 0 };
 	struct generation *g;
+	bool replaced = false;
 
 	(void)arg;
 	for (;;) {
 		nanosleep(&second, NULL);
 		if ((g = generation_current()) == NULL)
 			continue;
-		rules_refresh_lists(g->ruleset, tell, NULL);
+		/* A second ago: messages that began with the old list are done with it. */
+		if (replaced)
+			generation_trim();
+		replaced = false;
+		rules_refresh_lists(g->ruleset, tell, &replaced);
 		generation_release(g);
 	}
 	return NULL;

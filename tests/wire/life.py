@@ -286,6 +286,22 @@ def floods(e, scratch):
         ends_well(e, d, "flood")
 
 
+def reload_memory(e, scratch):
+    """The memory of old rules is given back, also if a session that had them ends later."""
+    scratch.write("many", "".join("user%d@host%d.example\n" % (n, n % 1000) for n in range(200000)))
+    with Daemon(scratch, 'addresses many = file "many"\n' + version("one").replace("is bad@example.com", "in many")) as d:
+        first, after = memory(d), []
+        for _ in range(4):
+            with Milter(d.address) as m:
+                m.open()
+                e.same(d.reload(signal.SIGHUP, timeout=60), True, "memory: reloaded")
+            wait_until(lambda: memory(d) < first * 1.2, 5)
+            after.append(memory(d))
+        e.ok(sanitized() or max(after) < first * 1.2, "memory: that of old rules is given back",
+             "%.0f MB at first, then %s" % (first, ["%.0f" % a for a in after]))
+        ends_well(e, d, "memory")
+
+
 def half_sent(e, scratch):
     """Peers that send half a packet and wait: nobody else waits for them."""
     with Daemon(scratch, SIMPLE) as d:
@@ -334,8 +350,8 @@ def plain_commands(e, scratch):
     e.same(status, 0, "check: a good file", out, err)
 
 
-CASES = [unix_sockets, inet_sockets, refused_starts, privileges, reloads, stops, floods, half_sent, many_idle,
-         plain_commands]
+CASES = [unix_sockets, inet_sockets, refused_starts, privileges, reloads, stops, floods, reload_memory, half_sent,
+         many_idle, plain_commands]
 
 
 def main():
