@@ -1,123 +1,16 @@
 /*
  * check_doubts.c - conditions that mean something, but perhaps not what was
- * meant: a lookup that failed taken for a bad result, two comparisons that may
- * be true of two different things, patterns that can take for ever, values
- * that no mail has, macros that no MTA sends by itself, settings without effect.
+ * meant: two comparisons that may be true of two different things, patterns that
+ * can take for ever, values that no mail has, macros that no MTA sends by itself,
+ * settings without effect.  Failed lookups are check_temperror.c's.
  */
 #include "check_reach.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "check_cover.h"
 #include "check_walk.h"
 #include "diag.h"
-
-/* ---- is not pass ---- */
-
-struct temperror {
-	struct cover	*cover;
-	struct rule	*rule;
-	struct diag	*d;
-	bool		 named;		/* somebody thought of it */
-	const struct fact *fact;
-	int64_t		 pass, temperror; /* the words' places in the type */
-};
-
-/* The place of a word in an enumeration, or -1. */
-static int64_t
-word_place(const struct type *t, const char *word)
-{
-	for (int64_t i = 0; t->words != NULL && t->words[i] != NULL; i++)
-		if (strcmp(t->words[i], word) == 0)
-			return i;
-	return -1;
-}
-
-static bool
-names_word(const struct cond *c, int64_t word)
-{
-	for (const struct operand *o = c->operands; o != NULL; o = o->next)
-		if (o->value.n == word)
-			return true;
-	return false;
-}
-
-static void
-find_named(void *arg, const struct fact_use *u)
-{
-	struct temperror *t = arg;
-
-	if (u->ref->fact == t->fact && names_word(u->cond, t->temperror))
-		t->named = true;
-}
-
-/*
- * Can the rule be true, and be come to, while the result is temperror?  Not if
- * final rules above take all of that.
- */
-static bool
-reaches_temperror(const struct temperror *t, const struct cond *c)
-{
-	struct operand word = { .kind = OPD_WORD, .value = { .n = t->temperror } };
-	struct cond is = { .kind = COND_CMP, .fact = c->fact, .op = OP_IS, .operands = &word };
-	struct cover_rules by;
-
-	return !cover_hides(t->cover, t->rule, &is, &by);
-}
-
-static void
-tell_temperror(struct temperror *t, const struct cond *c)
-{
-	const struct type *type = type_of(c->fact.fact->type);
-	struct strbuf words = { 0 };
-
-	for (int64_t i = 0; type->words[i] != NULL; i++)
-		if (i != t->temperror && !names_word(c, i))
-			strbuf_printf(&words, "%s ", type->words[i]);
-	if (!words.failed && words.n > 0)
-		diag_warning(t->d, c->at, "this is also true on temperror, when the lookup "
-		    "failed; write '%s in { %s}'%s, or put a rule above for '%s is temperror'",
-		    c->fact.fact->name, words.p, c->negated ? "" : " without 'not'",
-		    c->fact.fact->name);
-	strbuf_free(&words);
-}
-
-static void
-check_temperror(struct temperror *t, struct cond *c, bool not)
-{
-	for (; c != NULL; c = c->next) {
-		const struct fact *f = c->fact.fact;
-
-		if (c->kind == COND_AND || c->kind == COND_OR)
-			check_temperror(t, c->child, not);
-		else if (c->kind == COND_NOT)
-			check_temperror(t, c->child, !not);
-		if (c->kind != COND_CMP || f == NULL || (f->flags & F_LIST) != 0 ||
-		    (c->op != OP_IS && c->op != OP_IN_SET) || c->negated == not)
-			continue;
-		t->fact = f;
-		t->pass = word_place(type_of(f->type), "pass");
-		t->temperror = word_place(type_of(f->type), "temperror");
-		t->named = false;
-		if (t->pass == -1 || t->temperror == -1 || !names_word(c, t->pass))
-			continue;
-		walk_cond(t->rule->cond, find_named, t);
-		if (!t->named && reaches_temperror(t, c))
-			tell_temperror(t, c);
-	}
-}
-
-/* Whom a failed lookup would hurt: mail is refused, held or given points. */
-static bool
-punishes(const struct rule *r)
-{
-	for (const struct action *a = r->actions; a != NULL; a = a->next)
-		if (a->id == A_REJECT || a->id == A_DISCARD || a->id == A_QUARANTINE ||
-		    (a->id == A_SCORE && a->score > 0))
-			return true;
-	return false;
-}
 
 /* ---- Two comparisons about one thing ---- */
 
@@ -350,18 +243,13 @@ check_settings(struct ast *ast, struct diag *d)
 }
 
 void
-check_doubts(struct ast *ast, struct cover *cover, struct diag *d)
+check_doubts(struct ast *ast, bool whole, struct diag *d)
 {
 	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
-		struct temperror t = { .cover = cover, .rule = r, .d = d };
-
 		walk_cond(r->cond, check_use, d);
 		walk_texts(r->actions, check_use, d);
 		if (r->cond != NULL)
 			check_parts(d, r->cond);
-		/* Other rules may see to it: they must all be known. */
-		if (cover != NULL && r->cond != NULL && punishes(r))
-			check_temperror(&t, r->cond, false);
 	}
 	for (const struct list *l = ast->lists; l != NULL; l = l->next)
 		for (const struct entry *e = l->entries; e != NULL; e = e->next)
@@ -369,6 +257,6 @@ check_doubts(struct ast *ast, struct cover *cover, struct diag *d)
 				check_pattern(d, &e->regex);
 			else if (entry_kind_name(e->kind) == NULL && l->type == LIST_STRINGS)
 				check_wildcard(d, e->at, e->text, false);
-	if (cover != NULL)
+	if (whole)
 		check_settings(ast, d);
 }

@@ -8,7 +8,8 @@
  * says by itself is looked at.
  *
  * check_search.c does the reasoning, check_cover.c what rules do to each other; conditions
- * that mean something, but perhaps not what was meant, are check_doubts.c's.
+ * that mean something, but perhaps not what was meant, are check_doubts.c's
+ * and check_temperror.c's.
  */
 #include "check.h"
 
@@ -287,9 +288,11 @@ check_reachability(struct ast *ast, const struct settings *s, struct diag *d)
 			(void)check_constant(d, r->cond, false);
 	if (whole && (cover = cover_new(ast, s)) == NULL)
 		diag_error(d, (struct span){ 0 }, "out of memory");
-	check_doubts(ast, cover, d);
+	check_doubts(ast, cover != NULL, d);
 	if (cover == NULL)
 		return;
+	/* Rules are held against each other: all must be known. */
+	check_temperror(ast, cover, d);
 	check_scores(ast, d);
 	check_unreached(ast, cover, d);
 	check_unused(ast, d);

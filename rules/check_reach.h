@@ -12,9 +12,11 @@ struct diag;
 /*
  * Conditions that mean something else than was perhaps meant.
  *
- * cover	NULL: the file has errors, so that rules can't be held against each other
+ * whole	the file has no errors
  */
-void check_doubts(struct ast *ast, struct cover *cover, struct diag *d);
+void check_doubts(struct ast *ast, bool whole, struct diag *d);
+/* Rules that take a lookup that failed for a bad result, and mail for it. */
+void check_temperror(struct ast *ast, struct cover *cover, struct diag *d);
 
 enum explosion { EXPLODES_NOT, EXPLODES_NESTED, EXPLODES_OVERLAP };
 /*

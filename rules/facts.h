@@ -55,7 +55,8 @@ enum {
 	F_MAGIC	= 1 << 20,	/* libmagic */
 	F_ARCHIVE = 1 << 21,	/* names inside archives */
 	F_ATTACHMENT = 1 << 22,	/* a part of attachment */
-	F_URL	= 1 << 23	/* a part of url */
+	F_URL	= 1 << 23,	/* a part of url */
+	F_LOST	= 1 << 27	/* unset while the result that it is a part of is temperror */
 };
 
 /* What is remembered from one message to the next: the store is asked, and told. */
