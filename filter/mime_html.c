@@ -515,25 +515,6 @@ step(struct html *h, char c)
 	}
 }
 
-/*
- * Outlook reads some comments, and links to what they say; other programs see
- * nothing of them, up to the first "-->", whatever that stands in.
- */
-static void
-feed_muted(struct html *h, char c)
-{
-	if (comment_ends(&h->outer, c)) {
-		h->muted = false;
-		h->state = H_TEXT;
-		return;
-	}
-	while (h->state != H_TEXT)
-		if (step(h, c))
-			return;
-	if (c == '<')
-		h->state = H_OPEN;
-}
-
 /* Of text, up to '<' or '&'; returns what was taken. */
 static size_t
 feed_text(struct html *h, const char *p, size_t n)
@@ -567,20 +548,35 @@ feed_value(struct html *h, const char *p, size_t n)
 	return i;
 }
 
+/*
+ * Outlook reads some comments, and links to what they say; other programs see
+ * nothing of them, up to the first "-->", whatever that stands in.
+ */
 void
 html_feed(struct html *h, const char *p, size_t n)
 {
+	bool again = false;
 	size_t i = 0;
 
 	while (i < n) {
-		if (h->muted)
-			feed_muted(h, p[i++]);
+		if (h->muted && !again && comment_ends(&h->outer, p[i])) {
+			h->muted = false;
+			h->state = H_TEXT;
+			i++;
+			continue;
+		}
+		again = false;
+		if (h->state == H_TEXT && h->muted)
+			h->state = p[i++] == '<' ? H_OPEN : H_TEXT;
 		else if (h->state == H_TEXT)
 			i += feed_text(h, p + i, n - i);
-		else if (h->state == H_VALUE && h->quote != '\0' && p[i] != h->quote && p[i] != '&')
+		else if (h->state == H_VALUE && h->quote != '\0' && !h->muted &&
+		    p[i] != h->quote && p[i] != '&')
 			i += feed_value(h, p + i, n - i);
 		else if (step(h, p[i]))
 			i++;
+		else
+			again = true;
 	}
 	flush(h);
 }

@@ -92,19 +92,34 @@ put_in_refresh(struct link *l, char c)
 		url_add(&l->url, &c, 1);
 }
 
+static bool
+is_dropped(char c)
+{
+	return c == '\t' || c == '\r' || c == '\n';
+}
+
+static void
+put_in_url(struct link *l, const char *p, size_t n)
+{
+	for (size_t i = 0, from; i < n; i++) {
+		while (i < n && (is_dropped(p[i]) || (l->url.n == 0 && is_blank(p[i]))))
+			i++;
+		for (from = i; i < n && !is_dropped(p[i]); i++)
+			;
+		url_add(&l->url, p + from, i - from);
+	}
+}
+
 void
 link_put(struct link *l, const char *p, size_t n, const struct html_sinks *s)
 {
-	for (size_t i = 0; i < n && l->kind != LINK_NONE; i++) {
+	if (l->kind == LINK_URL)
+		put_in_url(l, p, n);
+	for (size_t i = 0; i < n && l->kind > LINK_URL; i++)
 		if (l->kind == LINK_SET)
 			put_in_set(l, p[i], s);
-		else if (p[i] == '\t' || p[i] == '\r' || p[i] == '\n')
-			continue;
-		else if (l->kind == LINK_REFRESH)
+		else if (!is_dropped(p[i]))
 			put_in_refresh(l, p[i]);
-		else if (l->url.n > 0 || !is_blank(p[i]))
-			url_add(&l->url, p + i, 1);
-	}
 }
 
 void

@@ -207,13 +207,28 @@ is_mark(struct str text, size_t i)
 	return str_istarts(rest, text.p[i] == ':' ? STR("://") : STR("www."));
 }
 
+/* One that is too long is found without a part of its user name. */
+static void
+tell(struct str url, void (*found)(void *arg, struct str url), void *arg)
+{
+	struct url_buf b;
+
+	if (url.n <= URL_MAX) {
+		found(arg, url);
+		return;
+	}
+	b.n = 0;
+	b.full = false;
+	url_add(&b, url.p, url.n);
+	found(arg, (struct str){ b.p, b.n });
+}
+
 void
 url_scan(struct str text, void (*found)(void *arg, struct str url), void *arg)
 {
 	size_t i = 0, done = 0;
 
 	while (i + 4 <= text.n) {
-		struct url_buf b = { 0 };
 		ptrdiff_t begin;
 		struct str url;
 		size_t end;
@@ -225,12 +240,8 @@ url_scan(struct str text, void (*found)(void *arg, struct str url), void *arg)
 		}
 		end = ends_at(text, i);
 		url = without_tail((struct str){ text.p + begin, end - (size_t)begin });
-		if (url.n > URL_MAX) {
-			url_add(&b, url.p, url.n);
-			url = (struct str){ b.p, b.n };
-		}
 		if (url.n > i - (size_t)begin + 4)
-			found(arg, url);
+			tell(url, found, arg);
 		i = done = end;
 	}
 }
@@ -317,11 +328,15 @@ shorten(struct url_buf *b)
 void
 url_add(struct url_buf *b, const char *p, size_t n)
 {
-	for (size_t i = 0; i < n && !b->full; i++) {
-		if (b->n == URL_MAX && !shorten(b))
+	while (n > 0 && !b->full) {
+		size_t some = URL_MAX - b->n < n ? URL_MAX - b->n : n;
+
+		memcpy(b->p + b->n, p, some);
+		b->n += some;
+		p += some;
+		n -= some;
+		if (n > 0 && !shorten(b))
 			b->full = true;
-		else
-			b->p[b->n++] = p[i];
 	}
 }
 
