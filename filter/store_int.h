@@ -18,7 +18,7 @@ struct store_news {
 	struct { char why[STORE_WHY]; msec at; } told[STORE_TOLD];
 };
 
-/* Is a failure to be told at that time: is its reason new, or a minute old?  If so it counts as told. */
+/* Is its reason new at that time, or was told a minute ago?  If so it counts as told now. */
 bool store_is_news(struct store_news *n, const char *why, msec now);
 
 /* What a store has to say.  Any thread. */

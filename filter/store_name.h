@@ -11,12 +11,15 @@
 
 struct store_name;
 
-/* An address in figures stands for itself.  again: ms from one lookup to the next.  NULL without memory. */
+/*
+ * An address in figures stands for itself.  again: ms from one lookup to the next.  NULL without
+ * memory.
+ */
 struct store_name *store_name_new(struct str host, msec again);
 /* A lookup under way may go on, with what it needs.  NULL is allowed. */
 void store_name_free(struct store_name *n);
 
-/* The address; until it is known it is waited for, no longer than to the deadline.  0, or -1 and why. */
+/* The address; while it isn't known it is waited for until the deadline.  0, or -1 and why. */
 int store_name_find(struct store_name *n, msec deadline, char address[STORE_ADDRESS],
     char why[STORE_WHY]);
 /* Nobody was there: it is looked up again, for those who come later. */

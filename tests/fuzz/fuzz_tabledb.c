@@ -4,6 +4,7 @@
  * An even first octet is followed by a CDB, an odd one by an LMDB file, whose
  * pages are put together from pieces: an octet tells how many octets
  * of a page of 256 come next, zeros fill it up.  So a page is small enough to be found.
+ * Such a file may be the store's, too.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "filter/store_check.h"
 #include "filter/table_db.h"
 #include "filter/table_lmdb.h"
 
@@ -71,6 +73,10 @@ lmdb(const uint8_t *data, size_t size)
 	if ((file = realloc(file, pages * PAGE + 1)) == NULL)
 		abort();
 	if (table_lmdb_each(file, pages * PAGE, touch, NULL, &why) != 0 && why.n == 0)
+		abort();
+	why.n = 0;
+	put(file, pages * PAGE);
+	if (store_check(fd, true, &why) != 0 && why.n == 0)
 		abort();
 	strbuf_free(&why);
 	free(file);
