@@ -148,9 +148,45 @@ check_domainless(struct diag *d, const struct fact *f, const struct operand *o)
 		    STR_ARG(o->text));
 }
 
+/* `attachment.name is subject`: perhaps the word, perhaps the fact. */
+static void
+check_fact_word(struct diag *d, const struct cond *c, const struct operand *o)
+{
+	const struct type *type = type_of(c->fact.fact->type);
+	bool dot = memchr(o->text.p, '.', o->text.n) != NULL;
+
+	if (o->kind == OPD_WORD && (type->ops & OP_BIT(OP_CONTAINS)) != 0 &&
+	    fact_find(o->text) != NULL && (dot || c->op != OP_IN_SET))
+		diag_warning(d, o->at, "this is compared with the word '" STR_FMT "', not with the "
+		    "fact of that name; if the word is meant write \"" STR_FMT "\"",
+		    STR_ARG(o->text), STR_ARG(o->text));
+}
+
+/* Media types have a slash; and no domain that one can register begins with www. */
+static void
+check_form(struct diag *d, const struct fact *f, const struct operand *o)
+{
+	static const char *const media[] = { "attachment.type", "attachment.magic" };
+	struct str s = o->text;
+	const char *dot;
+
+	for (size_t i = 0; i < sizeof(media) / sizeof(media[0]); i++)
+		if (strcmp(f->name, media[i]) == 0 && str_find(s, STR("/")) < 0)
+			diag_warning(d, o->at, "every type has a slash, like application/pdf; for what "
+			    "stands behind it write 'ends with \"/" STR_FMT "\"'", STR_ARG(s));
+	if (strcmp(f->name, "url.domain") != 0 || !str_istarts(s, STR("www.")))
+		return;
+	dot = memchr(s.p + 4, '.', s.n - 4);
+	if (dot != NULL)
+		diag_warning(d, o->at, "the part that can be registered never begins with www: "
+		    "write " STR_FMT ", or ask url.host", (int)(s.n - 4), s.p + 4);
+}
+
 static void
 check_values(struct diag *d, const struct cond *c)
 {
+	for (const struct operand *o = c->operands; o != NULL; o = o->next)
+		check_fact_word(d, c, o);
 	if (c->op != OP_IS && c->op != OP_IN_SET)
 		return;
 	for (const struct operand *o = c->operands; o != NULL; o = o->next) {
@@ -158,6 +194,7 @@ check_values(struct diag *d, const struct cond *c)
 		    !check_wildcard(d, o->at, o->text, true) && c->fact.fact->type == T_ADDRESS)
 			check_wildcard(d, o->at, o->value.mb.local, true);
 		check_domainless(d, c->fact.fact, o);
+		check_form(d, c->fact.fact, o);
 	}
 }
 

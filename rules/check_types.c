@@ -66,6 +66,32 @@ wrong_operator(struct typing *t, const struct cond *c)
 	strbuf_free(&ops);
 }
 
+/*
+ * Is it a fact's name, where a value should stand?  One with a dot is no value
+ * that anybody means; of words like `subject` that could be, check_doubts.c warns.
+ */
+static bool
+is_fact_name(const struct fact *f, enum op op, const struct operand *o)
+{
+	const struct type *type = type_of(f->type);
+
+	return o->kind == OPD_WORD && type->words == NULL && fact_find(o->text) != NULL &&
+	    ((type->ops & OP_BIT(OP_CONTAINS)) == 0 ||
+	    (op != OP_IN_SET && memchr(o->text.p, '.', o->text.n) != NULL));
+}
+
+/* HELO may be anything; what else is a name can't be one that no host has. */
+static bool
+check_host_name(struct typing *t, const struct fact *f, enum op op, const struct operand *o)
+{
+	if (f->type != T_DOMAIN || op != OP_IS || strcmp(f->name, "helo") == 0 ||
+	    domain_is_host(o->value.s))
+		return true;
+	diag_error(t->d, o->at, "'" STR_FMT "' can't be a domain name: between its dots stand "
+	    "letters, digits and -, which neither begins nor ends a part", STR_ARG(o->text));
+	return false;
+}
+
 int
 check_operand(struct typing *t, const struct fact *f, enum op op, struct operand *o)
 {
@@ -79,11 +105,20 @@ check_operand(struct typing *t, const struct fact *f, enum op op, struct operand
 		    str_istarts(str_of(f->name), STR("sender.")) ? "; write 'sender is <>'" : "");
 		return -1;
 	}
+	if (is_fact_name(f, op, o)) {
+		bool word = (type_of(f->type)->ops & OP_BIT(OP_CONTAINS)) != 0;
+
+		diag_error(t->d, o->at, "'" STR_FMT "' is a fact, and facts aren't compared with "
+		    "each other%s" STR_FMT "%s", STR_ARG(o->text), word ?
+		    "; for the value itself write \"" : "", STR_ARG(word ? o->text : STR("")),
+		    word ? "\"" : "");
+		return -1;
+	}
 	wrong = type_parse(f->type, op, t->a, o->text, &o->value, &why);
 	if (wrong)
 		diag_error(t->d, o->at, "%s", why.failed ? "out of memory" : why.p);
 	strbuf_free(&why);
-	if (!wrong && !check_world_operand(t, f, op, o))
+	if (!wrong && (!check_host_name(t, f, op, o) || !check_world_operand(t, f, op, o)))
 		wrong = -1;
 	return wrong;
 }

@@ -226,9 +226,8 @@ has_blank(struct str s)
 	return false;
 }
 
-/* RFC 1035, 2.3.4, and 2.3.1 with the underscore that some have; [192.0.2.1] is taken for a name. */
-static bool
-is_host(struct str s)
+bool
+domain_is_host(struct str s)
 {
 	if (s.n > 253)
 		return false;
@@ -254,7 +253,7 @@ check_host(enum op op, struct str text, struct str normal, struct strbuf *why)
 {
 	if (normal.n > 1 && normal.p[0] == '.')
 		normal = (struct str){ normal.p + 1, normal.n - 1 };
-	if (!is_entry(op) || is_host(normal))
+	if (!is_entry(op) || domain_is_host(normal))
 		return 0;
 	strbuf_printf(why, "'" STR_FMT "' can't be a domain name: between its dots stand letters, "
 	    "digits and -, which neither begins nor ends a part", STR_ARG(text));

@@ -204,6 +204,11 @@ bool ipnet_has(const struct ipnet *net, const struct ipaddr *ip);
  * ASCII in lower case.  One trailing dot goes.
  */
 struct str domain_normal(struct arena *a, struct str s);
+/*
+ * Can a host have that normal name (RFC 1035, 2.3.4, and 2.3.1 with the underscore
+ * that some have)?  [192.0.2.1] is taken for one.
+ */
+bool domain_is_host(struct str normal);
 /* entry is exact, or ".example.org": any name below it.  Both normal. */
 bool domain_matches(struct str entry, struct str domain);
 
