@@ -153,6 +153,8 @@ cidr_put(struct cidr_set *set, const struct ipnet *net, struct str text)
 		if (same < at->bits)
 			break;
 		if (bits == at->bits) {
+			if (at->member && at->text != 0 && text.p != NULL)
+				return !str_eq(text, set->texts[at->text - 1]);
 			if (!at->member)
 				at->text = (uint32_t)kept;
 			set->size += !at->member;

@@ -22,7 +22,10 @@ void cidr_free(void *set);
  */
 int cidr_add(struct cidr_set *set, const struct ipnet *net);
 
-/* The same with a text, which isn't copied; that of a network that is there already stays. */
+/*
+ * The same with a text, which isn't copied; that of a network that is there already stays,
+ * and if it is another one 1 is returned.
+ */
 int cidr_put(struct cidr_set *set, const struct ipnet *net, struct str text);
 
 /*

@@ -135,9 +135,12 @@ keyset_add(struct keyset *set, uint64_t hash, const struct key *k)
 int
 keyset_put(struct keyset *set, uint64_t hash, const struct key *k, struct str text)
 {
+	size_t at;
+
 	hash = spread(hash);
-	if (set->n > 0 && find(set, hash, same_octets, k) != 0)
-		return 0;
+	if (set->n > 0 && (at = find(set, hash, same_octets, k)) != 0)
+		return set->text != NULL && text.p != NULL && set->text[at - 1].p != NULL &&
+		    !str_eq(text, set->text[at - 1]);
 	if (reserve(set) != 0)
 		return -1;
 	if (text.p != NULL && set->text == NULL &&

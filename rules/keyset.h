@@ -31,7 +31,10 @@ void keyset_free(void *set);
  */
 int keyset_add(struct keyset *set, uint64_t hash, const struct key *k);
 
-/* The same with a text, which isn't copied; that of a key that is in already stays. */
+/*
+ * The same with a text, which isn't copied; that of a key that is in already stays, and
+ * if it is another one 1 is returned.
+ */
 int keyset_put(struct keyset *set, uint64_t hash, const struct key *k, struct str text);
 
 /* Is there a key with that hash for which same(key, arg) holds? */

@@ -7,6 +7,8 @@
  */
 #include "parse_int.h"
 
+#include <string.h>
+
 bool
 parse_set(struct parser *p, struct token start)
 {
@@ -90,30 +92,111 @@ kind_of_word(const struct token *tok)
 	return ENTRY_WORD;
 }
 
+/* Postfix's other kinds of tables, and the word for what can be had instead. */
+static const struct {
+	const char	*kind, *ours;
+} foreign[] = {
+	{ "hash", "cdb" }, { "btree", "cdb" }, { "dbm", "cdb" }, { "sdbm", "cdb" },
+	{ "texthash", "file" }, { "cidr", "file" }, { "regexp", "pcre" },
+	{ "ldap", NULL }, { "mysql", NULL }, { "pgsql", NULL }, { "sqlite", NULL },
+	{ "mongodb", NULL }, { "memcache", NULL }, { "socketmap", NULL }, { "tcp", NULL },
+	{ "proxy", NULL }, { "unionmap", NULL }, { "pipemap", NULL }, { "nis", NULL },
+};
+
+/* Is that how a table is named elsewhere, or ours in capitals?  Then says so. */
+static bool
+is_foreign_kind(struct parser *p, struct span at, struct str kind, struct str path)
+{
+	for (enum entry_kind k = ENTRY_FILE; k <= ENTRY_PCRE; k++)
+		if (str_ieq(kind, str_of(entry_kind_name(k)))) {
+			diag_error(p->d, at, "write %s \"" STR_FMT "\"", entry_kind_name(k),
+			    STR_ARG(path));
+			return true;
+		}
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		const char *ours = foreign[i].ours;
+
+		if (!str_ieq(kind, str_of(foreign[i].kind)))
+			continue;
+		if (ours == NULL)
+			diag_error(p->d, at, "tables of the kind '%s' are not read; there are file, "
+			    "cdb, lmdb and pcre, each with a path in quotes", foreign[i].kind);
+		else if (str_eq(str_of(ours), STR("cdb")))
+			diag_error(p->d, at, "tables of the kind '%s' are not read; have 'postmap "
+			    "cdb:" STR_FMT "' make one that is, and write cdb \"" STR_FMT "\"",
+			    foreign[i].kind, STR_ARG(path), STR_ARG(path));
+		else
+			diag_error(p->d, at, "what is '%s' in Postfix is written %s \"" STR_FMT "\"",
+			    foreign[i].kind, ours, STR_ARG(path));
+		return true;
+	}
+	return false;
+}
+
 /* `cdb:/path` is how Postfix names a table. */
 static bool
 is_postfix_name(struct parser *p, const struct token *tok)
 {
-	static const char *const other[] = { "hash", "btree", "texthash", "regexp", "cidr" };
 	struct str w = tok->text;
 	ptrdiff_t colon = str_find(w, STR(":/"));
 
 	if (tok->kind != TOK_WORD || colon <= 0)
 		return false;
 	w.n = (size_t)colon;
-	for (enum entry_kind k = ENTRY_FILE; k <= ENTRY_PCRE; k++)
-		if (str_eq(w, str_of(entry_kind_name(k)))) {
-			diag_error(p->d, tok->at, "write " STR_FMT " \"" STR_FMT "\"", STR_ARG(w),
-			    (int)(tok->text.n - w.n - 1), tok->text.p + w.n + 1);
+	return is_foreign_kind(p, tok->at, w,
+	    (struct str){ tok->text.p + w.n + 1, tok->text.n - w.n - 1 });
+}
+
+/* `hash "/path"` */
+static bool
+read_foreign_table(struct parser *p, const struct list *list, const struct token *word)
+{
+	struct token tok = parse_peek(p);
+	struct str path;
+
+	if (word->kind != TOK_WORD || tok.kind != TOK_STRING || tok.text.n < 2)
+		return false;
+	path = (struct str){ tok.text.p + 1, tok.text.n - 2 };
+	if (list->type == LIST_STRINGS && memchr(path.p, '/', path.n) == NULL)
+		return false;
+	if (!is_foreign_kind(p, word->at, word->text, path))
+		return false;
+	parse_take(p, &tok);
+	return true;
+}
+
+/* A path without the word that makes it one, in a list that holds no such thing. */
+static bool
+is_bare_path(const struct list *list, struct str s)
+{
+	static const char *const roots[] = { "/etc/", "/var/", "/usr/", "/opt/", "/srv/", "/home/" };
+
+	if (list->type != LIST_STRINGS)
+		return s.n > 1 && s.p[0] == '/' && memchr(s.p, '@', s.n) == NULL;
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
+		if (str_istarts(s, str_of(roots[i])))
 			return true;
-		}
-	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
-		if (str_eq(w, str_of(other[i]))) {
-			diag_error(p->d, tok->at, "tables of the kind '%s' are not read; there are "
-			    "file, cdb, lmdb and pcre, each with a path in quotes", other[i]);
-			return true;
-		}
 	return false;
+}
+
+/* /etc/postern/x, which reads like a regex with odd flags. */
+static bool
+is_path_like_regex(const struct token *tok)
+{
+	size_t slash = tok->text.n;
+
+	while (slash > 0 && tok->text.p[slash - 1] != '/')
+		slash--;
+	for (size_t i = slash; i < tok->text.n; i++)
+		if (strchr("imsx", tok->text.p[i]) == NULL)
+			return true;
+	return false;
+}
+
+static void
+tell_path(struct parser *p, struct span at, struct str path)
+{
+	diag_error(p->d, at, "what a file holds is taken by file \"" STR_FMT "\"", STR_ARG(path));
 }
 
 static bool
@@ -155,7 +238,8 @@ read_entry(struct parser *p, const struct list *list, struct entry *e)
 			parse_take(p, &tok);
 		return false;
 	}
-	if (is_postfix_name(p, &tok))
+	if (is_postfix_name(p, &tok) ||
+	    (kind == ENTRY_WORD && read_foreign_table(p, list, &tok)))
 		return false;
 	if (kind != ENTRY_WORD) {
 		bool ok = read_file_entry(p, e, kind);
@@ -167,7 +251,9 @@ read_entry(struct parser *p, const struct list *list, struct entry *e)
 		e->kind = ENTRY_REGEX;
 		return parse_regex(p, &tok, &e->regex);
 	}
-	if (tok.kind == TOK_REGEX)
+	if (tok.kind == TOK_REGEX && is_path_like_regex(&tok))
+		tell_path(p, tok.at, tok.text);
+	else if (tok.kind == TOK_REGEX)
 		diag_error(p->d, tok.at, "a regex stands in a list of "
 		    "patterns; for a text write it in quotes");
 	else if (tok_is(&tok, ","))
@@ -182,7 +268,16 @@ read_entry(struct parser *p, const struct list *list, struct entry *e)
 		return true;
 	} else if (tok.kind == TOK_STRING) {
 		e->kind = ENTRY_STRING;
-		return parse_string(p, &tok, &e->text);
+		if (!parse_string(p, &tok, &e->text))
+			return false;
+		if (is_bare_path(list, e->text) && list->type != LIST_STRINGS) {
+			tell_path(p, tok.at, e->text);
+			return false;
+		}
+		if (is_bare_path(list, e->text))
+			diag_warning(p->d, tok.at, "this is a text like others; what a file holds "
+			    "is taken by file \"" STR_FMT "\"", STR_ARG(e->text));
+		return true;
 	} else
 		parse_expected(p, &tok, "an entry");
 	return false;

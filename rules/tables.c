@@ -33,6 +33,7 @@ struct builder {
 	struct diag	*d;
 	struct pattern	*open[IFS_MAX];	/* the ifs of a pcre table that stand open */
 	int		 nopen;
+	bool		 domainless;	/* was told of */
 };
 
 static enum type_id
@@ -42,6 +43,19 @@ type_of_list(enum list_type t)
 	    t == LIST_ADDRESSES ? T_ADDRESS : T_TEXT;
 }
 
+/* Bob alone is no address of mail; one such entry is told of. */
+static void
+check_domain(struct builder *b, const struct mailbox *mb, struct span at)
+{
+	if (b->domainless || mb->domain.n > 0 || mb->local.n == 0 ||
+	    str_ieq(mb->local, STR("postmaster")))
+		return;
+	b->domainless = true;
+	diag_warning(b->d, at, "'" STR_FMT "' has no domain: write the whole address; for that "
+	    "local part of any keep a list of strings and ask 'sender.local in NAME'",
+	    STR_ARG(mb->local));
+}
+
 static int
 add_value(struct builder *b, struct str entry, struct str text, struct span at)
 {
@@ -49,6 +63,7 @@ add_value(struct builder *b, struct str entry, struct str text, struct span at)
 	struct strbuf why = { 0 };
 	struct key k = { STR_NONE, STR_NONE };
 	struct value v;
+	int other;
 
 	if (type_parse(type_of_list(type), OP_IN_LIST, b->a, entry, &v, &why) != 0) {
 		if (!arena_failed(b->a))
@@ -57,14 +72,18 @@ add_value(struct builder *b, struct str entry, struct str text, struct span at)
 		return arena_failed(b->a) ? -1 : 0;
 	}
 	strbuf_free(&why);
-	if (type == LIST_NETS)
-		return cidr_put(b->t->nets, &v.net, text);
 	if (type == LIST_ADDRESSES) {
+		check_domain(b, &v.mb, at);
 		k.local = v.mb.local;
 		k.name = v.mb.domain;
 	} else
 		k.name = v.s;
-	return keyset_put(b->t->keys, table_hash(type, &k), &k, text);
+	other = type == LIST_NETS ? cidr_put(b->t->nets, &v.net, text) :
+	    keyset_put(b->t->keys, table_hash(type, &k), &k, text);
+	if (other == 1)
+		diag_warning(b->d, at, "'" STR_FMT "' stands in the list already, with another "
+		    "text, which is the one that counts", STR_ARG(entry));
+	return other == -1 ? -1 : 0;
 }
 
 /* Compiles a pattern; at is where it stands with its slashes.  -1 without memory; *out NULL if it is wrong. */
@@ -117,27 +136,30 @@ add_pattern(struct builder *b, struct str pattern, struct str flags, struct span
 
 /* ---- Plain files ---- */
 
-/*
- * Cuts a line into the entry and a text behind it.  Blanks in quotes are
- * part of an address.
- */
-static struct str
-cut_entry(struct str *line)
+/* Where one of the two stands first; not in quotes, where anything is part of an address. */
+static size_t
+unquoted(struct str s, char end, char other)
 {
-	struct str text;
 	bool quoted = false;
 	size_t i;
 
-	for (i = 0; i < line->n; i++) {
-		char c = line->p[i];
-
-		if (c == '"')
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] == '"')
 			quoted = !quoted;
-		else if (c == '\\' && quoted && i + 1 < line->n)
+		else if (s.p[i] == '\\' && quoted && i + 1 < s.n)
 			i++;
-		else if (!quoted && (c == ' ' || c == '\t'))
+		else if (!quoted && (s.p[i] == end || s.p[i] == other))
 			break;
-	}
+	return i;
+}
+
+/* Cuts a line into the entry and a text behind it. */
+static struct str
+cut_entry(struct str *line)
+{
+	size_t i = unquoted(*line, ' ', '\t');
+	struct str text;
+
 	text = str_trim((struct str){ line->p + i, line->n - i });
 	line->n = i;
 	return text.n > 0 ? text : STR_NONE;
@@ -194,7 +216,8 @@ add_line(void *arg, const struct listfile_entry *e)
 	if (b->t->type == LIST_STRINGS)
 		return add_value(b, entry, text, at);
 	text = cut_entry(&entry);
-	if (text.p != NULL && looks_like_entry(b->t->type, text)) {
+	if (unquoted(entry, ',', ',') < entry.n ||
+	    (text.p != NULL && looks_like_entry(b->t->type, text))) {
 		diag_error(b->d, at, "'" STR_FMT "' looks like more than one entry; a list "
 		    "file holds one a line, and perhaps a text behind it", STR_ARG(e->text));
 		return 0;
