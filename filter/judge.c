@@ -242,7 +242,7 @@ judge_file(const struct options *o, const char *file, struct generation *g,
 	struct message_file f;
 	struct outcome out;
 	struct judged j = { file, &sc, g->ruleset, &out,
-	    o->verbose ? g->services.resolver : NULL };
+	    g->services.resolver };
 	int code = EX_OK;
 
 	if (a == NULL || script_message(&sc, a, file, &f, &why) == -1) {
@@ -256,7 +256,7 @@ judge_file(const struct options *o, const char *file, struct generation *g,
 		take_origin(&sc, a, &f);
 	if (o->time != NULL)
 		(void)read_time(o->time, rules_time_zone(g->ruleset), &sc.now);
-	if (o->verbose)
+	if (o->verbose || o->json)
 		resolver_trace(g->services.resolver);
 	if (script_run(&sc, g->ruleset, &g->services, &out) == -1) {
 		fprintf(stderr, "postern: %s: out of memory\n", file);

@@ -13,7 +13,7 @@ struct judged {
 	const struct script *script;
 	const struct ruleset *rules;
 	struct outcome	*outcome;
-	struct resolver	*resolver;	/* that has traced the message's lookups, or NULL */
+	struct resolver	*resolver;	/* has traced the message's lookups, where they are shown */
 };
 
 /* The verdict for one recipient, whoever gave it. */
@@ -36,6 +36,7 @@ const struct change *judge_changes(const struct judged *j, size_t *n);
 const char *judge_change_name(const struct change *c);	/* "set header" */
 /* Does a rule's edit lie behind that change? */
 bool judge_change_of(const struct change *c, const struct edit *e);
+const char *judge_list_kind(const struct dnsbl *l);	/* the fact's name */
 /* A field's value on one line. */
 void judge_unfold(struct str s, struct strbuf *out);
 

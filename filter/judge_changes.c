@@ -42,6 +42,12 @@ judge_change_name(const struct change *c)
 	return "";
 }
 
+const char *
+judge_list_kind(const struct dnsbl *l)
+{
+	return l->kind == DNSBL_CLIENT ? "dnsbl" : "rhsbl";
+}
+
 bool
 judge_change_of(const struct change *c, const struct edit *e)
 {

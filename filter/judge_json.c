@@ -190,6 +190,34 @@ put_signatures(struct strbuf *b, const struct dkim_answer *a)
 	strbuf_puts(b, "]");
 }
 
+/* What lists in the DNS said, and why one is in error. */
+static void
+put_lists(struct strbuf *b, const struct judged *j)
+{
+	const struct dnsbl *first = session_dnsbls(j->outcome->session);
+
+	key(b, "lists");
+	strbuf_puts(b, "[");
+	for (const struct dnsbl *l = first; l != NULL; l = l->next) {
+		strbuf_puts(b, l == first ? "{" : ",{");
+		text(b, "kind", str_of(judge_list_kind(l)));
+		text(b, "zone", l->zone);
+		key(b, "codes");
+		strbuf_puts(b, "[");
+		for (size_t i = 0; i < l->answer.n; i++) {
+			strbuf_puts(b, i > 0 ? ",\"" : "\"");
+			ipaddr_print(&l->answer.codes[i].ip, b);
+			strbuf_puts(b, "\"");
+		}
+		strbuf_puts(b, "]");
+		key(b, "error");
+		strbuf_puts(b, l->answer.failed ? "true" : "false");
+		text(b, "reason", l->answer.reason);
+		strbuf_puts(b, "}");
+	}
+	strbuf_puts(b, "]");
+}
+
 static void
 put_lookups(struct strbuf *b, const struct judged *j)
 {
@@ -242,8 +270,8 @@ judge_print_json(const struct judged *j, bool trace)
 	put_notes(&b, j);
 	if (trace && judge_signatures(j) != NULL)
 		put_signatures(&b, judge_signatures(j));
-	if (j->resolver != NULL)
-		put_lookups(&b, j);
+	put_lists(&b, j);
+	put_lookups(&b, j);
 	strbuf_puts(&b, "}\n");
 	if (!b.failed) {
 		fwrite(b.p, 1, b.n, stdout);

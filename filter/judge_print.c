@@ -304,6 +304,38 @@ put_signatures(const struct judged *j)
 	}
 }
 
+/* "  dnsbl  bl.example.org  127.0.0.2", "not listed", or "error", and why. */
+static void
+put_lists(const struct judged *j)
+{
+	const struct dnsbl *first = session_dnsbls(j->outcome->session);
+
+	for (const struct dnsbl *l = first; l != NULL; l = l->next) {
+		struct strbuf codes = { 0 };
+
+		for (size_t i = 0; i < l->answer.n; i++) {
+			strbuf_puts(&codes, i > 0 ? "," : "");
+			ipaddr_print(&l->answer.codes[i].ip, &codes);
+		}
+		printf("%s  %s  ", l == first ? "\n" : "", judge_list_kind(l));
+		put(l->zone);
+		printf("  ");
+		if (!l->done)
+			printf("not asked to the end");
+		else if (l->answer.failed)
+			printf("error");
+		else
+			put(l->answer.n > 0 ? strbuf_slice(&codes) : STR("not listed"));
+		if (l->answer.reason.n > 0) {
+			printf(" (");
+			put(l->answer.reason);
+			putchar(')');
+		}
+		putchar('\n');
+		strbuf_free(&codes);
+	}
+}
+
 /* "  TXT  example.org  ok  12 ms", in the order of asking. */
 static void
 put_lookups(const struct judged *j, bool colour)
@@ -359,5 +391,6 @@ judge_print(const struct judged *j, bool trace, bool colour)
 		put_trace(j, o->rcpts[i].rcpt, colour);
 	}
 	put_signatures(j);
+	put_lists(j);
 	put_lookups(j, colour);
 }

@@ -362,6 +362,33 @@ def signatures(tap, f):
     tap.ok("DKIM " not in out, "judge -v: nothing of them where nobody asks", out)
 
 
+def lists(tap, f):
+    """What lists in the DNS said, and why one is in error."""
+    rules = f.scratch.write("listed", 'set authentication-results off\n' + "".join(
+        'rule %s\n    if   dnsbl["%s.example"] is 127.0.0.9\n    then reject "no"\n' % (n, n)
+        for n in ("refusing", "silent", "clean", "listing")) +
+        'rule sender\n    if   rhsbl["clean.example"] is set\n    then reject "no"\n')
+    rules = f.scratch.write("listed", open(rules).read().replace("rule sender", "rule senders"))
+    zone = f.scratch.write("lists.zone", "4.2.0.192.refusing.example A 127.255.255.254\n"
+                           "4.2.0.192.silent.example * SERVFAIL\n"
+                           "4.2.0.192.listing.example A 127.0.0.2\n4.2.0.192.listing.example A 127.0.0.3\n")
+    args = ("-c", rules, "--zone", zone, "--client", "192.0.2.4", "--sender", "a@b.example", f.plain)
+    out = command("judge", "-v", *args)[1]
+    shown = sorted(line for line in out.splitlines() if "sbl  " in line)
+    tap.same([line.split(" (")[0] for line in shown],
+             ["  dnsbl  clean.example  not listed", "  dnsbl  listing.example  127.0.0.2,127.0.0.3",
+              "  dnsbl  refusing.example  error", "  dnsbl  silent.example  error",
+              "  rhsbl  clean.example  not listed"], "judge -v: lists in the DNS", out)
+    tap.ok("(refusing.example: the list refuses to answer this resolver (127.255.255.254))" in out and
+           "(A of 4.2.0.192.silent.example: servfail" in out, "judge -v: why one is in error", out)
+    row = json.loads(command("judge", "--json", *args)[1])
+    tap.same(sorted((l["kind"], l["zone"], l["codes"], l["error"]) for l in row["lists"])[1:4],
+             [("dnsbl", "listing.example", ["127.0.0.2", "127.0.0.3"], False), ("dnsbl", "refusing.example", [], True),
+              ("dnsbl", "silent.example", [], True)], "judge --json: lists", row)
+    tap.ok(any("refuses" in l["reason"] for l in row["lists"]) and
+           "4.2.0.192.silent.example" in [l["name"] for l in row["lookups"]], "judge --json: why, and the lookups", row)
+
+
 def judges(tap, f):
     for options, name, want in VERDICTS:
         status, out, err = f.judge(*options, getattr(f, name))
@@ -374,6 +401,7 @@ def judges(tap, f):
     tap.ok('\n  set header Subject "[T] tag me" by marked\n' in out and "\n  score 2\n" in out, "judge: edits and score", out)
     changes(tap, f)
     signatures(tap, f)
+    lists(tap, f)
     out = f.judge("-v", "--sender", "bad@example.com", f.plain)[1]
     tap.ok(re.search(r"^  bad-sender +true +\w+ +sender is bad@example\.com$", out, re.M) and
            re.search(r"^  hold +not asked", out, re.M), "judge -v: the trace", out)
