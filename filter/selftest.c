@@ -115,7 +115,8 @@ take_item(struct run *r, const struct item *i)
 		break;
 	case ITEM_GIVEN:
 		((struct given *)(uintptr_t)sc->given)[sc->ngiven++] = (struct given){
-		    i->fact.fact, i->fact.key, i->value.value, item_is_unset(i) };
+		    i->fact.fact, i->fact.key, i->value.value, item_is_unset(i),
+		    item_is_error(i), i->error };
 		break;
 	case ITEM_BODY:
 		sc->body = i->value.text;
@@ -183,15 +184,32 @@ is_given(const struct run *r, const char *fact)
 	return false;
 }
 
-/* dnsbl["bl.example.org"]; the rules may ask for its text only. */
+static bool
+is_given_of_list(const struct run *r, const char *fact, struct str zone)
+{
+	for (size_t i = 0; i < r->sc.ngiven; i++)
+		if (str_eq(str_of(r->sc.given[i].fact->name), str_of(fact)) &&
+		    str_ieq(r->sc.given[i].key, zone))
+			return true;
+	return false;
+}
+
+/* dnsbl["bl.example.org"], or its text where its codes are given. */
 static const char *
 missing_list(const struct run *r, const struct outcome *o)
 {
-	const struct dnsbl *l = session_dnsbls(o->session);
-	struct str s = str_printf(r->a, "%s[\"" STR_FMT "\"]",
-	    l->kind == DNSBL_CLIENT ? "dnsbl" : "rhsbl", STR_ARG(l->zone));
+	for (const struct dnsbl *l = session_dnsbls(o->session); l != NULL; l = l->next) {
+		const char *codes = l->kind == DNSBL_CLIENT ? "dnsbl" : "rhsbl";
+		const char *text = l->kind == DNSBL_CLIENT ? "dnsbl.text" : "rhsbl.text";
+		bool given = is_given_of_list(r, codes, l->zone);
+		struct str s;
 
-	return s.p != NULL ? str_cstr(r->a, s) : NULL;
+		if (given && is_given_of_list(r, text, l->zone))
+			continue;
+		s = str_printf(r->a, "%s[\"" STR_FMT "\"]", given ? text : codes, STR_ARG(l->zone));
+		return s.p != NULL ? str_cstr(r->a, s) : NULL;
+	}
+	return NULL;
 }
 
 static const char *

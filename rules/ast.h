@@ -179,13 +179,21 @@ struct item {
 	struct operand	value;		/* paths without <> */
 	struct fact_ref	fact;		/* ITEM_GIVEN */
 	struct item    *next;
+	/* resolved */
+	enum error_class error;		/* of `given FACT error` */
 };
 
-/* `given FACT unset`, without quotes. */
+/* `given FACT unset`, `given FACT error`, without quotes. */
 static inline bool
 item_is_unset(const struct item *i)
 {
 	return i->kind == ITEM_GIVEN && i->value.kind == OPD_WORD && str_eq(i->value.text, STR("unset"));
+}
+
+static inline bool
+item_is_error(const struct item *i)
+{
+	return i->kind == ITEM_GIVEN && i->value.kind == OPD_WORD && str_eq(i->value.text, STR("error"));
 }
 
 enum expect_verdict {

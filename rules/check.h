@@ -25,6 +25,8 @@ void check_names(struct ast *ast, struct arena *a, struct diag *d);
 /* Operators fit types; operands, regexes, codes, header names and paths are right; list files are read. */
 void check_types(struct ast *ast, const struct settings *s, const struct tz *tz,
     const struct table_ops *ops, struct arena *a, struct diag *d);
+/* What the tests give that no rule asks for. */
+void check_givens(struct ast *ast, struct diag *d);
 /* The stage of each rule, and what holds it back. */
 void check_stages(struct ast *ast, struct diag *d);
 /* Which rules are judged per recipient; what must not be in those. */

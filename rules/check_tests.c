@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "check_sure.h"
 #include "check_walk.h"
 #include "diag.h"
 #include "tz.h"
@@ -84,6 +85,37 @@ check_time(struct str s, const struct tz *tz, time_t *out)
 	return back.tm_mday == tm.tm_mday && back.tm_mon == tm.tm_mon ? 0 : -1;
 }
 
+/* By what on-error class the fact fails, if it can. */
+static bool
+find_error(const struct fact *f, enum error_class *class)
+{
+	unsigned errors = (f->flags & F_RATE) != 0 ? 1u << ERR_STORE : fact_errors(f);
+
+	for (int c = 0; c < ERR_CLASSES; c++)
+		if ((errors & 1u << c) != 0) {
+			*class = (enum error_class)c;
+			return true;
+		}
+	return false;
+}
+
+static void
+check_given_error(struct typing *t, struct item *i)
+{
+	const struct fact *f = i->fact.fact;
+
+	if (find_error(f, &i->error))
+		return;
+	for (const char *const *w = type_of(f->type)->words; w != NULL && *w != NULL; w++)
+		if (strcmp(*w, "temperror") == 0) {
+			diag_error(t->d, i->value.at, "'%s' has a word for that; say: "
+			    "given %s temperror", f->name, f->name);
+			return;
+		}
+	diag_error(t->d, i->value.at, "'%s' is never in error; a text stands in quotes: "
+	    "\"error\"", f->name);
+}
+
 static void
 check_given(struct typing *t, struct item *i)
 {
@@ -96,6 +128,8 @@ check_given(struct typing *t, struct item *i)
 	if (f->flags & F_OWN)
 		diag_error(t->d, i->fact.at, "'%s' comes from the rules and can't be given",
 		    f->name);
+	else if (item_is_error(i))
+		check_given_error(t, i);
 	else if (!item_is_unset(i))
 		(void)check_operand(t, f, OP_IS, &i->value);
 }
@@ -139,11 +173,12 @@ check_item(struct typing *t, struct item *i)
 	}
 }
 
-/* What a message has once only. */
+/* What a message has once only; the body is in its file, if it has one. */
 static void
 check_once(struct typing *t, const struct test *test)
 {
 	const struct item *first[ITEM_GIVEN + 1] = { 0 };
+	const struct item *body, *file;
 
 	for (const struct item *i = test->items; i != NULL; i = i->next) {
 		if (i->kind == ITEM_RCPT || i->kind == ITEM_HEADER ||
@@ -156,6 +191,32 @@ check_once(struct typing *t, const struct test *test)
 		diag_error(t->d, i->at, "a test is about one message, and this has been "
 		    "said already");
 		diag_note(t->d, first[i->kind]->at, "first said here");
+	}
+	if ((body = first[ITEM_BODY]) != NULL && (file = first[ITEM_MESSAGE]) != NULL) {
+		diag_error(t->d, body->at, "the message has its body already");
+		diag_note(t->d, file->at, "from here");
+	}
+}
+
+/* A fact may be given several values if it can have several. */
+static void
+check_given_again(struct typing *t, const struct test *test, const struct item *i)
+{
+	const struct fact *f = i->fact.fact;
+
+	for (const struct item *k = test->items; k != i; k = k->next) {
+		bool none = item_is_unset(i) || item_is_unset(k), failed = item_is_error(i) ||
+		    item_is_error(k);
+
+		if (k->kind != ITEM_GIVEN || k->fact.fact != f || !str_ieq(k->fact.key, i->fact.key))
+			continue;
+		if (!none && !failed && (f->flags & F_LIST) != 0)
+			continue;
+		diag_error(t->d, i->at, none || failed ? "'%s' is given already, and can't be %s as well" :
+		    "'%s' has one value, and that is given already", f->name,
+		    none ? "unset" : "in error");
+		diag_note(t->d, k->at, "first given here");
+		return;
 	}
 }
 
@@ -210,6 +271,9 @@ check_test(struct typing *t, struct test *test)
 	for (struct item *i = test->items; i != NULL; i = i->next)
 		check_item(t, i);
 	check_once(t, test);
+	for (struct item *i = test->items; i != NULL; i = i->next)
+		if (i->kind == ITEM_GIVEN && i->fact.fact != NULL)
+			check_given_again(t, test, i);
 	for (struct expect *e = test->expects; e != NULL; e = e->next) {
 		check_expected_code(t, e);
 		if (e->rcpt != NULL && !has_rcpt(test, e->rcpt->text))
@@ -220,4 +284,41 @@ check_test(struct typing *t, struct test *test)
 			check_plain(t, e->edit);
 		}
 	}
+}
+
+/* ---- What is given in vain ---- */
+
+struct asking {
+	const struct item *given;
+	bool		   asked;
+};
+
+static void
+note_use(void *arg, const struct fact_use *u)
+{
+	struct asking *a = arg;
+
+	a->asked |= u->ref->fact == a->given->fact.fact && str_ieq(u->ref->key, a->given->fact.key);
+}
+
+/* A rate with another limit, or another list, is another fact, and easily mistaken. */
+void
+check_givens(struct ast *ast, struct diag *d)
+{
+	if (ast->broken != NULL || diag_errors(d) > 0)
+		return;
+	for (const struct test *test = ast->tests; test != NULL; test = test->next)
+		for (const struct item *i = test->items; i != NULL; i = i->next) {
+			struct asking a = { i, false };
+
+			if (i->kind != ITEM_GIVEN || (i->fact.fact->flags & (F_RATE | F_DNSBL)) == 0)
+				continue;
+			for (struct rule *r = ast->rules; r != NULL && !a.asked; r = r->next) {
+				walk_cond(r->cond, note_use, &a);
+				walk_texts(r->actions, note_use, &a);
+			}
+			if (!a.asked)
+				diag_warning(d, i->fact.at, "no rule asks for this %s, so giving it does nothing",
+				    (i->fact.fact->flags & F_RATE) != 0 ? "rate" : "list");
+		}
 }

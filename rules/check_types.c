@@ -36,6 +36,27 @@ list_operators(const struct type *type, struct strbuf *out)
 	}
 }
 
+/* The fact's part that such a list holds: sender.domain for domains. */
+static const struct fact *
+part_for_list(const struct fact *f, enum list_type type)
+{
+	static const char *const parts[] = { ".domain", ".local", ".ip" };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		char name[64];
+		const struct fact *p;
+
+		if (strlen(f->name) + strlen(parts[i]) >= sizeof(name))
+			continue;
+		strcpy(name, f->name);
+		strcat(name, parts[i]);
+		p = fact_find(str_of(name));
+		if (p != NULL && type_of(p->type)->list == (int)type)
+			return p;
+	}
+	return NULL;
+}
+
 static void
 wrong_operator(struct typing *t, const struct cond *c)
 {
@@ -46,6 +67,15 @@ wrong_operator(struct typing *t, const struct cond *c)
 	if (f->type == T_BOOL) {
 		diag_error(t->d, c->op_at, "'" STR_FMT "' is true or false by itself: "
 		    "write it alone, or with 'not' before it", STR_ARG(c->fact.name));
+		return;
+	}
+	if (c->op == OP_IN_NET && (type->ops & OP_BIT(OP_MATCHES)) != 0) {
+		const struct fact *part = part_for_list(f, LIST_NETS);
+
+		diag_error(t->d, c->op_at, "'" STR_FMT "' (%s) is no address%s%s%s",
+		    STR_ARG(c->fact.name), type->name, part != NULL ? "; did you mean '" :
+		    "; where one stands in it, a pattern like /^192\\.0\\.2\\./ matches",
+		    part != NULL ? part->name : "", part != NULL ? "'?" : "");
 		return;
 	}
 	if ((c->op == OP_IN_LIST || c->op == OP_IN_NET) &&
@@ -121,27 +151,6 @@ check_operand(struct typing *t, const struct fact *f, enum op op, struct operand
 	if (!wrong && (!check_host_name(t, f, op, o) || !check_world_operand(t, f, op, o)))
 		wrong = -1;
 	return wrong;
-}
-
-/* The fact's part that such a list holds: sender.domain for domains. */
-static const struct fact *
-part_for_list(const struct fact *f, enum list_type type)
-{
-	static const char *const parts[] = { ".domain", ".local", ".ip" };
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-		char name[64];
-		const struct fact *p;
-
-		if (strlen(f->name) + strlen(parts[i]) >= sizeof(name))
-			continue;
-		strcpy(name, f->name);
-		strcat(name, parts[i]);
-		p = fact_find(str_of(name));
-		if (p != NULL && type_of(p->type)->list == (int)type)
-			return p;
-	}
-	return NULL;
 }
 
 static bool

@@ -20,23 +20,6 @@ o_error(const struct rules_state *st, enum error_class class)
 	return o_on_error(&st->rs->settings, class);
 }
 
-/* FACT_PENDING: nothing is given. */
-static enum fact_status
-given_answer(const struct mail *m, const struct fact_ref *ref, struct answer *out)
-{
-	for (size_t i = 0; i < m->ngiven; i++) {
-		const struct given *g = &m->given[i];
-
-		if (g->fact == ref->fact && str_ieq(g->key, ref->key)) {
-			out->one = g->value;
-			out->v = &out->one;
-			out->n = g->unset ? 0 : 1;
-			return g->unset ? FACT_UNSET : FACT_KNOWN;
-		}
-	}
-	return FACT_PENDING;
-}
-
 enum fact_status
 eval_fact(struct rules_state *st, const struct fact_ref *ref, struct answer *out)
 {
@@ -309,16 +292,20 @@ eval_has(struct rules_state *st, const struct cond *c)
 	struct recipient *saved = m->rcpt;
 	bool any = c->quant != Q_EVERY, none = true;
 	outcome o = any ? O_FALSE : O_TRUE;
+	enum error_class error = things[c->thing].error;
+	enum fact_status s;
 	bool cut = false;
 	size_t n = 0;
 
 	if (m->stage < things[c->thing].stage)
 		return O_PENDING;
-	switch (things[c->thing].count(m, &n, &cut)) {
+	if ((s = given_parts(m, c->thing, &n, &error)) == FACT_PENDING)
+		s = things[c->thing].count(m, &n, &cut);
+	switch (s) {
 	case FACT_PENDING:
-		return m->may_wait ? o_error(st, things[c->thing].error) : O_PENDING;
+		return m->may_wait ? o_error(st, error) : O_PENDING;
 	case FACT_ERROR:
-		return o_error(st, things[c->thing].error);
+		return o_error(st, error);
 	case FACT_KNOWN:
 	case FACT_UNSET:
 		break;

@@ -158,6 +158,10 @@ struct score_range {
 };
 struct score_range eval_score(struct rules_state *st, struct reading *rd, size_t i);
 
+/* What is given of a fact (given.c); FACT_PENDING: nothing. */
+enum fact_status given_answer(const struct mail *m, const struct fact_ref *ref, struct answer *out);
+/* How many parts of a thing are given; FACT_PENDING: nothing of it, FACT_ERROR: with its class. */
+enum fact_status given_parts(const struct mail *m, enum thing t, size_t *n, enum error_class *error);
 /* A fact's answer, `given` first; FACT_PENDING before its stage. */
 enum fact_status eval_fact(struct rules_state *st, const struct fact_ref *ref, struct answer *out);
 /* ---- notes.c, edits.c ---- */

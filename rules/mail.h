@@ -246,12 +246,14 @@ struct recipient {
 	struct stored	*stored;	/* the evaluator's: what the store said about it */
 };
 
-/* A result stated by a test's `given`: it comes before any getter. */
+/* A result stated by a test's `given`: it comes before any getter.  One value each; several of one fact are its values. */
 struct given {
 	const struct fact *fact;
 	struct str	   key;
 	struct value	   value;
 	bool		   unset;	/* the fact is: there is no value */
+	bool		   failed;	/* the fact is in error, of that class */
+	enum error_class   error;
 };
 
 struct mail {

@@ -300,6 +300,15 @@ read_is(struct parser *p, struct cond *c)
 	return read_one(p, c);
 }
 
+bool
+parse_is_numeric(const struct token *tok)
+{
+	size_t sign = tok->text.n > 0 && (tok->text.p[0] == '+' || tok->text.p[0] == '-');
+
+	return tok->kind == TOK_WORD && tok->text.n > sign &&
+	    tok->text.p[sign] >= '0' && tok->text.p[sign] <= '9';
+}
+
 static bool
 read_order(struct parser *p, struct cond *c, const struct token *tok)
 {
@@ -313,7 +322,7 @@ read_order(struct parser *p, struct cond *c, const struct token *tok)
 		    STR_FMT "='", STR_ARG(tok->text), STR_ARG(tok->text));
 		return false;
 	}
-	if (number.kind != TOK_WORD || !lex_is_number(number.text)) {
+	if (!parse_is_numeric(&number)) {
 		parse_expected(p, &number, "a number");
 		return false;
 	}

@@ -88,6 +88,8 @@ bool parse_rule(struct parser *p, struct token start);
 struct cond *parse_cond(struct parser *p);
 bool parse_fact(struct parser *p, struct fact_ref *fact);
 bool parse_operand(struct parser *p, struct operand *o);
+/* A word that begins as numbers do; whether it is one, and of what, types say. */
+bool parse_is_numeric(const struct token *tok);
 /* The two halves of a TOK_REGEX. */
 bool parse_regex(struct parser *p, const struct token *tok, struct regex_lit *re);
 

@@ -25,9 +25,10 @@ read_number(struct parser *p, const char *what, struct operand **o)
 {
 	struct token tok = parse_peek(p);
 
-	if (tok.kind != TOK_WORD || !lex_is_number(tok.text)) {
-		if (!foreign_limit(p, &tok))
-			parse_expected(p, &tok, what);
+	if (foreign_limit(p, &tok))
+		return false;
+	if (!parse_is_numeric(&tok)) {
+		parse_expected(p, &tok, what);
 		return false;
 	}
 	*o = arena_new_object(p->a, struct operand);

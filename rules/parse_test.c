@@ -101,6 +101,16 @@ read_item_name(struct parser *p, struct item *item)
 	return true;
 }
 
+/* Is that the next item, and no value? */
+static bool
+begins_line(const struct token *tok)
+{
+	for (const char *const *w = item_words; *w != NULL; w++)
+		if (tok->first && tok_is(tok, *w))
+			return true;
+	return false;
+}
+
 /* One `fact operand` of `given`. */
 static bool
 read_given(struct parser *p, struct item *item)
@@ -115,6 +125,10 @@ read_given(struct parser *p, struct item *item)
 		diag_error(p->d, tok.at, "after 'given' stands a fact and "
 		    "its value, without '%s'",
 		    tok_is(&tok, "is") ? "is" : "=");
+		return false;
+	}
+	if (begins_line(&tok)) {
+		parse_missing(p, &tok, "a value");
 		return false;
 	}
 	return parse_operand(p, &item->value);

@@ -147,12 +147,111 @@ test "a domain"
            "a list that can't be read, and that a rule asks for", out, err)
 
 
+GIVENS = """\
+set on-error store accept
+set on-error limit tempfail
+rule signed
+    if   dkim.domain is b.example
+    then reject "signed"
+rule listed
+    if   dnsbl["bl.example"] is 127.0.0.4
+    then reject "${dnsbl.text["bl.example"]}"
+rule unlisted
+    if   dnsbl["bl.example"] is not set and any dkim.signature has ( result is fail )
+    then reject "no"
+rule busy
+    if   rate["${client.ip}", 5 per 1h]
+    then discard
+rule big-script
+    if   any attachment has ( name matches /[.]scr$/ and size > 1M )
+    then reject "script"
+rule crowded
+    if   attachment.count > 2
+    then reject "crowded"
+rule link
+    if   every url has ( domain is evil.example )
+    then reject "link"
+test "several values"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    given dkim.domain a.example, dkim.domain b.example, dnsbl["bl.example"] unset
+    expect reject by signed
+test "several codes, and a text"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    given dkim.domain unset, dnsbl["bl.example"] 127.0.0.2
+    given dnsbl["bl.example"] 127.0.0.4, dnsbl.text["bl.example"] "why"
+    expect reject by listed
+test "a list that fails is skipped"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    given dkim.domain unset, dnsbl["bl.example"] error, dkim.signature.result fail
+    expect accept
+test "a signature"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    given dkim.domain unset, dnsbl["bl.example"] unset, dkim.signature.result fail
+    expect reject by unlisted
+test "a store that fails"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    given dkim.domain unset, dnsbl["bl.example"] unset, dkim.signature.result pass
+    given rate["${client.ip}", 5 per 1h] error, attachment.name "x.scr", attachment.size 2M
+    expect accept by busy
+test "name and size of one attachment"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    given dkim.domain unset, dnsbl["bl.example"] unset, dkim.signature.result pass
+    given attachment.name "a.txt", attachment.name "x.scr", attachment.size 2M, attachment.size 1
+    expect accept
+test "of the other"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    given dkim.domain unset, dnsbl["bl.example"] unset, dkim.signature.result pass
+    given attachment.name "a.txt", attachment.name "x.scr", attachment.size 1, attachment.size 2M
+    expect reject by big-script
+test "their number"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    header Content-Type "application/x; name=real.scr"
+    body "not looked at, since attachments are given"
+    given dkim.domain unset, dnsbl["bl.example"] unset, dkim.signature.result pass
+    given attachment.name "a", attachment.name "b", attachment.name "c"
+    expect reject by crowded
+test "over a limit"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    given dkim.domain unset, dnsbl["bl.example"] unset, dkim.signature.result pass
+    given attachment.name error
+    expect tempfail by big-script
+test "all links"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    given dkim.domain unset, dnsbl["bl.example"] unset, dkim.signature.result pass
+    given url.domain evil.example, url.domain evil.example
+    expect reject by link
+test "not all"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    given dkim.domain unset, dnsbl["bl.example"] unset, dkim.signature.result pass
+    given url.domain evil.example, url.domain good.example
+    expect accept
+"""
+
+
+def givens(tap, scratch):
+    """What tests state: several values, errors, parts of one thing; and which lookup is missing."""
+    status, out, err = command("check", "-c", scratch.write("rules", GIVENS))
+    tap.ok(status == 0 and "11 tests passed" in out, "given: values, errors and parts", out, err)
+    for given, missing in (("spf none", 'dnsbl["bl.example"]'), ('dnsbl["bl.example"] 127.0.0.2', 'dnsbl.text["bl.example"]')):
+        path = scratch.write("rules", """rule listed
+    if   dnsbl["bl.example"] is 127.0.0.2
+    then reject "${dnsbl.text["bl.example"]}"
+test "t"
+    client 192.0.2.1  sender <a@b.example>  rcpt <c@d.example>
+    given %s
+    expect reject
+""" % given)
+        status, out, err = command("check", "-c", path)
+        tap.ok(status == 78 and "say `given %s ...`" % missing in err, "given: %s is missing" % missing, out, err)
+
+
 def main():
     tap = Tap()
     with Scratch("selftests") as scratch:
         failing(tap, scratch)
         coverage(tap, scratch)
         suffixes(tap, scratch)
+        givens(tap, scratch)
     return tap.done()
 
 
