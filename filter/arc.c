@@ -375,7 +375,8 @@ arc_finish(struct arc_check *c, msec deadline)
 {
 	if (!c->settled)
 		verify_chain(c, deadline);
-	if (c->answer.result == ARC_R_PASS && c->answer.sealer.p == NULL) {
+	if ((c->answer.result == ARC_R_PASS || c->answer.result == ARC_R_TEMPERROR) &&
+	    c->n > 0 && c->answer.sealer.p == NULL) {
 		c->answer.sealer = domain_normal(c->arena,
 		    c->sets[c->n - 1].seal.domain);
 		take_results(c);

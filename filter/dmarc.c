@@ -147,11 +147,10 @@ judge_alignment(struct dmarc_check *c, struct author *a, const struct spf_answer
 {
 	const struct dmarc_record *r = &a->walk->record[a->at];
 	struct dmarc_answer *out = &a->answer;
-	bool doubt = false;
 
 	if (spf != NULL && (spf->result == SPF_R_PASS || spf->result == SPF_R_TEMPERROR))
 		weigh(c, a, r->strict_spf, spf->result == SPF_R_PASS, spf->domain,
-		    &out->spf_aligned, &doubt, deadline);
+		    &out->spf_aligned, &out->spf_doubt, deadline);
 	for (size_t i = 0; dkim != NULL && i < dkim->n; i++) {
 		const struct dkim_signature *s = &dkim->sig[i];
 
@@ -159,11 +158,11 @@ judge_alignment(struct dmarc_check *c, struct author *a, const struct spf_answer
 		if ((s->result == DKIM_R_PASS || s->result == DKIM_R_TEMPERROR) &&
 		    !signature_leaves(s, PART_FROM))
 			weigh(c, a, r->strict_dkim, s->result == DKIM_R_PASS, s->domain,
-			    &out->dkim_aligned, &doubt, deadline);
+			    &out->dkim_aligned, &out->dkim_doubt, deadline);
 	}
 	if (out->spf_aligned || out->dkim_aligned)
 		out->result = DMARC_R_PASS;
-	else if (doubt) {
+	else if (out->spf_doubt || out->dkim_doubt) {
 		out->result = DMARC_R_TEMPERROR;
 		out->reason = a->walk->failed ? a->walk->reason :
 		    STR("a lookup for SPF, DKIM or alignment failed");

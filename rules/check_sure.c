@@ -59,7 +59,7 @@ fact_may_be(const struct fact *f, int64_t n)
 }
 
 /*
- * SPF, DKIM, DMARC, ARC and iprev have words for it; a rate is in error if a fact
+ * SPF, DKIM, DMARC, ARC and iprev have words for it, what they bring besides hasn't; a rate is in error if a fact
  * of its key is, `score` and `matched` if another rule is.
  */
 unsigned
@@ -72,6 +72,7 @@ fact_errors(const struct fact *f)
 	if ((f->flags & F_DNSBL) != 0)
 		return 1u << ERR_DNSBL;
 	if (f->cost == C_DNS)
-		return type_of(f->type)->words != NULL ? 0 : 1u << ERR_LOOKUP;
+		return type_of(f->type)->words != NULL && (f->flags & F_LOST) == 0 ?
+		    0 : 1u << ERR_LOOKUP;
 	return (f->flags & (F_HEADERS | F_CONTENT | F_RAWBODY)) != 0 ? 1u << ERR_LIMIT : 0;
 }

@@ -1,10 +1,10 @@
 /*
  * check_temperror.c - a lookup that failed, taken for a bad result.
  *
- * `spf is not pass` is true on temperror, and so is `not dkim.domain in ours`:
- * a signature whose key could not be had has not passed.  A rule that refuses,
- * holds or scores mail for that does so whenever the DNS is away; unless the
- * rule itself names temperror, or rules above take that mail.
+ * `spf is not pass` is true on temperror.  A rule that refuses, holds or scores
+ * mail for that does so whenever the DNS is away; unless the rule itself names
+ * temperror, or rules above take that mail.  What hangs on such a result, as
+ * dkim.domain does, is in error then, and needs no warning.
  */
 #include "check_reach.h"
 
@@ -14,7 +14,6 @@
 #include "check_cover.h"
 #include "check_walk.h"
 #include "diag.h"
-#include "print.h"
 
 #define HAS_MAX	16	/* of rules above that name temperror: more are not looked at */
 
@@ -47,30 +46,6 @@ names_word(const struct cond *c, const char *word)
 			if (o->value.n == place)
 				return true;
 	return false;
-}
-
-/* The result that a fact is lost with: its own name's beginning. */
-static const struct fact *
-result_of_part(const struct fact *f)
-{
-	const char *dot = strrchr(f->name, '.');
-	size_t n = dot != NULL ? (size_t)(dot - f->name) : strlen(f->name);
-	const struct fact *result = fact_find((struct str){ f->name, n });
-	char name[64];
-
-	(void)snprintf(name, sizeof(name), "%.*s.result", (int)n, f->name);
-	return result != NULL ? result : fact_find(str_of(name));
-}
-
-/* The result by which a comparison that isn't true may be so; NULL: none. */
-static const struct fact *
-result_behind(const struct cond *c)
-{
-	const struct fact *f = c->fact.fact;
-
-	if ((f->flags & F_LOST) != 0)
-		return result_of_part(f);
-	return names_word(c, "pass") && word_place(type_of(f->type), "temperror") != -1 ? f : NULL;
 }
 
 /* DKIM's results, of all signatures and of each, are temperror together. */
@@ -126,18 +101,15 @@ collect_has(struct cond *c, struct cond *room, size_t *n, struct cond **list)
  * several signatures that can be said in several ways, all of which are then true.
  */
 static bool
-reaches_temperror(const struct temperror *t, const struct cond *c)
+reaches_temperror(const struct temperror *t)
 {
 	static const char *const dkim[] = { "dkim", "dkim.signature.result" };
 	struct cond room[HAS_MAX], is[2], all = { .kind = COND_AND };
-	struct cond lost = { .kind = COND_CMP, .fact = c->fact, .op = OP_SET, .negated = true };
 	struct operand word = { .kind = OPD_WORD,
 	    .value = { .n = word_place(type_of(t->result->type), "temperror") } };
 	struct cover_rules by;
 	size_t n = 0;
 
-	if ((c->fact.fact->flags & F_LOST) != 0)
-		all.child = &lost;
 	for (size_t i = 0; i < (t->result->type == T_DKIM ? 2 : 1); i++) {
 		is[i] = (struct cond){ .kind = COND_CMP, .op = OP_IS, .operands = &word,
 		    .next = all.child };
@@ -155,51 +127,28 @@ reaches_temperror(const struct temperror *t, const struct cond *c)
 
 /* ---- What is said ---- */
 
-/* The rule that should stand above: of a signature, since another one may pass. */
-static void
-print_remedy(const struct fact *result, const struct cond *c, struct strbuf *out)
-{
-	struct cond part = *c;
-
-	if (result->type != T_DKIM || (c->fact.fact == result && (result->flags & F_LIST) == 0)) {
-		strbuf_printf(out, "%s is temperror", result->name);
-		return;
-	}
-	part.negated = false;
-	part.quant = Q_NONE;
-	part.fact.name = STR("domain");
-	strbuf_puts(out, "any dkim.signature has ( ");
-	if (strcmp(c->fact.fact->name, "dkim.domain") == 0 && c->op != OP_SET) {
-		print_cond(&part, out);
-		strbuf_puts(out, " and ");
-	}
-	strbuf_puts(out, "result is temperror )");
-}
-
 static void
 tell(struct temperror *t, const struct cond *c)
 {
 	const struct fact *f = c->fact.fact;
 	const char *const *words = type_of(f->type)->words;
-	struct strbuf rest = { 0 }, above = { 0 };
+	struct strbuf b = { 0 };
 
-	print_remedy(t->result, c, &above);
-	if (f != t->result)
-		strbuf_printf(&rest, ", since '%s' is unset then; ", f->name);
-	else if ((f->flags & F_LIST) != 0)
-		strbuf_puts(&rest, "; ");
+	/* Of a signature: another one may pass. */
+	if ((f->flags & F_LIST) != 0)
+		strbuf_puts(&b, "put a rule above for 'any dkim.signature has ( result is temperror )'");
 	else {
-		strbuf_printf(&rest, "; write '%s in { ", f->name);
+		strbuf_printf(&b, "write '%s in { ", f->name);
 		for (; *words != NULL; words++)
 			if (strcmp(*words, "temperror") != 0 && !names_word(c, *words))
-				strbuf_printf(&rest, "%s ", *words);
-		strbuf_printf(&rest, "}'%s, or ", c->negated ? "" : " without 'not'");
+				strbuf_printf(&b, "%s ", *words);
+		strbuf_printf(&b, "}'%s, or put a rule above for '%s is temperror'",
+		    c->negated ? "" : " without 'not'", f->name);
 	}
-	if (!rest.failed && !above.failed)
+	if (!b.failed)
 		diag_warning(t->d, c->at, "this is also true on temperror, when the lookup "
-		    "failed%sput a rule above for '%s'", rest.p, above.p);
-	strbuf_free(&rest);
-	strbuf_free(&above);
+		    "failed; %s", b.p);
+	strbuf_free(&b);
 }
 
 static void
@@ -210,11 +159,13 @@ check_cond(struct temperror *t, struct cond *c, bool not)
 			check_cond(t, c->child, not != (c->kind == COND_NOT));
 		if (c->kind != COND_CMP || c->fact.fact == NULL || c->negated == not)
 			continue;
-		if ((t->result = result_behind(c)) == NULL)
+		if ((c->fact.fact->flags & F_LOST) != 0 || !names_word(c, "pass") ||
+		    word_place(type_of(c->fact.fact->type), "temperror") == -1)
 			continue;
+		t->result = c->fact.fact;
 		t->named = false;
 		walk_cond(t->rule->cond, find_named, t);
-		if (!t->named && reaches_temperror(t, c))
+		if (!t->named && reaches_temperror(t))
 			tell(t, c);
 	}
 }

@@ -98,44 +98,67 @@ compare_error(const struct rules_state *st, int r)
 	return o_error(st, r == COMPARE_FAILED ? ERR_LOOKUP : ERR_LIMIT);
 }
 
+/* Whether a value is what is asked for. */
+static outcome
+compare_value(const struct rules_state *st, const struct cond *c, const struct value *v)
+{
+	int r = eval_compare(st->lists, c, v, NULL);
+
+	return r > 0 ? O_TRUE : r == 0 ? O_FALSE : compare_error(st, r);
+}
+
+static outcome
+compare_any(const struct rules_state *st, const struct cond *c, const struct answer *a)
+{
+	outcome errors = a->truncated ? o_error(st, ERR_LIMIT) : 0;
+
+	for (size_t i = 0; i < a->n + a->doubts; i++) {
+		outcome o = compare_value(st, c, &a->v[i]);
+
+		if (o == O_TRUE && i < a->n)
+			return O_TRUE;
+		if (o != O_FALSE)
+			errors |= o == O_TRUE ? o_error(st, ERR_LOOKUP) : o;
+	}
+	/* Several classes: the strictest, as `and` has it. */
+	return errors != 0 ? errors & (outcome)-errors : O_FALSE;
+}
+
+static outcome
+compare_every(const struct rules_state *st, const struct cond *c, const struct answer *a)
+{
+	outcome o = a->n > 0 ? O_TRUE : O_FALSE;
+
+	for (size_t i = 0; i < a->n; i++)
+		o = o_and(o, compare_value(st, c, &a->v[i]));
+	/* With none that is sure, one in doubt would make it true; else, false. */
+	for (size_t i = a->n; i < a->n + a->doubts; i++)
+		if (compare_value(st, c, &a->v[i]) != (a->n > 0 ? O_TRUE : O_FALSE))
+			o = a->n > 0 ? o_and(o, o_error(st, ERR_LOOKUP)) : o_error(st, ERR_LOOKUP);
+	return a->truncated && o == O_TRUE ? o_error(st, ERR_LIMIT) : o;
+}
+
 /* What one look at the fact says; `is not` and the like not yet applied. */
 static outcome
 compare_answer(struct rules_state *st, const struct cond *c, enum fact_status s,
     const struct answer *a)
 {
-	outcome o, errors = a->truncated ? o_error(st, ERR_LIMIT) : 0;
-
 	switch (s) {
 	case FACT_PENDING:
 		return O_PENDING;
 	case FACT_UNSET:
 		return O_FALSE;
 	case FACT_ERROR:
-		return o_error(st, a->error);
+		/* Values in doubt matter to what asks for them only. */
+		if (a->doubts == 0 || c->op == OP_SET)
+			return o_error(st, a->error);
+		break;
 	case FACT_KNOWN:
 		break;
 	}
 	if (c->op == OP_SET)
 		return O_TRUE;
-	if (c->quant == Q_EVERY) {
-		o = a->n > 0 ? O_TRUE : O_FALSE;
-		for (size_t i = 0; i < a->n; i++) {
-			int r = eval_compare(st->lists, c, &a->v[i], NULL);
-
-			o = o_and(o, r > 0 ? O_TRUE : r == 0 ? O_FALSE : compare_error(st, r));
-		}
-		return errors != 0 && o == O_TRUE ? errors : o;
-	}
-	for (size_t i = 0; i < a->n; i++) {
-		int r = eval_compare(st->lists, c, &a->v[i], NULL);
-
-		if (r > 0)
-			return O_TRUE;
-		if (r < 0)
-			errors |= compare_error(st, r);
-	}
-	/* Several classes: the strictest, as `and` has it. */
-	return errors != 0 ? errors & (outcome)-errors : O_FALSE;
+	return c->quant == Q_EVERY ? compare_every(st, c, a) : compare_any(st, c, a);
 }
 
 /* any rcpt..., every rcpt...: over all that were shown, but those sent away to come again. */

@@ -177,6 +177,15 @@ values_add(struct values *c, const struct value *v)
 }
 
 void
+values_doubt(struct values *c, const struct value *v)
+{
+	size_t n = c->n;
+
+	values_add(c, v);
+	c->doubts += c->n - n;
+}
+
+void
 values_str(struct values *c, struct str s)
 {
 	struct value v = { .s = s };
@@ -227,8 +236,11 @@ answer_values(struct mail *m, values_of *of, struct str key, bool cut, struct an
 		s = cut || c.truncated ? answer_error(out, ERR_LIMIT) : FACT_UNSET;
 	else if (s == FACT_KNOWN) {
 		out->v = c.v;
-		out->n = c.n;
+		out->n = c.n - c.doubts;
+		out->doubts = c.doubts;
 		out->truncated = cut || c.truncated;
+		if (out->n == 0)
+			s = answer_error(out, ERR_LOOKUP);
 	}
 	remember(m, of, key, s, out);
 	return s;

@@ -56,7 +56,7 @@ enum {
 	F_ARCHIVE = 1 << 21,	/* names inside archives */
 	F_ATTACHMENT = 1 << 22,	/* a part of attachment */
 	F_URL	= 1 << 23,	/* a part of url */
-	F_LOST	= 1 << 27	/* unset while the result that it is a part of is temperror */
+	F_LOST	= 1 << 27	/* in error while the result that it is a part of is temperror */
 };
 
 /* What is remembered from one message to the next: the store is asked, and told. */
@@ -106,6 +106,7 @@ struct answer {
 	const struct value *v;	/* n values; &one if there is one */
 	size_t		 n;
 	struct value	 one;
+	size_t		 doubts;	/* behind the n values: those it may have, had a lookup not failed */
 	bool		 truncated;	/* cut at a limit: what isn't found in it is ERR_LIMIT */
 	enum error_class error;	/* with FACT_ERROR */
 };

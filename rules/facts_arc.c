@@ -3,7 +3,7 @@
  *
  * A chain that doesn't pass states nothing: whoever wrote it may have put any
  * sealer and any results there.  So a rule that forgets to ask for `arc is
- * pass` is still right.
+ * pass` is still right.  Where it can't be told for now, they are in doubt.
  */
 #include "facts_get.h"
 
@@ -31,16 +31,35 @@ fact_get_arc_result(struct mail *m, const struct fact_arg *arg, struct answer *o
 	return (a = ask_arc(m, &s)) != NULL ? answer_number(out, a->result) : s;
 }
 
-enum fact_status
-fact_get_arc_sealer(struct mail *m, const struct fact_arg *arg, struct answer *out)
+/* Adds what the chain says, if it says so. */
+static void
+add_said(struct values *c, const struct arc_answer *a, const struct value *v)
+{
+	if (a->result == ARC_R_PASS)
+		values_add(c, v);
+	else if (a->result == ARC_R_TEMPERROR)
+		values_doubt(c, v);
+}
+
+static enum fact_status
+sealer(struct values *c, struct str key)
 {
 	const struct arc_answer *a;
 	enum fact_status s;
 
-	(void)arg;
-	if ((a = ask_arc(m, &s)) == NULL)
+	(void)key;
+	if ((a = ask_arc(c->m, &s)) == NULL)
 		return s;
-	return a->result == ARC_R_PASS ? answer_filled(out, a->sealer) : FACT_UNSET;
+	if (a->sealer.n > 0)
+		add_said(c, a, &(struct value){ .s = a->sealer });
+	return FACT_KNOWN;
+}
+
+enum fact_status
+fact_get_arc_sealer(struct mail *m, const struct fact_arg *arg, struct answer *out)
+{
+	(void)arg;
+	return answer_values(m, sealer, STR_NONE, false, out);
 }
 
 /* False for words that no RFC knows. */
@@ -66,10 +85,10 @@ stated(struct values *c, struct str key)
 
 	if ((a = ask_arc(c->m, &s)) == NULL)
 		return s;
-	for (size_t i = 0; a->result == ARC_R_PASS && i < a->nstated; i++)
+	for (size_t i = 0; i < a->nstated; i++)
 		if (str_ieq(a->stated[i].method, key) &&
 		    read_result(a->stated[i].result, &v))
-			values_add(c, &v);
+			add_said(c, a, &v);
 	return FACT_KNOWN;
 }
 

@@ -92,8 +92,9 @@ fact_get_spf_mechanism(struct mail *m, const struct fact_arg *arg, struct answer
 	enum fact_status s;
 
 	(void)arg;
-	return (a = ask_spf(m, SPF_MAILFROM, &s)) != NULL ?
-	    answer_filled(out, a->mechanism) : s;
+	if ((a = ask_spf(m, SPF_MAILFROM, &s)) == NULL)
+		return s;
+	return answer_or_lost(out, a->mechanism, a->result == SPF_R_TEMPERROR);
 }
 
 /* ---- DKIM ---- */
@@ -153,6 +154,9 @@ passing_domains(struct values *c, struct str key)
 	for (size_t i = 0; i < a->n; i++)
 		if (a->sig[i].result == DKIM_R_PASS)
 			values_str(c, a->sig[i].domain);
+	for (size_t i = 0; i < a->n; i++)
+		if (a->sig[i].result == DKIM_R_TEMPERROR)
+			values_doubt(c, &(struct value){ .s = a->sig[i].domain });
 	return FACT_KNOWN;
 }
 
@@ -337,7 +341,9 @@ fact_get_dmarc_policy(struct mail *m, const struct fact_arg *arg, struct answer 
 	(void)arg;
 	if ((a = ask_dmarc(m, &s)) == NULL)
 		return s;
-	return a->has_policy ? answer_number(out, a->asks) : FACT_UNSET;
+	if (a->has_policy)
+		return answer_number(out, a->asks);
+	return a->result == DMARC_R_TEMPERROR ? answer_error(out, ERR_LOOKUP) : FACT_UNSET;
 }
 
 enum fact_status
@@ -347,7 +353,9 @@ fact_get_dmarc_domain(struct mail *m, const struct fact_arg *arg, struct answer 
 	enum fact_status s;
 
 	(void)arg;
-	return (a = ask_dmarc(m, &s)) != NULL ? answer_filled(out, a->domain) : s;
+	if ((a = ask_dmarc(m, &s)) == NULL)
+		return s;
+	return answer_or_lost(out, a->domain, a->result == DMARC_R_TEMPERROR);
 }
 
 enum fact_status
@@ -366,19 +374,23 @@ fact_get_dmarc_testing(struct mail *m, const struct fact_arg *arg, struct answer
 static enum fact_status
 aligned(struct values *c, struct str key)
 {
+	static const struct value by[] = { { .n = DMARC_BY_SPF }, { .n = DMARC_BY_DKIM } };
 	const struct dmarc_answer *a;
-	struct value v;
 	enum fact_status s;
+	bool lost;
 
 	(void)key;
 	if ((a = ask_dmarc(c->m, &s)) == NULL)
 		return s;
-	v.n = DMARC_BY_SPF;
+	lost = a->result == DMARC_R_TEMPERROR;
 	if (a->spf_aligned)
-		values_add(c, &v);
-	v.n = DMARC_BY_DKIM;
+		values_add(c, &by[DMARC_BY_SPF]);
 	if (a->dkim_aligned)
-		values_add(c, &v);
+		values_add(c, &by[DMARC_BY_DKIM]);
+	if (!a->spf_aligned && (a->spf_doubt || lost))
+		values_doubt(c, &by[DMARC_BY_SPF]);
+	if (!a->dkim_aligned && (a->dkim_doubt || lost))
+		values_doubt(c, &by[DMARC_BY_DKIM]);
 	return FACT_KNOWN;
 }
 

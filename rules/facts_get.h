@@ -68,6 +68,13 @@ answer_error(struct answer *out, enum error_class error)
 	return FACT_ERROR;
 }
 
+/* The same, of what a lookup may have brought: `lost` if it failed. */
+static inline enum fact_status
+answer_or_lost(struct answer *out, struct str s, bool lost)
+{
+	return s.n == 0 && lost ? answer_error(out, ERR_LOOKUP) : answer_filled(out, s);
+}
+
 /* A number in decimal; unset if it is none. */
 enum fact_status answer_decimal(struct answer *out, struct str s);
 
@@ -80,10 +87,13 @@ struct values {
 	struct mail	*m;
 	struct value	*v;
 	size_t		 n, cap;
+	size_t		 doubts;	/* of the n, the last */
 	bool		 failed, truncated;
 };
 
 void values_add(struct values *c, const struct value *v);
+/* One that hangs on a lookup that failed; after all that are sure. */
+void values_doubt(struct values *c, const struct value *v);
 void values_str(struct values *c, struct str s);
 
 /*
@@ -94,7 +104,8 @@ typedef enum fact_status values_of(struct values *c, struct str key);
 
 /*
  * Answers with the values that of() adds, and remembers them in the message,
- * so that a hundred rules, or recipients, make them once.  No values: unset.
+ * so that a hundred rules, or recipients, make them once.  No values: unset;
+ * only ones in doubt: an error.
  */
 enum fact_status answer_values(struct mail *m, values_of *of, struct str key,
     bool cut, struct answer *out);

@@ -251,7 +251,7 @@ look(struct rules_state *st, const struct guard *g, struct guard_state *gs)
 		return;
 	gs->known = true;
 	gs->stage = (uint8_t)st->m->stage;
-	if (s == FACT_ERROR || a.truncated) {
+	if (s == FACT_ERROR || a.truncated || a.doubts > 0) {
 		gs->all = true;
 		for (size_t i = 0; i < g->nrules; i++)
 			add_hit(st, g->rules[i]);

@@ -94,6 +94,7 @@ struct dmarc_answer {
 	bool		has_policy;
 	bool		testing;	/* t=y */
 	bool		spf_aligned, dkim_aligned;	/* and passing */
+	bool		spf_doubt, dkim_doubt;	/* would be, had a lookup not failed */
 	struct str	reason;		/* of temperror and permerror, for log and trace */
 };
 
@@ -102,7 +103,10 @@ struct arc_stated {
 	struct str	method, result;
 };
 
-/* What ARC said.  All but result and reason only with ARC_R_PASS. */
+/*
+ * What ARC said.  All but result and reason only with ARC_R_PASS; with
+ * ARC_R_TEMPERROR sealer and stated are what may be so.
+ */
 struct arc_answer {
 	enum arc_result	result;
 	struct str	reason;		/* of fail and temperror: field, instance, why */

@@ -122,7 +122,7 @@ scans_number(const struct scan_group *g)
 	return g != NULL && g->pf != NULL ? (int)g->number : -1;
 }
 
-/* The candidates in all values of the fact; NULL if it isn't known, or without memory. */
+/* The candidates in all values of the fact; NULL if it isn't known for sure, or without memory. */
 static const struct scanned *
 scan(struct rules_state *st, const struct scan_group *g)
 {
@@ -133,7 +133,7 @@ scan(struct rules_state *st, const struct scan_group *g)
 
 	if (sc->set != NULL)
 		return sc;
-	if (eval_fact(st, g->ref, &a) != FACT_KNOWN)
+	if (eval_fact(st, g->ref, &a) != FACT_KNOWN || a.doubts > 0)
 		return NULL;
 	if ((set = arena_array(st->m->arena, prefilter_words(g->pf), sizeof(*set))) == NULL)
 		return NULL;

@@ -695,7 +695,9 @@ naive_values(struct reader *rd, const struct cond *c)
 	case FACT_UNSET:
 		return N_FALSE;
 	case FACT_ERROR:
-		return naive_error(rd, a.error);
+		if (a.doubts == 0 || c->op == OP_SET)
+			return naive_error(rd, a.error);
+		break;
 	case FACT_PENDING:
 		abort();
 	case FACT_KNOWN:
@@ -705,11 +707,13 @@ naive_values(struct reader *rd, const struct cond *c)
 		return N_TRUE;
 	v = a.truncated ? naive_error(rd, ERR_LIMIT) : N_FALSE;
 	lists = tables_view(rd->rs->ast->tables);
-	for (size_t i = 0; i < a.n; i++) {
+	for (size_t i = 0; i < a.n + a.doubts; i++) {
 		int r = eval_compare(lists, c, &a.v[i], NULL);
 
-		if (r > 0)
+		if (r > 0 && i < a.n)
 			v = N_TRUE;
+		else if (r > 0 && v != N_TRUE)
+			v = naive_error(rd, ERR_LOOKUP);
 		else if (r == COMPARE_FAILED && v == N_FALSE)
 			v = naive_error(rd, ERR_LOOKUP);
 	}
