@@ -218,12 +218,15 @@ validate(const char *text)
 static void
 must(const struct arc_answer *a, enum arc_result result, const char *reason)
 {
+	bool said;
+
 	if (a->result != result || !str_eq(a->reason, str_of(reason)))
 		fail_msg("got %s, " STR_FMT "; expected %s, %s",
 		    type_of(T_ARC)->words[a->result], STR_ARG(a->reason),
 		    type_of(T_ARC)->words[result], reason);
-	assert_true((result == ARC_R_PASS || result == ARC_R_TEMPERROR) == (a->sealer.p != NULL));
-	assert_true(result == ARC_R_PASS || a->nstated == 0);
+	said = result == ARC_R_PASS || result == ARC_R_TEMPERROR;
+	assert_true(said == (a->sealer.p != NULL));
+	assert_true(said || a->nstated == 0);
 }
 
 /* ---- What passes ---- */
