@@ -155,6 +155,7 @@ struct list {
 	struct list    *next;
 	/* resolved */
 	bool		used;
+	struct operand *values;		/* of a short one that is all in place, as if it stood in { } */
 	size_t		index;		/* of its table in a view */
 };
 

@@ -5,6 +5,7 @@
  * fits), check_stages.c (when it is known), check_recipients.c (whose it is)
  * and check_reach.c (what can never be).  Here are only their common tools.
  */
+#include "check_values.h"
 #include "check_walk.h"
 
 #include <string.h>
@@ -188,7 +189,7 @@ ask(void *arg, const struct fact_use *u)
 
 	a->facts[i / 64] |= UINT64_C(1) << (i % 64);
 	a->size++;
-	for (const struct operand *o = u->cond->operands; o != NULL; o = o->next)
+	for (const struct operand *o = cond_compared(u->cond).operands; o != NULL; o = o->next)
 		a->size++;
 	a->score |= f != NULL && (f->flags & F_OWN) != 0 && f->type == T_NUMBER;
 }

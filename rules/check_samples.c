@@ -160,22 +160,30 @@ is_pattern(enum type_id t, const struct value *v)
 	    t == T_ADDRESS && v->mb.local.p == NULL && v->mb.domain.n > 0;
 }
 
+struct compared
+cond_compared(const struct cond *c)
+{
+	if (c->op == OP_IN_LIST && c->list != NULL && c->list->values != NULL)
+		return (struct compared){ OP_IN_SET, c->list->values };
+	return (struct compared){ c->op, c->operands };
+}
+
 void
-samples_named(struct world *w, struct var *v, const struct cond *c, const struct value *value)
+samples_named(struct world *w, struct var *v, enum op op, const struct value *value)
 {
 	enum type_id t = v->fact->type;
 
 	if (is_number(t))
 		add_numbers(w, v, value->n);
-	else if (t == T_ADDR && c->op == OP_IS)
+	else if (t == T_ADDR && op == OP_IS)
 		add_net(w, v, &(struct ipnet){ value->ip, 128 });
 	else if (t == T_ADDR)
 		add_net(w, v, &value->net);
-	else if (c->op == OP_IS || (c->op == OP_IN_SET && !is_pattern(t, value)))
+	else if (op == OP_IS || (op == OP_IN_SET && !is_pattern(t, value)))
 		add_value(w, v, value);
-	else if (c->op == OP_IN_SET && t == T_DOMAIN)
+	else if (op == OP_IN_SET && t == T_DOMAIN)
 		add_below(w, v, value->s);
-	else if (c->op == OP_IN_SET)
+	else if (op == OP_IN_SET)
 		add_mailbox(w, v, value->mb.domain);
 }
 
@@ -230,6 +238,7 @@ test_end(struct str end, enum op op, struct str t)
 outcome
 sample_test(const struct cond *c, const struct sample *s)
 {
+	struct compared with = cond_compared(c);
 	enum type_id t = c->fact.fact->type;
 
 	if (s->kind == SAMPLE_UNSET)
@@ -238,7 +247,7 @@ sample_test(const struct cond *c, const struct sample *s)
 		return O_TRUE;
 	if (c->op == OP_TRUE)
 		return s->v.b ? O_TRUE : O_FALSE;
-	if (c->op == OP_IN_LIST || c->op == OP_MATCHES || c->op == OP_MATCHES_LIST)
+	if (with.op == OP_IN_LIST || c->op == OP_MATCHES || c->op == OP_MATCHES_LIST)
 		return 0;
 	if ((c->op == OP_CONTAINS || c->op == OP_STARTS || c->op == OP_ENDS) &&
 	    (s->kind == SAMPLE_OTHER || (t == T_ADDRESS && s->v.mb.text.n > 0)))
@@ -246,9 +255,9 @@ sample_test(const struct cond *c, const struct sample *s)
 		    c->operands->value.s);
 	if (s->kind == SAMPLE_OTHER && c->op == OP_IS)
 		return O_FALSE;
-	for (const struct operand *o = c->operands; o != NULL; o = o->next)
+	for (const struct operand *o = with.operands; o != NULL; o = o->next)
 		if ((s->kind == SAMPLE_VALUE || is_pattern(t, &o->value)) &&
-		    type_test(t, c->op, &s->v, &o->value))
+		    type_test(t, with.op, &s->v, &o->value))
 			return O_TRUE;
 	return O_FALSE;
 }

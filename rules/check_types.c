@@ -19,6 +19,8 @@
 #include "settings.h"
 #include "tables.h"
 
+#define VALUES_MAX	64	/* of a list that the reasoner looks into */
+
 /* "is, in, starts with": what the type takes, each word once. */
 static void
 list_operators(const struct type *type, struct strbuf *out)
@@ -183,6 +185,34 @@ check_list(struct typing *t, const struct cond *c)
 	return false;
 }
 
+/*
+ * What a short list in place holds is as well known as what stands in { }; a longer one,
+ * like one from a file, holds what it may.
+ */
+static void
+read_values(struct typing *t, struct list *l)
+{
+	static const enum type_id of[LIST_TYPES] = { T_ADDR, T_DOMAIN, T_ADDRESS, T_TEXT, T_COUNT };
+	struct operand *values = NULL, **end = &values;
+	struct strbuf why = { 0 };
+	size_t n = 0;
+
+	for (const struct entry *e = l->entries; e != NULL; e = e->next) {
+		struct operand *o = *end = arena_new_object(t->a, struct operand);
+
+		if (o == NULL || (e->kind != ENTRY_WORD && e->kind != ENTRY_STRING) ||
+		    ++n > VALUES_MAX ||
+		    type_parse(of[l->type], OP_IN_LIST, t->a, e->text, &o->value, &why) != 0)
+			break;
+		o->at = e->at;
+		o->text = e->text;
+		end = &o->next;
+		if (e->next == NULL)
+			l->values = values;
+	}
+	strbuf_free(&why);
+}
+
 static bool
 check_regex(struct typing *t, struct cond *c)
 {
@@ -308,6 +338,8 @@ check_types(struct ast *ast, const struct settings *s, const struct tz *tz,
 	ast->tables = tables_new(ast, ops, (unsigned)s->match_limit, a, d);
 	if (ast->tables == NULL)
 		diag_error(d, (struct span){ 0 }, "out of memory");
+	for (struct list *l = ast->lists; l != NULL; l = l->next)
+		read_values(&t, l);
 	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
 		check_cond(&t, r->cond, THING_NONE);
 		walk_texts(r->actions, check_text_fact, &t);

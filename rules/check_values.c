@@ -87,7 +87,7 @@ cond_errors(const struct cond *c)
 
 	/* A file with mistakes has facts and things that don't exist. */
 	if (c->kind == COND_CMP)
-		return c->fact.fact != NULL ? op_errors(c->op) | fact_errors(c->fact.fact) : 0;
+		return c->fact.fact != NULL ? op_errors(cond_compared(c).op) | fact_errors(c->fact.fact) : 0;
 	if (c->kind == COND_HAS && c->thing != THING_NONE)
 		e = 1u << things[c->thing].error | 1u << ERR_LIMIT;
 	for (const struct cond *k = c->child; k != NULL; k = k->next)
@@ -174,6 +174,7 @@ make_free(struct world *w, struct atom *a)
 void
 world_collect(struct world *w, const struct cond *c, const struct score_at *score)
 {
+	struct compared with;
 	struct atom *a;
 
 	if (c->kind != COND_CMP && c->kind != COND_HAS) {
@@ -203,10 +204,11 @@ world_collect(struct world *w, const struct cond *c, const struct score_at *scor
 		return;
 	a->column = a->var->natoms++;
 	a->missing = errors_of(w, var_errors(a->var));
-	a->errors = errors_of(w, op_errors(c->op));
-	for (const struct operand *o = c->operands; o != NULL && !w->failed; o = o->next)
+	with = cond_compared(c);
+	a->errors = errors_of(w, op_errors(with.op));
+	for (const struct operand *o = with.operands; o != NULL && !w->failed; o = o->next)
 		if (c->op != OP_CONTAINS && c->op != OP_STARTS && c->op != OP_ENDS)
-			samples_named(w, a->var, c, &o->value);
+			samples_named(w, a->var, with.op, &o->value);
 }
 
 /* ---- Classes ---- */
@@ -220,7 +222,8 @@ fill_columns(struct world *w, const struct var *v, outcome *columns)
 	for (size_t i = 0; i < w->natoms; i++) {
 		if (w->atoms[i].var != v)
 			continue;
-		for (const struct operand *o = w->atoms[i].c->operands; o != NULL; o = o->next)
+		for (const struct operand *o = cond_compared(w->atoms[i].c).operands; o != NULL;
+		    o = o->next)
 			tests += v->n;
 		if (tests > TESTS_MAX) {
 			w->failed = true;

@@ -85,9 +85,15 @@ bool fact_is_score(const struct fact *f);
 void sample_add(struct world *w, struct var *v, enum sample_kind kind, const struct value *value,
     struct str end);
 /* What the value of a comparison tells apart. */
-void samples_named(struct world *w, struct var *v, const struct cond *c, const struct value *value);
+void samples_named(struct world *w, struct var *v, enum op op, const struct value *value);
 /* What can be without being named. */
 void samples_unnamed(struct world *w, struct var *v);
+/* What the comparison stands for, as far as the reasoner goes: a short list in place is a set. */
+struct compared {
+	enum op		op;
+	const struct operand *operands;
+};
+struct compared cond_compared(const struct cond *c);
 /* What the comparison, not negated, says of the sample; 0: types can't tell. */
 outcome sample_test(const struct cond *c, const struct sample *s);
 /* The fact as a condition names it, and NULL if no condition of the world did. */
