@@ -405,7 +405,7 @@ literal_host(struct arena *a, struct str s)
 struct str
 url_host(struct arena *a, struct str url)
 {
-	struct str s = authority(url);
+	struct str s = authority(url), normal;
 	char host[HOST_MAX + 1], text[INET_ADDRSTRLEN];
 	struct in_addr ip;
 	const char *end;
@@ -426,7 +426,11 @@ url_host(struct arena *a, struct str url)
 	if (is_number(host, n) && inet_aton(host, &ip) != 0 &&
 	    inet_ntop(AF_INET, &ip, text, sizeof(text)) != NULL)
 		return str_dup(a, str_of(text));
-	return domain_normal(a, (struct str){ host, n });
+	normal = domain_normal(a, (struct str){ host, n });
+	/* The mapping leaves nothing of a soft hyphen. */
+	while (normal.n > 0 && normal.p[normal.n - 1] == '.')
+		normal.n--;
+	return normal.n > 0 ? normal : STR_NONE;
 }
 
 struct str

@@ -211,6 +211,8 @@ where_they_lead(void **state)
 		{ "/relative/x", NULL, NULL },
 		{ "http://", NULL, NULL },
 		{ "http://%00.example/", NULL, NULL },
+		{ "http://\xc2\xad/", NULL, NULL },
+		{ "http://a.example.\xc2\xad/", "a.example", "a.example" },
 		{ "file://a.example/x", "a.example", "a.example" },
 		{ "file:////a.example/x", "a.example", "a.example" },
 		{ "\\\\a.example\\x", "a.example", "a.example" },
