@@ -71,7 +71,7 @@ field_kind(struct str name, enum arc_field *kind)
 int
 arc_add_field(struct arc_check *c, struct str name, struct str raw)
 {
-	struct arc_stored *f;
+	struct signed_field *f;
 	enum arc_field kind;
 	size_t cap;
 
@@ -113,7 +113,7 @@ settle_at(struct arc_check *c, enum arc_result r, enum arc_field f, unsigned ins
 
 /* Reads the field into its place; false if the chain ends there. */
 static bool
-place_field(struct arc_check *c, const struct arc_stored *f, enum arc_field kind)
+place_field(struct arc_check *c, const struct signed_field *f, enum arc_field kind)
 {
 	struct arc_tags t = { .instance = 0 };
 	struct str payload = STR_NONE;

@@ -7,11 +7,7 @@
 #include "arc.h"
 #include "canon.h"
 #include "arc_tags.h"
-
-struct arc_stored {
-	struct str	name;		/* as it came */
-	struct str	raw;
-};
+#include "signed.h"
 
 /* What the canonical body is hashed as; signatures that want the same share one. */
 struct arc_body {
@@ -22,7 +18,7 @@ struct arc_body {
 #define ARC_BODIES_MAX	4
 
 struct arc_set {
-	const struct arc_stored *field[ARC_FIELDS];
+	const struct signed_field *field[ARC_FIELDS];
 	struct str	results;	/* what ARC-Authentication-Results holds after i= */
 	struct arc_tags	signature, seal;
 	struct dns_query *signature_key, *seal_key;
@@ -34,11 +30,11 @@ struct arc_check {
 	struct resolver	*resolver;
 	struct arena	*arena;
 	time_t		 now;
-	struct arc_stored *fields;
+	struct signed_field *fields;
 	size_t		 nfields, cap, octets;
 	bool		 any;		/* there is a field of ARC's */
 	bool		 too_large;
-	const struct arc_stored **sorted; /* fields by name, those of one name from the top */
+	struct signed_index index;	/* made when a signature needs it */
 	struct arc_set	*sets;		/* instance i is sets[i - 1] */
 	unsigned	 n;
 	struct arc_body	*body[ARC_BODIES_MAX];

@@ -40,19 +40,6 @@ read_instance(struct str s)
 	return dkim_read_number(s, 2, &v) && v <= ARC_SETS_MAX ? (unsigned)v : 0;
 }
 
-/* The value of b= with the blanks around it, which are hashed as nothing. */
-static void
-find_value(struct str raw, struct str b, struct arc_tags *t)
-{
-	const char *semi;
-
-	t->b_from = (size_t)(b.p - raw.p);
-	while (t->b_from > 0 && raw.p[t->b_from - 1] != '=')
-		t->b_from--;
-	semi = memchr(raw.p + t->b_from, ';', raw.n - t->b_from);
-	t->b_to = semi != NULL ? (size_t)(semi - raw.p) : raw.n;
-}
-
 /* p NULL if it is no base64, or too long. */
 static struct str
 decode(struct arena *a, struct str s)
@@ -78,11 +65,11 @@ read_common(struct arena *a, struct str raw, struct dkim_tag_list *list,
 
 	memset(t, 0, sizeof(*t));
 	t->wrong = "no list of tags";
-	if (raw.n > FIELD_MAX || !dkim_read_list(raw, false, list))
+	if (raw.n > FIELD_MAX || !utf8_valid(raw) || !dkim_read_list(raw, list))
 		return false;
 	t->instance = read_instance(dkim_find_tag(list, "i"));
-	t->domain = dkim_find_tag(list, "d");
-	t->selector = dkim_find_tag(list, "s");
+	t->domain = dkim_ascii_name(a, dkim_find_tag(list, "d"));
+	t->selector = dkim_ascii_name(a, dkim_find_tag(list, "s"));
 	b = dkim_find_tag(list, "b");
 	t->signature = decode(a, b);
 	if (t->instance == 0)
@@ -99,7 +86,7 @@ read_common(struct arena *a, struct str raw, struct dkim_tag_list *list,
 	else
 		t->wrong = NULL;
 	if (t->signature.p != NULL)
-		find_value(raw, b, t);
+		dkim_find_value(raw, b, &t->b_from, &t->b_to);
 	return t->wrong == NULL;
 }
 

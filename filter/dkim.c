@@ -2,7 +2,8 @@
  * dkim.c - DKIM: what becomes of each signature of a message.
  *
  * What a stranger wrote is read by dkim_tags.c and dkim_key.c, strictly; the
- * signature itself, which covers the header, is libopendkim's (dkim_lib.c).
+ * signature itself, which covers the header, is libopendkim's (dkim_lib.c), but
+ * for those that it judges wrongly (dkim_own.c).
  *
  * The body is hashed here, by canon.c, and compared with bh=: libopendkim takes
  * it octet by octet, twenty times as long as the hash, holds a line of any length
@@ -95,12 +96,12 @@ dkim_add_field(struct dkim_check *c, struct str name, struct str raw)
 	f->is_signature = str_ieq(str_trim(name), STR("DKIM-Signature"));
 	if (f->is_signature ? c->nfound == SIGNATURES_MAX : c->too_large)
 		return 0;
-	f->name = f->raw = f->text = STR_NONE;
+	f->f.name = f->f.raw = f->text = STR_NONE;
 	if (!c->too_large) {
 		if ((f->text = join_field(c->arena, name, raw)).p == NULL)
 			return -1;
-		f->name = str_trim((struct str){ f->text.p, name.n });
-		f->raw = (struct str){ f->text.p + name.n + 1,
+		f->f.name = (struct str){ f->text.p, name.n };
+		f->f.raw = (struct str){ f->text.p + name.n + 1,
 		    f->text.n - name.n - 1 };
 	}
 	c->nfields++;
@@ -127,14 +128,14 @@ is_akin(struct str a, struct str b)
 
 /* Could DMARC rest on it? */
 static bool
-is_of_author(const struct signature *s, const struct str *authors, size_t n)
+is_of_author(struct arena *a, const struct signature *s, const struct str *authors, size_t n)
 {
 	struct dkim_tag_list tags;
 	struct str d;
 
-	if (!dkim_read_list(s->field->raw, false, &tags))
+	if (!dkim_read_list(s->field->f.raw, &tags))
 		return false;
-	d = dkim_find_tag(&tags, "d");
+	d = dkim_ascii_name(a, dkim_find_tag(&tags, "d"));
 	for (size_t i = 0; i < n; i++)
 		if (is_akin(d, authors[i]))
 			return true;
@@ -156,7 +157,7 @@ choose(struct dkim_check *c, const struct str *authors, size_t nauthors)
 	if (c->chosen == NULL || own == NULL)
 		return -1;
 	for (i = 0; c->nsig > c->max && i < c->nsig; i++)
-		own[i] = is_of_author(&c->sig[i], authors, nauthors);
+		own[i] = is_of_author(c->arena, &c->sig[i], authors, nauthors);
 	for (int pass = 0; pass < 2; pass++)
 		for (i = 0; i < c->nsig; i++) {
 			if (own[i] != (pass == 0))
@@ -179,7 +180,7 @@ begin_signature(struct dkim_check *c, struct signature *s)
 	struct str why = STR_NONE, name;
 	enum dkim_result r;
 
-	r = dkim_read_signature(c->arena, s->field->raw, dkim_engine_clock(c->engine),
+	r = dkim_read_signature(c->arena, s->field->f.raw, dkim_engine_clock(c->engine),
 	    &s->tags, &why);
 	s->s.domain = domain_normal(c->arena, s->tags.domain);
 	s->s.selector = s->tags.selector;
@@ -201,21 +202,6 @@ begin_signature(struct dkim_check *c, struct signature *s)
 	s->open = s->well_formed = true;
 }
 
-/* A signature of DKIM-Signature fields needs all of them. */
-static void
-settle_signers_of_signatures(struct dkim_check *c)
-{
-	bool all = true;
-	size_t i;
-
-	for (i = 0; i < c->nsig; i++)
-		all &= c->sig[i].well_formed;
-	for (i = 0; !all && i < c->nsig; i++)
-		if (c->sig[i].open && c->sig[i].tags.signs_signatures)
-			dkim_settle(&c->sig[i], DKIM_R_NEUTRAL,
-			    STR("signs a DKIM-Signature that can't be read"));
-}
-
 /* libopendkim goes through all fields for each name.  Who was chosen first comes first. */
 static void
 limit_work(struct dkim_check *c)
@@ -225,7 +211,7 @@ limit_work(struct dkim_check *c)
 	for (i = 0; i < c->nchosen; i++) {
 		struct signature *s = c->chosen[i];
 
-		if (!s->well_formed)
+		if (!s->well_formed || s->tags.beyond)
 			continue;
 		work += s->tags.nheaders * c->nfields;
 		if (work > WORK_MAX) {
@@ -274,7 +260,6 @@ dkim_end_headers(struct dkim_check *c, const struct str *authors, size_t nauthor
 	for (i = 0; i < c->nchosen; i++)
 		begin_signature(c, c->chosen[i]);
 	limit_work(c);
-	settle_signers_of_signatures(c);
 	for (i = 0; i < c->nsig; i++)
 		if (c->sig[i].open &&
 		    (c->sig[i].body = body_for(c, &c->sig[i].tags)) == NULL)
@@ -316,8 +301,8 @@ take_keys(struct dkim_check *c, msec deadline)
 		s->s.bits = s->key.bits;
 		if (r != DKIM_R_PASS)
 			dkim_settle(s, r, why);
-		else if (s->tags.too_many_names)
-			dkim_settle(s, DKIM_R_POLICY, STR("h= is too long"));
+		else
+			s->by_lib = !s->tags.beyond && s->key.record.p != NULL;
 	}
 }
 
@@ -346,7 +331,7 @@ dkim_finish(struct dkim_check *c, msec deadline)
 	struct dkim_signature *v;
 
 	take_keys(c, deadline);
-	if (dkim_wants_body(c) && dkim_lib_verify(c) == -1)
+	if (dkim_lib_verify(c) == -1 || dkim_own_verify(c) == -1)
 		return NULL;
 	for (struct body *b = c->bodies; b != NULL; b = b->next)
 		if (canon_body_end(&b->canon, b->digest) == -1)

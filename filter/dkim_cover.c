@@ -62,7 +62,7 @@ dkim_cover(struct dkim_check *c)
 	size_t there[PARTS] = { 0 };
 
 	for (size_t i = 0; c->nchosen > 0 && i < c->nfields; i++)
-		there[part_of(c->fields[i].name)]++;
+		there[part_of(str_trim(c->fields[i].f.name))]++;
 	for (size_t i = 0; i < c->nchosen; i++)
 		if (c->chosen[i]->well_formed && cover(c->arena, c->chosen[i], there) == -1)
 			return -1;

@@ -6,7 +6,7 @@
 
 #include "canon.h"
 #include "dkim.h"
-#include "dkim_tags.h"
+#include "signed.h"
 
 /* What the canonical body is hashed as; signatures that want the same share one. */
 struct body {
@@ -17,9 +17,8 @@ struct body {
 };
 
 struct field {
+	struct signed_field f;
 	struct str	 text;		/* "Name: value", folds with CRLF */
-	struct str	 name;		/* without blanks behind it */
-	struct str	 raw;		/* after the colon */
 	bool		 is_signature;
 };
 
@@ -30,7 +29,8 @@ struct signature {
 	struct dns_query *query;
 	struct dkim_key	 key;
 	bool		 open;		/* it could still pass */
-	bool		 well_formed;	/* libopendkim gets to see it */
+	bool		 well_formed;
+	bool		 by_lib;	/* libopendkim gets to see it, once its key is there */
 	bool		 header_good;	/* libopendkim says so */
 	struct body	*body;		/* NULL: it couldn't be verified from the start */
 };
@@ -68,8 +68,13 @@ time_t dkim_engine_clock(const struct dkim_engine *e);
 
 /*
  * Has libopendkim verify what covers the header, of all signatures that are
- * open; their keys are there.  Those that fail are settled.  -1 without memory.
+ * open and by_lib; their keys are there.  Those that fail are settled.  -1 without memory.
  */
 int dkim_lib_verify(struct dkim_check *c);
+
+/* ---- dkim_own.c ---- */
+
+/* The same for the others that are open. */
+int dkim_own_verify(struct dkim_check *c);
 
 #endif

@@ -20,6 +20,7 @@
  *  - a field is hashed up to its first NUL		(dkim.c: dkim_add_field)
  *  - the time grows with names in h= times fields	(dkim.c: limit_work)
  *  - rsa-sha1 and small keys pass			(dkim.c: judge_body)
+ *  - what it hashes otherwise than the signer, or cuts, it never sees	(dkim_own.c)
  */
 #include "dkim_int.h"
 
@@ -49,12 +50,12 @@ struct verifying {
 
 /* ---- What libopendkim asks for ---- */
 
-/* Signatures in libopendkim's list are the well-formed ones, in their order. */
+/* Signatures in libopendkim's list are those that it was given, in their order. */
 static struct signature *
-nth_well_formed(struct dkim_check *c, int n)
+nth_given(struct dkim_check *c, int n)
 {
 	for (size_t i = 0; i < c->nsig; i++)
-		if (c->sig[i].well_formed && n-- == 0)
+		if (c->sig[i].by_lib && n-- == 0)
 			return &c->sig[i];
 	return NULL;
 }
@@ -63,14 +64,9 @@ static DKIM_CBSTAT
 prescreen(DKIM *handle, DKIM_SIGINFO **list, int n)
 {
 	struct verifying *v = dkim_get_user_context(handle);
-	struct signature *s;
-	int i;
 
 	v->list = list;
 	v->nlist = n;
-	for (i = 0; i < n; i++)
-		if ((s = nth_well_formed(v->check, i)) == NULL || !s->open)
-			dkim_sig_ignore(list[i]);
 	return DKIM_CBSTAT_CONTINUE;
 }
 
@@ -83,7 +79,7 @@ look_up_key(DKIM *handle, DKIM_SIGINFO *info, u_char *buf, size_t cap)
 
 	for (i = 0; i < v->nlist; i++)
 		if (v->list[i] == info)
-			s = nth_well_formed(v->check, i);
+			s = nth_given(v->check, i);
 	if (s == NULL || s->key.record.p == NULL || s->key.record.n >= cap)
 		return DKIM_CBSTAT_NOTFOUND;
 	memcpy(buf, s->key.record.p, s->key.record.n);
@@ -186,7 +182,7 @@ add_fields(DKIM *handle, const struct dkim_check *c)
 	for (i = 0; i < c->nfields && st != DKIM_STAT_NORESOURCE; i++) {
 		const struct field *f = &c->fields[i];
 
-		if (f->is_signature && !c->sig[n++].well_formed)
+		if (f->is_signature && !c->sig[n++].by_lib)
 			continue;
 		/* Fields that it refuses have names that h= can't hold. */
 		st = dkim_header(handle, octets(f->text.p), f->text.n);
@@ -198,7 +194,7 @@ static enum clock
 clock_for(const struct dkim_check *c)
 {
 	for (size_t i = 0; i < c->nsig; i++)
-		if (c->sig[i].well_formed && c->sig[i].tags.has_timestamp &&
+		if (c->sig[i].by_lib && c->sig[i].tags.has_timestamp &&
 		    c->sig[i].tags.timestamp < OLD)
 			return CLOCK_OLD;
 	return CLOCK_NOW;
@@ -233,13 +229,13 @@ verify(struct verifying *v)
 	    dkim_eoh(v->handle) == DKIM_STAT_NORESOURCE)
 		return -1;
 	for (int i = 0; i < v->nlist; i++) {
-		struct signature *s = nth_well_formed(c, i);
+		struct signature *s = nth_given(c, i);
 
 		if (s != NULL && s->open)
 			judge(s, v->list[i]);
 	}
 	for (size_t i = 0; i < c->nsig; i++)
-		if (c->sig[i].open && !c->sig[i].header_good)
+		if (c->sig[i].by_lib && c->sig[i].open && !c->sig[i].header_good)
 			dkim_settle(&c->sig[i], DKIM_R_NEUTRAL, STR("not verified"));
 	return 0;
 }
@@ -252,6 +248,8 @@ dkim_lib_verify(struct dkim_check *c)
 	char *id;
 	int r;
 
+	if (nth_given(c, 0) == NULL)
+		return 0;
 	if ((id = str_cstr(c->arena, c->id)) == NULL)
 		id = str_cstr(c->arena, STR("-"));
 	if (id == NULL)

@@ -2,10 +2,9 @@
  * dkim_tags.c - reads DKIM-Signature fields strictly.
  *
  * libopendkim's parser takes tags whose names differ in case only for one,
- * reads past the end of an i= that ends in "=", and removes the values of all
- * tags whose name ends in b before it hashes.  So it never sees a field that
- * this file hasn't passed, and what is reported of a signature is what is
- * read here.
+ * and reads past the end of an i= that ends in "=".  So it never sees a field
+ * that this file hasn't passed, or has found to be beyond it, and what is
+ * reported of a signature is what is read here.
  *
  * Lenient where RFC 6376 is strict and nothing hangs on it: empty names in
  * h=, upper case in a= and c=, _ in domains.
@@ -19,7 +18,7 @@
 #include "rules/arena.h"
 
 #define FIELD_MAX	32768	/* libopendkim takes 65,536 with the name */
-#define NAMES_MAX	4000	/* octets of h=: it cuts at 4,096 */
+#define NAMES_MAX	4000	/* octets of h= that libopendkim gets: it cuts at 4,096 */
 #define IDENTITY_MAX	250	/* octets of i=: it cuts at 256 */
 #define DRIFT		300	/* seconds that clocks may differ */
 
@@ -49,7 +48,7 @@ is_alnum(char c)
 
 /* tag-name [FWS] "=" [FWS] tag-value */
 static bool
-read_tag(struct str s, bool eight_bit, struct dkim_tag *t)
+read_tag(struct str s, struct dkim_tag *t)
 {
 	size_t i = 0, end;
 
@@ -69,15 +68,14 @@ read_tag(struct str s, bool eight_bit, struct dkim_tag *t)
 	for (i = 0; i < t->value.n; i++) {
 		unsigned char c = (unsigned char)t->value.p[i];
 
-		if (!is_blank((char)c) && (c <= ' ' || c == 0x7f ||
-		    (c > 0x7f && !eight_bit)))
+		if (!is_blank((char)c) && (c <= ' ' || c == 0x7f))
 			return false;
 	}
 	return true;
 }
 
 bool
-dkim_read_list(struct str s, bool eight_bit, struct dkim_tag_list *list)
+dkim_read_list(struct str s, struct dkim_tag_list *list)
 {
 	const char *semi;
 	size_t end, i;
@@ -88,7 +86,7 @@ dkim_read_list(struct str s, bool eight_bit, struct dkim_tag_list *list)
 		semi = memchr(s.p, ';', s.n);
 		end = semi != NULL ? (size_t)(semi - s.p) : s.n;
 		if (list->n == DKIM_TAGS_MAX ||
-		    !read_tag(slice(s, 0, end), eight_bit, &list->v[list->n]))
+		    !read_tag(slice(s, 0, end), &list->v[list->n]))
 			return false;
 		for (i = 0; i < list->n; i++)
 			if (str_ieq(list->v[i].name, list->v[list->n].name))
@@ -111,6 +109,18 @@ dkim_find_tag(const struct dkim_tag_list *list, const char *name)
 	return STR_NONE;
 }
 
+void
+dkim_find_value(struct str raw, struct str value, size_t *from, size_t *to)
+{
+	const char *semi;
+
+	*from = (size_t)(value.p - raw.p);
+	while (*from > 0 && raw.p[*from - 1] != '=')
+		--*from;
+	semi = memchr(raw.p + *from, ';', raw.n - *from);
+	*to = semi != NULL ? (size_t)(semi - raw.p) : raw.n;
+}
+
 struct str
 dkim_collapse(struct arena *a, struct str s)
 {
@@ -121,6 +131,21 @@ dkim_collapse(struct arena *a, struct str s)
 		if (!is_blank(s.p[i]))
 			p[n++] = s.p[i];
 	return (struct str){ p, n };
+}
+
+bool
+dkim_is_eight_bit(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] >= 0x80)
+			return true;
+	return false;
+}
+
+struct str
+dkim_ascii_name(struct arena *a, struct str name)
+{
+	return dkim_is_eight_bit(name) ? domain_normal(a, name) : name;
 }
 
 bool
@@ -234,6 +259,14 @@ read_identity(struct arena *a, struct str s, struct dkim_tags *t)
 	if ((at = memchr(p, '@', n)) == NULL || memchr(p, '\0', n) != NULL)
 		return false;
 	domain = (struct str){ at + 1, n - (size_t)(at + 1 - p) };
+	if (dkim_is_eight_bit(domain)) {
+		if (!utf8_valid(domain))
+			return false;
+		domain = domain_normal(a, domain);
+		if ((at = memchr(s.p, '@', s.n)) != NULL)
+			t->identity = str_printf(a, STR_FMT "@" STR_FMT,
+			    STR_ARG(slice(s, 0, (size_t)(at - s.p))), STR_ARG(domain));
+	}
 	t->exact = str_ieq(domain, t->domain);
 	return t->exact || (dkim_is_domain(domain, 2) &&
 	    domain.n > t->domain.n + 1 &&
@@ -288,8 +321,8 @@ read_names(struct arena *a, const struct dkim_tag_list *list, struct dkim_tags *
 {
 	struct str b = dkim_find_tag(list, "b");
 
-	t->domain = dkim_find_tag(list, "d");
-	t->selector = dkim_find_tag(list, "s");
+	t->domain = dkim_ascii_name(a, dkim_find_tag(list, "d"));
+	t->selector = dkim_ascii_name(a, dkim_find_tag(list, "s"));
 	t->algorithm = dkim_find_tag(list, "a");
 	if (b.p != NULL && (b = dkim_collapse(a, b)).p != NULL)
 		t->tag = slice(b, 0, b.n < 8 ? b.n : 8);
@@ -355,21 +388,18 @@ read_coverage(const struct dkim_tag_list *list, struct dkim_tags *t, struct str 
 	if (!dkim_list_has(h, "from"))
 		return permerror(why, "From is not signed");
 	t->names = h;
-	t->signs_signatures = dkim_list_has(h, "dkim-signature");
-	t->too_many_names = h.n > NAMES_MAX;
 	return DKIM_R_PASS;
 }
 
-/*
- * libopendkim finds b= by the octet before each "=", so it hashes these
- * fields otherwise than the signer did.
- */
+/* Libopendkim finds b= by the octet before each "=".  The whole list: dkim_own.c. */
 static bool
-is_hashed_wrongly(const struct dkim_tag_list *list)
+is_beyond(struct str raw, const struct dkim_tag_list *list, struct str h)
 {
 	struct str name;
 	size_t i;
 
+	if (h.n > NAMES_MAX || dkim_list_has(h, "dkim-signature") || dkim_is_eight_bit(raw))
+		return true;
 	for (i = 0; i < list->n; i++) {
 		name = list->v[i].name;
 		if (list->v[i].apart ? str_eq(name, STR("b")) :
@@ -399,8 +429,7 @@ dkim_read_signature(struct arena *a, struct str raw, time_t now, struct dkim_tag
     struct str *why)
 {
 	struct dkim_tag_list list;
-	struct str v, q;
-	bool relaxed_header;
+	struct str v, q, b;
 	enum dkim_result r;
 
 	memset(t, 0, sizeof(*t));
@@ -408,7 +437,7 @@ dkim_read_signature(struct arena *a, struct str raw, time_t now, struct dkim_tag
 		*why = STR("the field is too long");
 		return DKIM_R_POLICY;
 	}
-	if (!dkim_read_list(raw, false, &list))
+	if (!utf8_valid(raw) || !dkim_read_list(raw, &list))
 		return permerror(why, "no list of tags");
 	read_names(a, &list, t);
 	v = dkim_find_tag(&list, "v");
@@ -421,15 +450,16 @@ dkim_read_signature(struct arena *a, struct str raw, time_t now, struct dkim_tag
 		return permerror(why, "s= is no selector");
 	if (!dkim_read_algorithm(t->algorithm, &t->alg))
 		return permerror(why, "a= is unknown");
-	if (!dkim_read_canonicalization(dkim_find_tag(&list, "c"), &relaxed_header,
+	if (!dkim_read_canonicalization(dkim_find_tag(&list, "c"), &t->relaxed_header,
 	    &t->relaxed_body))
 		return permerror(why, "c= is unknown");
 	q = dkim_find_tag(&list, "q");
 	if (q.p != NULL && !dkim_list_has(q, "dns/txt"))
 		return permerror(why, "q= has no dns/txt");
-	if (t->tag.p == NULL || !dkim_is_base64(dkim_collapse(a,
-	    dkim_find_tag(&list, "b"))))
+	b = dkim_find_tag(&list, "b");
+	if (t->tag.p == NULL || !dkim_is_base64(dkim_collapse(a, b)))
 		return permerror(why, "b= is no base64");
+	dkim_find_value(raw, b, &t->b_from, &t->b_to);
 	if (!read_body_hash(a, dkim_find_tag(&list, "bh"), t))
 		return permerror(why, "bh= is no base64");
 	if (dkim_find_tag(&list, "i").p == NULL) {
@@ -437,12 +467,8 @@ dkim_read_signature(struct arena *a, struct str raw, time_t now, struct dkim_tag
 		t->exact = true;
 	} else if (!read_identity(a, dkim_find_tag(&list, "i"), t))
 		return permerror(why, "i= is not within d=");
-	if ((r = read_coverage(&list, t, why)) != DKIM_R_PASS ||
-	    (r = read_numbers(&list, now, t, why)) != DKIM_R_PASS)
+	if ((r = read_coverage(&list, t, why)) != DKIM_R_PASS)
 		return r;
-	if (is_hashed_wrongly(&list)) {
-		*why = STR("a tag that libopendkim hashes wrongly");
-		return DKIM_R_NEUTRAL;
-	}
-	return DKIM_R_PASS;
+	t->beyond = is_beyond(raw, &list, t->names);
+	return read_numbers(&list, now, t, why);
 }

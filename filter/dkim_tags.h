@@ -16,14 +16,18 @@ struct arena;
 
 enum dkim_algorithm { DKIM_A_RSA_SHA1, DKIM_A_RSA_SHA256, DKIM_A_ED25519 };
 
-/* What a signature says.  Strings in the arena, without blanks and folds; p NULL where it says nothing. */
+/*
+ * What a signature says.  Strings in the arena, without blanks and folds; p NULL where it says
+ * nothing.  Domains and selectors as A-labels (RFC 8616, 4).
+ */
 struct dkim_tags {
 	struct str	domain, selector, algorithm;
 	struct str	identity;	/* i=, else @d */
 	struct str	tag;		/* the first 8 octets of b= (RFC 6008) */
 	enum dkim_algorithm alg;
 	bool		exact;		/* i= is of d= itself, not of a name below */
-	bool		relaxed_body;
+	bool		relaxed_header, relaxed_body;
+	size_t		b_from, b_to;	/* where the value of b= stands in the raw field */
 	struct str	body_hash;	/* bh=, decoded */
 	bool		has_length;
 	uint64_t	length;		/* l=; UINT64_MAX for any number that large */
@@ -31,8 +35,7 @@ struct dkim_tags {
 	uint64_t	timestamp;	/* t= */
 	struct str	names;		/* h=, once it is read: names with colons between */
 	size_t		nheaders;	/* names in it */
-	bool		too_many_names;	/* more than libopendkim looks at: it must not judge */
-	bool		signs_signatures; /* DKIM-Signature is among them */
+	bool		beyond;		/* libopendkim would judge it wrongly: dkim_own.c does */
 };
 
 /*
@@ -44,7 +47,7 @@ enum dkim_result dkim_read_signature(struct arena *a, struct str raw, time_t now
     struct dkim_tags *t, struct str *why);
 
 struct dkim_key {
-	struct str	record;		/* written anew for libopendkim: "k=...; p=...", at most 1,024 octets */
+	struct str	record;		/* written anew for libopendkim: "k=...; p=..."; p NULL where it is longer than it takes */
 	struct str	octets;		/* the key: SubjectPublicKeyInfo, or the 32 octets of Ed25519 */
 	int		bits;		/* 0 if there was no key */
 };
@@ -70,10 +73,16 @@ struct dkim_tag_list {
 	size_t		 n;
 };
 
-/* False if it is none; eight_bit: octets above 126 are allowed in values. */
-bool dkim_read_list(struct str s, bool eight_bit, struct dkim_tag_list *list);
+/* False if it is none.  What there is above ASCII, for keys any octets, is the caller's to look at. */
+bool dkim_read_list(struct str s, struct dkim_tag_list *list);
+/* A name with U-labels (RFC 8616, 4) as A-labels; any other as it is. */
+struct str dkim_ascii_name(struct arena *a, struct str name);
+/* Is there an octet above ASCII? */
+bool dkim_is_eight_bit(struct str s);
 /* p NULL if there is no such tag. */
 struct str dkim_find_tag(const struct dkim_tag_list *list, const char *name);
+/* Where in raw a tag's value stands, with the blanks around it; value: as read from raw. */
+void dkim_find_value(struct str raw, struct str value, size_t *from, size_t *to);
 /* A copy without any blanks and folds; p NULL without memory. */
 struct str dkim_collapse(struct arena *a, struct str s);
 /* Base64 without blanks, not empty? */

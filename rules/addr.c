@@ -20,6 +20,12 @@ static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 /* Longest label that is handed to IDNA, in octets of UTF-8: 63 characters. */
 #define LABEL_MAX	252
+/* Nothing is seen of these, though IDNA takes them for letters or symbols. */
+static const char *const unseen[] = {
+	"\xe2\xa0\x80",		/* U+2800, a Braille pattern without dots */
+	"\xf0\x96\xbf\xa4",	/* U+16FE4, a filler of Khitan */
+	"\xf0\x9d\x85\x99",	/* U+1D159, a note without a head */
+};
 #define NAME_OCTETS	"abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 /* ---- IP ---- */
@@ -108,6 +114,9 @@ label_to_ascii(struct str label, struct strbuf *out)
 		return false;
 	memcpy(text, label.p, label.n);
 	text[label.n] = '\0';
+	for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
+		if (strstr((const char *)text, unseen[i]) != NULL)
+			return false;
 	/* Browsers ask for names with symbols, too, which IDNA 2008 doesn't have: only the second
 	   way lets those pass. */
 	if (idn2_lookup_u8(text, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK &&

@@ -69,12 +69,14 @@ setup(void **state)
 	resolver = resolver_zone_text(str_printf(arena,
 	    "r._domainkey.a.example TXT \"v=DKIM1; p=" STR_FMT "\"\n"
 	    "r._domainkey.b.example TXT \"p=" STR_FMT "\"\n"
+	    "r._domainkey.xn--mller-kva.example TXT \"p=" STR_FMT "\"\n"
 	    "small._domainkey.a.example TXT \"p=" STR_FMT "\"\n"
 	    "gone._domainkey.a.example TXT \"p=\"\n"
 	    "dead._domainkey.a.example * SERVFAIL\n"
 	    "slow._domainkey.a.example * TIMEOUT\n"
 	    "e._domainkey.e.example TXT \"k=ed25519; p=" STR_FMT "\"\n",
-	    STR_ARG(publish(rsa)), STR_ARG(publish(rsa)), STR_ARG(publish(small_rsa)),
+	    STR_ARG(publish(rsa)), STR_ARG(publish(rsa)), STR_ARG(publish(rsa)),
+	    STR_ARG(publish(small_rsa)),
 	    STR_ARG(publish(edward))), NULL);
 	return resolver != NULL ? 0 : -1;
 }
@@ -261,6 +263,11 @@ passing(void **state)
 	assert_true(str_eq(a->sealer, STR("e.example")));
 	assert_int_equal(a->nstated, 2);
 	assert_true(str_eq(a->stated[1].result, STR("pass")));
+	/* RFC 8617, 4.1.4: U-labels. */
+	seal(3, &(struct sealing){ .domain = "m\xc3\xbcller.example" });
+	a = validate(body);
+	must(a, ARC_R_PASS, "");
+	assert_true(str_eq(a->sealer, STR("xn--mller-kva.example")));
 }
 
 /* A sealer that changed the message: its own signature counts, theirs only tells how far back. */

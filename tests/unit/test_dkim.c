@@ -542,11 +542,20 @@ static const struct { const char *sig; enum dkim_result result; const char *reas
 	{ D B "; D=example.org", DKIM_R_PERMERROR, "no list of tags" },
 	{ D B "; x", DKIM_R_PERMERROR, "no list of tags" },
 	{ D ";" B, DKIM_R_PERMERROR, "no list of tags" },
-	{ D B "; z=\xc3\xa9", DKIM_R_PERMERROR, "no list of tags" },
+	/* RFC 8616, 4: UTF-8 may stand there, but no other octets. */
+	{ D B "; z=\xc3\xa9", DKIM_R_FAIL, "the signature doesn't verify" },
+	{ D B "; z=\xe9", DKIM_R_PERMERROR, "no list of tags" },
+	{ D B "; i=@\xc3\xa9.example.com", DKIM_R_FAIL, "the signature doesn't verify" },
+	{ D B "; i=@\xc3\xa9.example.org", DKIM_R_PERMERROR, "i= is not within d=" },
+	{ D B "; i=@=E9.example.com", DKIM_R_PERMERROR, "i= is not within d=" },
+	{ "v=1; a=rsa-sha256; d=a\xe2\xa0\x80.example; s=sel; h=from; " B,
+	    DKIM_R_PERMERROR, "d= is no domain" },
+	{ "v=1; a=rsa-sha256; d=example.com; s=\xc2\xa0; h=from; " B,
+	    DKIM_R_PERMERROR, "s= is no selector" },
 	{ D B "; z=\x01", DKIM_R_PERMERROR, "no list of tags" },
 	/* Trap: it leaves out all values whose tag ends in b. */
-	{ D B "; xb=1", DKIM_R_NEUTRAL, "a tag that libopendkim hashes wrongly" },
-	{ D "bh=AAAA; b =AAAA", DKIM_R_NEUTRAL, "a tag that libopendkim hashes wrongly" },
+	{ D B "; xb=1", DKIM_R_FAIL, "the signature doesn't verify" },
+	{ D "bh=AAAA; b =AAAA", DKIM_R_FAIL, "the signature doesn't verify" },
 	/* Trap: a number above 2^63 is negative to it. */
 	{ D B "; l=18446744073709551614", DKIM_R_FAIL, "the signature doesn't verify" },
 	{ D B "; l=-1", DKIM_R_PERMERROR, "l= is no number" },
@@ -580,6 +589,212 @@ reads_signatures_strictly(void **state)
 		m.sig[0] = str_of(fields[i].sig);
 		expect(&m, 0, fields[i].result, fields[i].reason);
 	}
+}
+
+/* ---- What libopendkim judges wrongly, signed without it: simple/simple ---- */
+
+static struct str
+rsa_sign(const char *pem, struct str data)
+{
+	BIO *bio = BIO_new_mem_buf(pem, -1);
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t n = (size_t)EVP_PKEY_get_size(key);
+	unsigned char *sig = arena_alloc(arena, n), *b64 = arena_alloc(arena, 2 * n);
+
+	assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key), 1);
+	assert_int_equal(EVP_DigestSign(ctx, sig, &n, (const unsigned char *)data.p, data.n), 1);
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	return (struct str){ (char *)b64, (size_t)EVP_EncodeBlock(b64, sig, (int)n) };
+}
+
+/*
+ * tags		all but bh= and b=
+ * b		how b= is written, without its value
+ * covered	what h= names, each field with its line end
+ */
+static struct str
+sign_by_hand(const char *pem, const char *tags, const char *b, const char *covered)
+{
+	unsigned char digest[32], b64[64];
+	struct str value;
+
+	/* The body is "x". */
+	EVP_Digest("x\r\n", 3, digest, NULL, EVP_sha256(), NULL);
+	EVP_EncodeBlock(b64, digest, sizeof(digest));
+	value = str_printf(arena, "v=1; a=rsa-sha256; %s; bh=%s; %s", tags, (char *)b64, b);
+	return str_printf(arena, STR_FMT STR_FMT, STR_ARG(value), STR_ARG(rsa_sign(pem,
+	    str_printf(arena, "%sDKIM-Signature: " STR_FMT, covered, STR_ARG(value)))));
+}
+
+#define AUTHOR	"From: a@example.com\r\n"
+#define OURS	"d=example.com; s=sel; h="
+
+static struct message
+by_hand(const char *tags, const char *b, const char *covered)
+{
+	struct message m = { .nsig = 1, .from = "a@example.com", .subject = "x",
+	    .body = STR("x\r\n") };
+
+	m.sig[0] = sign_by_hand(secret, tags, b, covered);
+	return m;
+}
+
+/* RFC 6376, 5.4.2 and 3.5: from the bottom, and never itself. */
+static void
+signs_signatures(void **state)
+{
+	static const char *const on_top[] = {
+		"v=1; a=rsa-sha256; d=list.example; s=x", "rubbish", "",
+		"v=1; a=rsa-sha512; d=example.com; s=sel; h=from; " B,
+		"v=1; a=rsa-sha256; d=example.com; s=sel; x=1; h=from; " B,
+		"v=1; a=rsa-sha256; d=example.com; s=sel; h=from:dkim-signature; " B,
+	};
+	struct message m = by_hand(OURS "from", "b=", AUTHOR);
+	struct str below = m.sig[0], over;
+
+	(void)state;
+	/* Alone, and with one below it. */
+	m.sig[0] = sign_by_hand(secret, OURS "from:dkim-signature", "b=", AUTHOR);
+	expect(&m, 0, DKIM_R_PASS, "");
+	over = sign_by_hand(secret, OURS "from:dkim-signature:dkim-signature", "b=",
+	    str_printf(arena, AUTHOR "DKIM-Signature: " STR_FMT "\r\n", STR_ARG(below)).p);
+	m.nsig = 2;
+	m.sig[0] = over;
+	m.sig[1] = below;
+	expect(&m, 0, DKIM_R_PASS, "");
+	expect(&m, 1, DKIM_R_PASS, "");
+	/* What is above is nothing to one that names as many as were there. */
+	over = sign_by_hand(secret, OURS "from:dkim-signature", "b=",
+	    str_printf(arena, AUTHOR "DKIM-Signature: " STR_FMT "\r\n", STR_ARG(below)).p);
+	m.nsig = 3;
+	m.sig[1] = over;
+	m.sig[2] = below;
+	for (size_t i = 0; i < COUNT(on_top); i++) {
+		m.sig[0] = str_of(on_top[i]);
+		expect(&m, 1, DKIM_R_PASS, "");
+		expect(&m, 2, DKIM_R_PASS, "");
+	}
+	/* Even if those on top are more than are looked at. */
+	m.nsig = 7;
+	m.max = 3;
+	for (size_t i = 0; i < 5; i++)
+		m.sig[i] = STR("v=1; a=rsa-sha256; d=list.example; s=x; h=from; " B);
+	m.sig[5] = over;
+	m.sig[6] = below;
+	m.author = STR("example.com");
+	expect(&m, 5, DKIM_R_PASS, "");
+	/* What is signed must be as it was. */
+	m.sig[6] = STR("v=1; a=rsa-sha256; d=example.com; s=sel; h=from; " B);
+	expect(&m, 5, DKIM_R_FAIL, "the signature doesn't verify");
+}
+
+static void
+hashes_what_libopendkim_does_not(void **state)
+{
+	struct strbuf h = { 0 };
+	struct message m;
+
+	(void)state;
+	/* The blank behind the = is left out with the value, the one before it isn't. */
+	m = by_hand(OURS "from", "b = ", AUTHOR);
+	expect(&m, 0, DKIM_R_FAIL, "the signature doesn't verify");
+	m = by_hand(OURS "from", "b =", AUTHOR);
+	expect(&m, 0, DKIM_R_PASS, "");
+	m = by_hand(OURS "from; fb=abc", "b=", AUTHOR);
+	expect(&m, 0, DKIM_R_PASS, "");
+	m.subject = "another";
+	expect(&m, 0, DKIM_R_PASS, "");
+	m.from = "b@example.com";
+	expect(&m, 0, DKIM_R_FAIL, "the signature doesn't verify");
+	strbuf_puts(&h, OURS "subject:from");
+	while (h.n < 6000)
+		strbuf_puts(&h, ":x-some-field");
+	strbuf_puts(&h, ":bottom");
+	m = by_hand(str_dup(arena, strbuf_slice(&h)).p, "b=",
+	    "Subject: x\r\n" AUTHOR "Bottom:  y\r\n");
+	m.bottom = "Bottom:  y";
+	expect(&m, 0, DKIM_R_PASS, "");
+	m.bottom = "Bottom: y";
+	expect(&m, 0, DKIM_R_FAIL, "the signature doesn't verify");
+	strbuf_free(&h);
+	/* Nor does SHA-1 pass there. */
+	m.sig[0] = STR("v=1; a=rsa-sha1; d=example.com; s=sel; h=from:dkim-signature; " B);
+	expect(&m, 0, DKIM_R_POLICY, "rsa-sha1 is not accepted");
+}
+
+/* A key longer than libopendkim's records; of four primes, since those are soon found. */
+static void
+takes_long_keys(void **state)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+	struct message m = by_hand(OURS "from", "b=", AUTHOR);
+	BIO *bio = BIO_new(BIO_s_mem());
+	EVP_PKEY *key = NULL;
+	struct str p;
+	char *pem;
+
+	(void)state;
+	EVP_PKEY_keygen_init(ctx);
+	EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 6144);
+	EVP_PKEY_CTX_set_rsa_keygen_primes(ctx, 4);
+	assert_int_equal(EVP_PKEY_generate(ctx, &key), 1);
+	assert_int_equal(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+	BIO_write(bio, "", 1);
+	assert_true(BIO_get_mem_data(bio, &pem) > 0);
+	m.sig[0] = sign_by_hand(pem, OURS "from", "b=", AUTHOR);
+	p = publish(key);
+	/* A string of a TXT record has up to 255 octets. */
+	m.zone = STR("sel._domainkey.example.com TXT \"p=\"");
+	for (size_t at = 0; at < p.n; at += 200)
+		m.zone = str_printf(arena, STR_FMT " \"%.*s\"", STR_ARG(m.zone),
+		    (int)(p.n - at < 200 ? p.n - at : 200), p.p + at);
+	m.zone = str_printf(arena, STR_FMT "\n", STR_ARG(m.zone));
+	expect(&m, 0, DKIM_R_PASS, "");
+	m.from = "b@example.com";
+	expect(&m, 0, DKIM_R_FAIL, "the signature doesn't verify");
+	free((void *)(uintptr_t)p.p);
+	EVP_PKEY_free(key);
+	EVP_PKEY_CTX_free(ctx);
+	BIO_free(bio);
+}
+
+/* RFC 8616, 4: hashed as it stands there, looked up and compared as A-labels. */
+static void
+takes_internationalized_names(void **state)
+{
+	static const struct { const char *tags; bool passes; } cases[] = {
+		{ "d=m\xc3\xbcller.example; s=sel; h=from", true },
+		{ "d=M\xc3\x9cLLER.example; s=sel; h=from", true },
+		{ "d=xn--mller-kva.example; s=pr\xc3\xbc""f; h=from", true },
+		{ "d=m\xc3\xbcller.example; s=sel; i=j\xc3\xbcrg@m\xc3\xbcller.example; h=from", true },
+		{ "d=xn--mller-kva.example; s=sel; i=@m\xc3\xbcller.example; h=from", true },
+		{ "d=m\xc3\xbcller.example; s=sel; i=@post.xn--mller-kva.example; h=from", true },
+		{ "d=m\xc3\xbcller.example; s=sel; i=@m=C3=BCller.example; h=from", true },
+		{ "d=m\xc3\xbcller.example; s=sel; i=@m\xc3\xb6ller.example; h=from", false },
+	};
+	const struct dkim_answer *a;
+	struct message m;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		m = by_hand(cases[i].tags, "b=", AUTHOR);
+		m.zone = zone_of("sel._domainkey.xn--mller-kva.example TXT \"p=KEY\"\n"
+		    "xn--prf-ioa._domainkey.xn--mller-kva.example TXT \"p=KEY\"");
+		expect(&m, 0, cases[i].passes ? DKIM_R_PASS : DKIM_R_PERMERROR,
+		    cases[i].passes ? "" : "i= is not within d=");
+		a = verify(&m);
+		assert_true(str_eq(a->sig[0].domain, STR("xn--mller-kva.example")));
+	}
+	/* It is its author's among too many. */
+	m.sig[3] = sign_by_hand(secret, cases[0].tags, "b=", AUTHOR);
+	m.sig[0] = m.sig[1] = m.sig[2] = STR(D B);
+	m.nsig = 4;
+	m.max = 2;
+	m.author = STR("xn--mller-kva.example");
+	expect(&m, 3, DKIM_R_PASS, "");
 }
 
 static void
@@ -799,6 +1014,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(refuses_weak_algorithms, setup, teardown),
 		cmocka_unit_test_setup_teardown(reads_keys_strictly, setup, teardown),
 		cmocka_unit_test_setup_teardown(reads_signatures_strictly, setup, teardown),
+		cmocka_unit_test_setup_teardown(signs_signatures, setup, teardown),
+		cmocka_unit_test_setup_teardown(hashes_what_libopendkim_does_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(takes_long_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(takes_internationalized_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_signatures_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(prefers_the_author, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_a_nul, setup, teardown),
