@@ -38,7 +38,7 @@ list_operators(const struct type *type, struct strbuf *out)
 	}
 }
 
-/* The fact's part that such a list holds: sender.domain for domains. */
+/* The fact's part that such a list holds: sender.domain for domains; url.ip beside url.host. */
 static const struct fact *
 part_for_list(const struct fact *f, enum list_type type)
 {
@@ -56,7 +56,7 @@ part_for_list(const struct fact *f, enum list_type type)
 		if (p != NULL && type_of(p->type)->list == (int)type)
 			return p;
 	}
-	return NULL;
+	return type == LIST_NETS ? fact_find_in(f->thing, STR("ip")) : NULL;
 }
 
 static void

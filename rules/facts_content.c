@@ -229,17 +229,18 @@ thing_count_urls(struct mail *m, size_t *n, bool *cut)
 	return FACT_KNOWN;
 }
 
-/* p NULL if it has none. */
-typedef struct str url_part(const struct url *u);
+/* False: it has none. */
+typedef bool url_part(const struct url *u, struct value *v);
 
 static enum fact_status
-all_urls(struct values *v, url_part *get)
+all_urls(struct values *out, url_part *get)
 {
-	const struct content *c = v->m->ops->content(v->m);
+	const struct content *c = out->m->ops->content(out->m);
+	struct value v;
 
 	for (size_t i = 0; i < c->nurls; i++)
-		if (get(&c->urls[i]).n > 0)
-			values_str(v, get(&c->urls[i]));
+		if (get(&c->urls[i], &v))
+			values_add(out, &v);
 	return FACT_KNOWN;
 }
 
@@ -254,36 +255,63 @@ urls(struct mail *m, url_part *get, values_of *all, struct answer *out)
 		return s;
 	if (at < 0)
 		return answer_values(m, all, STR_NONE, is_cut(c, CUT_URLS), out);
-	if ((size_t)at >= c->nurls)
+	if ((size_t)at >= c->nurls || !get(&c->urls[at], &out->one))
 		return FACT_UNSET;
-	return answer_filled(out, get(&c->urls[at]));
+	return answer_one(out);
+}
+
+static bool
+get_url(const struct url *u, struct value *v)
+{
+	v->s = u->text;
+	return v->s.n > 0;
+}
+
+static bool
+get_url_host(const struct url *u, struct value *v)
+{
+	v->s = u->host;
+	return v->s.n > 0;
+}
+
+static bool
+get_url_domain(const struct url *u, struct value *v)
+{
+	v->s = u->domain;
+	return v->s.n > 0;
+}
+
+/* A host in brackets is IPv6; one in digits became dotted when it was read. */
+static bool
+get_url_ip(const struct url *u, struct value *v)
+{
+	struct str s = u->host;
+
+	if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
+		s = (struct str){ s.p + 1, s.n - 2 };
+	return s.n > 0 && ipaddr_parse(s, &v->ip) == 0;
 }
 
 /* A getter of a part of each URL. */
-#define URL_PART(fact, part) \
-static struct str \
-part##_of(const struct url *u) \
-{ \
-	return u->part; \
-} \
-\
+#define URL_PART(fact) \
 static enum fact_status \
-all_url_##part(struct values *out, struct str key) \
+all_##fact(struct values *out, struct str key) \
 { \
 	(void)key; \
-	return all_urls(out, part##_of); \
+	return all_urls(out, get_##fact); \
 } \
 \
 enum fact_status \
 fact_get_##fact(struct mail *m, const struct fact_arg *arg, struct answer *out) \
 { \
 	(void)arg; \
-	return urls(m, part##_of, all_url_##part, out); \
+	return urls(m, get_##fact, all_##fact, out); \
 }
 
-URL_PART(url, text)
-URL_PART(url_host, host)
-URL_PART(url_domain, domain)
+URL_PART(url)
+URL_PART(url_host)
+URL_PART(url_ip)
+URL_PART(url_domain)
 
 /* ---- Defects ---- */
 

@@ -100,6 +100,7 @@ static const struct {
 	{ "archive.encrypted", "", "true", "unset" },
 	{ "url", "", "http://a.example.co.uk/x|//192.0.2.1/", "unset" },
 	{ "url.host", "", "a.example.co.uk|192.0.2.1", "unset" },
+	{ "url.ip", "", "192.0.2.1", "unset" },
 	{ "url.domain", "", "example.co.uk|192.0.2.1", "unset" },
 	{ "mime.defect", "", "charset|unclosed", "unset" },
 	{ "dkim", "", "pass", "unset" },
