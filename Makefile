@@ -50,6 +50,7 @@ TOOL_SRCS   := $(sort $(wildcard tests/conformance/*_tool.c)) tests/property/pro
 RULES_OBJS  := $(RULES_SRCS:%.c=$(BUILD)/%.o)
 FILTER_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out filter/main.c,$(FILTER_SRCS)))
 UNIT	    := $(UNIT_SRCS:%.c=$(BUILD)/%)
+BENCHES	    := $(patsubst %,$(BUILD)/tests/bench/bench_%,tables patterns resolver)
 TOOLS	    := $(TOOL_SRCS:%.c=$(BUILD)/%)
 FUZZ	    := $(FUZZ_SRCS:%.c=$(BUILD)/%)
 SEEDS	    := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/tests/seeds/%)
@@ -77,7 +78,7 @@ $(BUILD)/%.o: %.c
 	$(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Each test and tool is one source with the libraries.
-$(UNIT) $(TOOLS) $(BUILD)/tests/bench/bench_tables $(BUILD)/tests/bench/bench_patterns: $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libfilter.a $(BUILD)/librules.a
+$(UNIT) $(TOOLS) $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libfilter.a $(BUILD)/librules.a
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # ---- Manual pages: the tables in them come from the .def files ----
@@ -183,7 +184,8 @@ fuzz: deps-check
 fuzz-run: $(FUZZ)
 	@SUITES=$(SUITES) tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
 
-# What a message costs, beside the floor: BENCH_SECONDS, BENCH_ROUNDS, BENCH_ONLY, PEERS, BASE as in tests/bench/bench.py.
+# What a message costs, beside the floor: BENCH_SECONDS, BENCH_ROUNDS, BENCH_ONLY, PEERS, BASE as in tests/bench/bench.py;
+# BENCH_FORMAT=markdown or json instead of lines as they come.
 $(BUILD)/tests/bench/load: $(BUILD)/tests/bench/load.o
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 
@@ -191,11 +193,15 @@ $(BUILD)/tests/bench/floor: $(BUILD)/tests/bench/floor.o
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs milter) -lpthread
 
 bench: deps-check
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/load $(BUILD)/tests/bench/floor
-	@$(TEST_ENV) PEERS='$(PEERS)' BASE='$(BASE)' tests/bench/bench.py
+	@$(MAKE) --no-print-directory -s all $(BENCHES) $(BUILD)/tests/bench/load $(BUILD)/tests/bench/floor >&2
+	@$(TEST_ENV) PEERS='$(PEERS)' BASE='$(BASE)' tests/bench/bench.py $(BENCH_FORMAT:%=--%)
 
 # Lists of a million entries: how long they load, how much they hold, what a question takes.
 bench-tables: $(BUILD)/tests/bench/bench_tables
+	@$<
+
+# What an answer of the DNS costs that is remembered.
+bench-resolver: $(BUILD)/tests/bench/bench_resolver
 	@$<
 
 # 10 to 10,000 patterns, with and without the prefilter.
@@ -262,6 +268,7 @@ help:
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make bench         what a message costs; PEERS="opendkim opendmarc rspamd", BASE=revision beside it'
 	@echo 'make bench-tables  lists of a million entries: loading, memory, questions'
+	@echo 'make bench-resolver  an answer of the DNS that is remembered'
 	@echo 'make bench-patterns  10 to 10,000 patterns: loading, a message of 20 KB'
 	@echo 'make lint          gcc, clang and cppcheck without a warning; manual pages, scripts'
 	@echo 'make accept        renew the expected files of the language tests'
@@ -269,7 +276,7 @@ help:
 	@echo 'NO_DEPS=1          install nothing'
 
 .PHONY: all found man deps deps-check run demo check check-built check-fast check-wire check-e2e \
-	check-asan check-tsan sanitized check-layers conformance accept fuzz fuzz-run bench bench-tables bench-patterns lint \
+	check-asan check-tsan sanitized check-layers conformance accept fuzz fuzz-run bench bench-tables bench-patterns bench-resolver lint \
 	install uninstall dist clean help
 .SECONDARY:
 .DELETE_ON_ERROR:

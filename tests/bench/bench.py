@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 """bench.py - what a message costs: postern beside the floor, in turn.
 
-Each line of the table is a workload.  Its filters run at the same time, and
+Each line of the table is a work (works.py).  Its filters run at the same time, and
 each round measures them one after another, so that a machine that is slower
 for a while is so for all of them; told are the medians of CPU time a message
 and of the ratios within a round.
+
+  bench.py [--json | --markdown]    what is printed: lines as they come, or all of it in the end; both
+                                    are written to the build directory in any case
 
   BENCH_SECONDS  of one measurement (0.5)      BENCH_ROUNDS  (3)
   BENCH_ONLY     words of the lines that are wanted
@@ -13,49 +16,76 @@ and of the ratios within a round.
 """
 
 import os
+import re
 import resource
+import socket
 import statistics
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import filters
 import material
 import peers
+import works
 from dnsserver import NameServer
-from scratch import Scratch, build_dir, suites_dir
+from report import Report, median
+from scratch import Scratch, build_dir
 
 SECONDS = float(os.environ.get("BENCH_SECONDS") or 0.5)
 ROUNDS = int(os.environ.get("BENCH_ROUNDS") or 3)
-ONLY = os.environ.get("BENCH_ONLY") or ""
+ONLY = set((os.environ.get("BENCH_ONLY") or "").split())
 PEERS = (os.environ.get("PEERS") or "").split()
 MOST = 20000                    # messages of one measurement
-LOAD = os.path.join(build_dir(), "tests", "bench", "load")
+BURST = 50                      # sessions of each kind
+RELOADS = 10
+QUESTIONS = {                   # what the tools call them
+    "nets file": "`client.ip in` a million networks",
+    "addresses file": "`sender in` a million addresses",
+    "warm answer": "an answer of the DNS that is remembered",
+}
+TOOLS = os.path.join(build_dir(), "tests", "bench")
 
 
-class Line:
-    """One workload.  floor: the mode it is held against; goal: the ratio asked for; dns: answers come from a name
-    server and postern's cache, not from the zone; also: other filters that can do it; patterns: those of the rules."""
+def load_words(f, message, n, connections, extra):
+    pids = [w for pid in f.pids() for w in ("-p", str(pid))]
+    return [os.path.join(TOOLS, "load"), "-n", str(n), "-c", str(connections), *pids, *extra, "unix:" + f.socket, message]
 
-    def __init__(self, name, message, rules, goal=None, floor="quiet", connections=1, dns=False, also=(), patterns=()):
-        self.kind, self.patterns = "patterns" if patterns else name.split(",")[0], patterns
-        self.name, self.message, self.rules, self.goal, self.floor = name, message, rules, goal, floor
-        self.connections, self.dns, self.also = connections, dns, also
+
+def figures_of(f, status, out, err):
+    if status != 0:
+        raise RuntimeError("%s: %s" % (f.name, err.strip() or "load ends with %d" % status))
+    return {k: float(v) for k, v in (w.split("=") for w in out.split())}
 
 
 def load(f, message, n, connections=1, extra=()):
     """One run of the load generator: its figures by name."""
     for _ in range(3):
-        pids = [w for pid in f.pids() for w in ("-p", str(pid))]
-        out = subprocess.run([LOAD, "-n", str(n), "-c", str(connections), *pids, *extra, "unix:" + f.socket, message],
-                             capture_output=True, text=True)
+        out = subprocess.run(load_words(f, message, n, connections, extra), capture_output=True, text=True)
         if "No such process" not in out.stderr:
             break
         f.settle()          # a helper of its own has ended meanwhile
-    if out.returncode != 0:
-        raise RuntimeError("%s: %s" % (f.name, out.stderr.strip()))
-    return {k: float(v) for k, v in (w.split("=") for w in out.stdout.split())}
+    return figures_of(f, out.returncode, out.stdout, out.stderr)
+
+
+class Loading:
+    """The load generator beside what is done meanwhile; figures: when that has ended."""
+
+    def __init__(self, f, message, connections, extra=()):
+        self.f = f
+        self.process = subprocess.Popen(load_words(f, message, 5000000, connections, extra), stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, error, *_):
+        self.process.terminate()
+        out, err = self.process.communicate()
+        if error is None:
+            self.figures = figures_of(self.f, self.process.returncode, out, err)
 
 
 def messages_for(f, message, connections):
@@ -66,27 +96,9 @@ def messages_for(f, message, connections):
     return max(n, min(MOST, int(n * SECONDS / max(took, 1e-4))))
 
 
-def median(rounds, key):
-    return statistics.median(r[key] for r in rounds)
-
-
-HEADING = "%-34s %-14s %8s %9s %7s %6s  %9s %9s %9s %8s %8s"
-ROW = "%-34s %-14s %8.0f %9.4f %7s %6s  %9.0f %9.0f %9.0f %8.0f %8.0f"
-
-
-def heading():
-    print(HEADING % ("work", "filter", "msg/s", "CPU ms", "ratio", "goal", "p50 us", "p99 us", "end p99", "peak KiB", "ready ms"))
-
-
-def row(name, f, rounds, ratio, goal):
-    print(ROW % (name, f.name, median(rounds, "messages") / median(rounds, "seconds"), median(rounds, "cpu_ms"),
-                 "%.2f" % ratio if ratio else "", goal or "", median(rounds, "whole_p50"), median(rounds, "whole_p99"),
-                 median(rounds, "end_p99"), median(rounds, "peak"), f.ready), flush=True)
-
-
 class Bench:
-    def __init__(self, scratch):
-        self.scratch = scratch
+    def __init__(self, scratch, report):
+        self.scratch, self.report = scratch, report
         self.material = material.Material(scratch)
         self.base = filters.build_of(os.environ["BASE"]) if os.environ.get("BASE") else None
         self.server = NameServer(self.material.records(), self.material.addresses())
@@ -99,135 +111,184 @@ class Bench:
             if server:
                 server.stop()
 
-    def started(self, line):
-        """The filters of a line, the floor first."""
+    def postern(self, line, name="postern", path=None):
         rules, args = line.rules, ["--zone", self.material.zone]
         if line.dns:
-            rules, args = "set dns-servers 127.0.0.1@%d\n" % self.server.port + rules, []
-        yield filters.floor(self.scratch, line.floor)
-        yield filters.postern(self.scratch, rules, args)
-        if self.base:
-            yield filters.postern(self.scratch, rules, args, "base", self.base)
-        for name in PEERS:
-            if name in line.also:
-                try:
-                    yield peers.start(self.scratch, name, self, line)
-                except RuntimeError as error:
-                    print("%-34s %s" % (line.name, error), flush=True)
+            rules, args = "set dns-servers 127.0.0.1@%d\n" % (line.dns if line.dns is not True else self.server.port) + rules, []
+        return filters.postern(self.scratch, rules, args, name, path)
 
-    def measure(self, line):
-        message = self.material.messages[line.message]
+    def started(self, line):
+        """The filters of a line, the floor first; what can't be started is told and left out."""
+        yield filters.floor(self.scratch, line.floor)
+        yield self.postern(line)
+        starts = [lambda: self.postern(line, "base", self.base)] if self.base else []
+        starts += [lambda name=name: peers.start(self.scratch, name, self, line) for name in PEERS if name in line.also]
+        for start in starts:
+            try:
+                yield start()
+            except RuntimeError as error:
+                self.report.note(line.name, error)
+
+    def all_of(self, line):
+        """The same as a list; none is left behind if one fails."""
         running = []
         try:
             for f in self.started(line):
                 running.append(f)
             for f in running:
                 f.settle()
+        except BaseException:
+            for f in running:
+                f.stop()
+            raise
+        return running
+
+    def one_by_one(self, line):
+        for f in self.started(line):
+            try:
+                yield f
+            finally:
+                f.stop()
+
+    # ---- How lines are measured ----
+
+    def measure(self, line):
+        message = self.material.message(line.message)
+        running = self.all_of(line)
+        try:
             counts = [messages_for(f, message, line.connections) for f in running]
             rounds = [[] for f in running]
-            for _ in range(ROUNDS):
+            for k in range(ROUNDS):
                 for f, n, got in zip(running, counts, rounds):
+                    self.report.progress("%s: %s, round %d of %d" % (line.name, f.name, k + 1, ROUNDS))
                     got.append(load(f, message, n, line.connections))
             for i, (f, got) in enumerate(zip(running, rounds)):
-                ratio = i and statistics.median(g["cpu_ms"] / max(r["cpu_ms"], 1e-6) for g, r in zip(got, rounds[0]))
-                row(line.name + ", " + line.message, f, got, ratio, "%.1f" % line.goal if i == 1 and line.goal else "")
-        except RuntimeError as error:
-            print("%-34s %s" % (line.name, error), flush=True)
+                ratio = statistics.median(g["cpu_ms"] / max(r["cpu_ms"], 1e-6) for g, r in zip(got, rounds[0]))
+                self.report.row(line.name + ", " + line.message, f, got, ratio if i else None, line.goal if i == 1 else None)
+            for i, f in enumerate(running if line.ready else ()):
+                self.report.figure(line.ready[0], f.name, f.ready, "ms", line.ready[1] if i == 1 else None)
         finally:
             for f in running:
                 f.stop()
 
-    # ---- Lines that are measured in another way ----
+    def cold(self, line):
+        """Every message from another domain, so that nothing is in a cache; all of them once."""
+        for f in self.one_by_one(line):
+            got = load(f, self.material.message(line.message), material.COLD, line.connections, ("-d", str(material.COLD)))
+            self.report.row(line.name + ", " + line.message, f, [got])
 
     def idle(self, line):
         """Resident memory of 1,000 connections that have said HELO."""
-        for f in self.started(line):
+        for f in self.one_by_one(line):
+            got = load(f, self.material.message(line.message), 20, 1, ("-i", "1000"))
+            self.report.figure(line.name, f.name, got["rss"] / 1024, "MiB", 16 if f.name == "postern" else None)
+
+    def memory(self, line):
+        """The peak of one large message, beyond what is resident when small ones are done."""
+        for f in self.one_by_one(line):
+            load(f, self.material.message("20 KB"), 50)
+            f.forget_peak()
+            got = load(f, self.material.message(line.message), 1)
+            self.report.figure(line.name, f.name, (got["peak"] - got["before"]) / 1024, "MiB",
+                               line.goal if f.name == "postern" else None)
+
+    def stall(self, line):
+        """Sessions that need no DNS, begun in one burst with as many that wait for a server that never answers."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dead:
+            dead.bind(("127.0.0.1", 0))
+            line.dns = dead.getsockname()[1]
+            running = self.all_of(line)
             try:
-                got = load(f, self.material.messages[line.message], 20, 1, ("-i", "1000"))
-                print("%-34s %-14s %8.1f MiB resident; meanwhile a message takes %.0f us%s" % (
-                    line.name, f.name, got["rss"] / 1024, got["whole_p50"],
-                    "; goal: 16 MiB" if f.name == "postern" else ""), flush=True)
+                rounds = [[] for f in running]
+                for k in range(max(ROUNDS, 3)):
+                    for f, got in zip(running, rounds):
+                        self.report.progress("%s: %s, burst %d" % (line.name, f.name, k + 1))
+                        began = time.monotonic()
+                        got.append(load(f, self.material.message(line.message), BURST, BURST, ("-w", str(BURST))))
+                        if f.name == "postern" and time.monotonic() - began < material.STALL_SECONDS * 0.9:
+                            raise RuntimeError("postern did not wait for the dead name server")
             finally:
+                for f in running:
+                    f.stop()
+        for f, got in zip(running, rounds):
+            self.report.figure(line.name, f.name, median(got, "whole_p99") / 1000, "ms",
+                               line.goal if f.name == "postern" else None)
+
+    def reload(self, line):
+        """New rules again and again while messages come.  The floor has the same work while postern, with nothing to do,
+        reloads beside it: so long a message waits for the machine."""
+        message, figure = self.material.message(line.message), self.report.figure
+        floor, postern = filters.floor(self.scratch, line.floor), self.postern(line)
+        longest = "longest message beyond the median, 8 connections, %d reloads" % RELOADS
+        resident = "resident, 10,000 rules, a million addresses, reloads: "
+        try:
+            for f in (floor, postern):
+                load(f, message, 1000, line.connections)
+            figure(resident + "none yet", "postern", postern.resident(), "MiB")
+            for f, times in ((postern, 1), (floor, RELOADS), (postern, RELOADS)):
+                with Loading(f, message, line.connections, ("-r", "100")) as l:
+                    for k in range(times):
+                        self.report.progress("%s: %s, reload %d of %d" % (line.name, f.name, k + 1, times))
+                        postern.reload()
+                got = l.figures
+                if times == RELOADS:
+                    figure(longest, f.name, (got["whole_max"] - got["whole_p50"]) / 1000, "ms",
+                           line.goal if f is postern else None)
+                if f is postern:
+                    f.settle()      # the last session takes the old rules with it
+                    figure(resident + "after %d under load" % times, "postern", postern.resident(), "MiB")
+        finally:
+            for f in (floor, postern):
                 f.stop()
 
-    def cold(self, line):
-        """Every message from another domain, so that nothing is in a cache; all of them once."""
-        for f in self.started(line):
-            try:
-                got = load(f, self.material.messages[line.message], material.COLD, line.connections,
-                           ("-d", str(material.COLD)))
-                row(line.name + ", " + line.message, f, [got], 0, "")
-            finally:
-                f.stop()
+    def questions(self, _):
+        """What is asked of a list and of the resolver's memory, measured without a filter."""
+        for tool, goal in (("bench_tables", 1000), ("bench_resolver", 2000)):
+            self.report.progress(tool)
+            out = subprocess.run([os.path.join(TOOLS, tool)], capture_output=True, text=True, check=True).stdout
+            for line in out.splitlines():
+                ns = re.search(r"^(.*?)  .*\bin +(\d+) ns", line)
+                if ns and ns.group(1) in QUESTIONS:
+                    self.report.figure(QUESTIONS[ns.group(1)], "postern", float(ns.group(2)), "ns", goal)
 
 
-# ---- The lines of the table ----
-
-def usable_patterns(scratch, suites, message, body):
-    """(fact, pattern, flags): those that postern takes and that don't match the message, so that each is tried."""
-    m = material
-    wanted = [({"rawbody": "raw.body", "body": body}.get(fact, fact), p, flags)
-              for fact, p, flags in list(m.suite_patterns(suites)) + list(m.made_patterns(11000))]
-    rules = "".join(m.rule_of_pattern(i, *p, action='would reject "x"') for i, p in enumerate(wanted))
-    wrong = {(line - 1) // 3 for line in filters.wrong_lines(scratch, rules)}
-    # The last rule keeps the message from being decided before its body has come.
-    rules = "".join(m.rule_of_pattern(i, *p, action='would reject "x"') for i, p in enumerate(wanted) if i not in wrong)
-    true = filters.matching(scratch, m.OFF + rules + m.rule_of_pattern(99999, body, "xyzzyxyzzy", ""), message)
-    return [p for i, p in enumerate(wanted) if i not in wrong and "p%d" % i not in true]
-
-
-def pattern_lines(scratch, suites, message):
-    """10 to 10,000 patterns, each in a rule of its own; then as two lists."""
-    body = "body" if "body" in filters.facts() else "raw.body"
-    good = usable_patterns(scratch, suites, message, body)
-    for n, goal in ((10, 1.5), (100, None), (1000, 2.0), (10000, 3.0)):
-        # Those of the suites come first, so take a share of each kind.
-        some = good[::len(good) // n][:n]
-        rules = material.OFF + "".join(material.rule_of_pattern(i, *p) for i, p in enumerate(some))
-        yield Line("%s patterns" % format(n, ","), "20 KB", rules, goal, "", also=("rspamd",), patterns=some)
-    some = [p for p in good if p[0] in ("subject", body)]
-    some = some[::len(some) // 1000][:1000]
-    yield Line("1,000 patterns in lists", "20 KB", material.list_of_patterns(scratch, some, body), 2.0, "")
-
-
-def lines(scratch, messages):
-    """(words of it, how it is measured, lines)"""
-    m = material
-    yield "nothing 20", "measure", lambda: [Line("nothing asked", "20 KB", m.OFF, 0.7)]
-    yield "spf 2", "measure", lambda: [
-        Line("SPF", "2 KB", m.SPF, 1.3, also=("opendmarc", "rspamd")),
-        Line("SPF, by DNS, warm", "2 KB", m.SPF, 1.3, dns=True)]
-    yield "dkim", "measure", lambda: [
-        Line("DKIM", "2 KB", m.DKIM, 1.5, also=("opendkim", "rspamd")),
-        Line("DKIM", "20 KB", m.DKIM, 1.8, also=("opendkim", "rspamd")),
-        Line("DKIM", "2 MB", m.DKIM, 8.0 / 1.2, also=("opendkim", "rspamd"))]
-    yield "all dmarc", "measure", lambda: [
-        Line("SPF+DKIM+DMARC+A-R", "20 KB", m.ALL, 2.2, also=("opendkim", "opendmarc", "rspamd")),
-        Line("the same by DNS, warm", "20 KB", m.ALL, 2.2, dns=True)]
-    yield "patterns", "measure", lambda: pattern_lines(scratch, suites_dir(), messages["20 KB"])
-    yield "million", "measure", lambda: [Line("million addresses, million nets", "2 KB", m.million(scratch))]
-    yield "rules dispatch", "measure", lambda: [
-        Line("5 rules", "2 KB", m.dispatch(5)), Line("10,000 rules, 5 touched", "2 KB", m.dispatch(10000))]
-    yield "connections", "measure", lambda: [
-        Line("SPF+DKIM+DMARC+A-R, %d conn." % n, "20 KB", m.ALL, connections=n) for n in (8, 64)]
-    yield "idle", "idle", lambda: [Line("1,000 idle connections", "2 KB", m.ALL, also=("opendkim", "opendmarc", "rspamd"))]
-    yield "cold", "cold", lambda: [Line("cold caches, 6,000 domains", "2 KB", m.SPF, connections=8, dns=True,
-                                        also=("opendmarc", "rspamd"))]
+def wanted(words):
+    return not ONLY or ONLY & set(words.split())
 
 
 def main():
+    how = sys.argv[1] if len(sys.argv) > 1 else ""
+    if how not in ("", "--json", "--markdown"):
+        print("usage: bench.py [--json | --markdown]", file=sys.stderr)
+        return 64
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    report = Report(quiet=bool(how))
     with Scratch("bench") as scratch:
-        bench = Bench(scratch)
+        bench = Bench(scratch, report)
+        every = list(works.lines(scratch, bench.material.messages))
+        unknown = ONLY - {w for words, _, _ in every for w in words.split()}
+        if unknown:
+            bench.stop()
+            print("bench: no line is called %s; there are: %s" % (
+                ", ".join(sorted(unknown)), " ".join(words.split()[0] for words, _, _ in every)), file=sys.stderr)
+            return 64
         try:
-            heading()
-            for words, how, make in lines(scratch, bench.material.messages):
-                if not ONLY or set(ONLY.split()) & set(words.split()):
-                    for line in make():
-                        getattr(bench, how)(line)
+            for words, method, make in every:
+                for line in make() if wanted(words) else ():
+                    try:
+                        getattr(bench, method)(line)
+                    except RuntimeError as error:
+                        report.error(line.name, error)
         finally:
             bench.stop()
+    for name, text in (("json", report.json()), ("markdown", report.markdown())):
+        with open(os.path.join(build_dir(), "bench." + name[:4].replace("mark", "md")), "w") as f:
+            f.write(text)
+        if how == "--" + name:
+            print(text, end="")
+    report.say("\nThe same as Markdown and JSON: %s/bench.md, bench.json" % build_dir())
+    return 1 if report.errors else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

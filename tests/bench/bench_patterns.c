@@ -12,14 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "rules/arena.h"
 #include "rules/diag.h"
 #include "rules/mail.h"
 #include "rules/prefilter.h"
 #include "rules/rules.h"
+#include "tests/bench/measure.h"
 
 #define BODY	20480
 #define MOST	10000
@@ -40,23 +39,7 @@ below(unsigned n)
 static double
 now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static double
-resident_mb(void)
-{
-	long pages = 0, all;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	if (f == NULL || fscanf(f, "%ld %ld", &all, &pages) != 2)
-		pages = 0;
-	if (f != NULL)
-		fclose(f);
-	return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1048576;
+	return seconds(CLOCK_PROCESS_CPUTIME_ID) * 1e3;
 }
 
 static void

@@ -5,6 +5,7 @@ own and stopped by its own process id."""
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -69,6 +70,29 @@ class Filter:
                 return
             before = now
             time.sleep(0.2)
+
+    def resident(self):
+        """In MiB."""
+        with open("/proc/%d/status" % self.process.pid) as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:")) / 1024
+
+    def forget_peak(self):
+        """What is resident now is the most that ever was."""
+        with open("/proc/%d/clear_refs" % self.process.pid, "w") as f:
+            f.write("5")
+
+    def reload(self, patience=300):
+        """SIGHUP, and waits until postern says that it has taken the rules."""
+        until = time.monotonic() + patience
+        with open(self.log, "rb") as log:
+            log.seek(0, os.SEEK_END)
+            self.process.send_signal(signal.SIGHUP)
+            tail = b""
+            while b"reloaded: " not in tail:
+                if b"not reloaded" in tail or time.monotonic() > until:
+                    raise RuntimeError("%s: not reloaded" % self.name)
+                time.sleep(0.05)
+                tail = tail[-200:] + log.read()
 
     def stop(self):
         if self.process.poll() is None:

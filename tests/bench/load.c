@@ -1,20 +1,26 @@
 /*
  * load.c - a load generator that speaks the milter protocol as Postfix does.
  *
- *	load [-c CONNECTIONS] [-n MESSAGES] [-i IDLE] [-d DOMAINS] [-p PID]... SOCKET FILE...
+ *	load [-c CONNECTIONS] [-n MESSAGES] [-i IDLE] [-w WAITING] [-d DOMAINS]
+ *	    [-r MESSAGES] [-p PID]... SOCKET FILE...
  *
  * SOCKET is unix:PATH.  Each connection sends its share of the messages, one
- * after another, from the files in turn (CR LF line ends), in one session each.
- * -i holds that many further sessions open and idle; -d takes the sender's
+ * after another, from the files in turn (CR LF line ends), in one session each
+ * or, with -r, in one for so many of them; all begin at the same moment.
+ * -i holds that many further sessions open and idle.  -w has as many begin with the
+ * others, in front of them, with one message each, from wPID-N.example: a filter that asks for
+ * that name may make them wait, and they aren't counted.  -d takes the sender's
  * domain from dN.example by turns, so that caches stay cold; -p, given once or
- * more often, names the filter's processes, whose CPU time and memory are told.
+ * more often, names the filter's processes, whose CPU time and memory are told:
+ * before it all, and when the last message that counts is done.
  *
- * Prints one line: messages, seconds, CPU ms a message, latency of the whole
- * message and of its end in µs (p50 p99 max), resident KiB now and at most.
+ * SIGTERM ends it early.  Prints one line: messages, seconds, CPU ms a message, latency of the whole
+ * message and of its end in µs (p50 p99 max), resident KiB before, after, and at most.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,10 +65,16 @@ struct connection {
 	bool	 skip, done;
 };
 
+struct latency {
+	double	 whole, end;	/* µs */
+};
+
 static struct message *messages;
-static int nmessages, connections = 1, domains;
-static long total = 1000;
+static int nmessages, connections = 1, waiting, domains;
+static long total = 1000, a_session;	/* messages */
 static atomic_long next;
+static atomic_bool ended;		/* by a signal */
+static pthread_barrier_t barrier;
 static double *whole, *end;
 static const char *path;
 static pid_t pids[64];
@@ -245,17 +257,12 @@ send_header(struct connection *c, const struct message *m)
 }
 
 static void
-send_message(struct connection *c, const struct message *m, long serial)
+send_message(struct connection *c, const struct message *m, const char *from, struct latency *took)
 {
 	static const char *const data[] = { "i", "4Xyz12" };
-	char from[128];
 	double t = now_us(), e;
 
 	c->skip = c->done = false;
-	if (domains > 0)
-		snprintf(from, sizeof(from), "<x@d%ld.example>", serial % domains);
-	else
-		snprintf(from, sizeof(from), "<alice@example.com>");
 	if ((c->steps & NR(NOMAIL)) == 0) {
 		pairs(c, 'M', data, 2);
 		put(c, 'M', from, strlen(from) + 1);
@@ -289,26 +296,70 @@ send_message(struct connection *c, const struct message *m, long serial)
 		put(c, 'E', "", 0);
 		(void)reply(c, NULL);
 	}
-	end[serial] = now_us() - e;
-	whole[serial] = now_us() - t;
+	took->end = now_us() - e;
+	took->whole = now_us() - t;
 	put(c, 'A', "", 0);
+}
+
+static void
+close_connection(struct connection *c)
+{
+	put(c, 'Q', "", 0);
+	flush(c);
+	close(c->fd);
+	free(c->out);
 }
 
 static void *
 run(void *arg)
 {
+	char from[64] = "<alice@example.com>";
 	struct connection c;
-	long i;
+	struct latency took;
+	long i, sent = 0;
 
 	(void)arg;
 	open_connection(&c);
-	while ((i = atomic_fetch_add(&next, 1)) < total)
-		send_message(&c, &messages[i % nmessages], i);
-	put(&c, 'Q', "", 0);
-	flush(&c);
-	close(c.fd);
-	free(c.out);
+	(void)pthread_barrier_wait(&barrier);
+	while (!atomic_load(&ended) && (i = atomic_fetch_add(&next, 1)) < total) {
+		if (a_session > 0 && sent > 0 && sent % a_session == 0) {
+			close_connection(&c);
+			open_connection(&c);
+		}
+		if (domains > 0)
+			snprintf(from, sizeof(from), "<x@d%ld.example>", i % domains);
+		send_message(&c, &messages[i % nmessages], from, &took);
+		whole[i] = took.whole;
+		end[i] = took.end;
+		sent++;
+	}
+	close_connection(&c);
 	return NULL;
+}
+
+static void *
+run_waiting(void *arg)
+{
+	static atomic_int serial;
+	struct connection c;
+	struct latency took;
+	char from[64];
+
+	(void)arg;
+	snprintf(from, sizeof(from), "<x@w%ld-%d.example>", (long)getpid(),
+	    atomic_fetch_add(&serial, 1));
+	open_connection(&c);
+	(void)pthread_barrier_wait(&barrier);
+	send_message(&c, &messages[0], from, &took);
+	close_connection(&c);
+	return NULL;
+}
+
+static void
+on_term(int signo)
+{
+	(void)signo;
+	atomic_store(&ended, true);
 }
 
 static void
@@ -373,22 +424,22 @@ by_size(const void *a, const void *b)
 }
 
 static void
-print_latency(const char *name, double *v)
+print_latency(const char *name, double *v, long n)
 {
-	qsort(v, (size_t)total, sizeof(*v), by_size);
-	printf(" %s_p50=%.0f %s_p99=%.0f %s_max=%.0f", name, v[total / 2], name,
-	    v[total * 99 / 100], name, v[total - 1]);
+	qsort(v, (size_t)n, sizeof(*v), by_size);
+	printf(" %s_p50=%.0f %s_p99=%.0f %s_max=%.0f", name, v[n / 2], name,
+	    v[n * 99 / 100], name, v[n - 1]);
 }
 
 int
 main(int argc, char **argv)
 {
 	int opt, idle = 0;
-	long rss, peak;
+	long before, rss, peak, sent;
 	double cpu, t;
 	pthread_t *threads;
 
-	while ((opt = getopt(argc, argv, "c:n:i:d:p:")) != -1)
+	while ((opt = getopt(argc, argv, "c:n:i:w:d:r:p:")) != -1)
 		switch (opt) {
 		case 'c':
 			connections = atoi(optarg);
@@ -398,6 +449,12 @@ main(int argc, char **argv)
 			break;
 		case 'i':
 			idle = atoi(optarg);
+			break;
+		case 'w':
+			waiting = atoi(optarg);
+			break;
+		case 'r':
+			a_session = atol(optarg);
 			break;
 		case 'd':
 			domains = atoi(optarg);
@@ -410,7 +467,7 @@ main(int argc, char **argv)
 			return EX_USAGE;
 		}
 	if (argc - optind < 2 || strncmp(argv[optind], "unix:", 5) != 0) {
-		fprintf(stderr, "usage: load [-c N] [-n N] [-i N] [-d N] [-p PID]... unix:PATH FILE...\n");
+		fprintf(stderr, "usage: load [-c N] [-n N] [-i N] [-w N] [-d N] [-r N] [-p PID]... unix:PATH FILE...\n");
 		return EX_USAGE;
 	}
 	path = argv[optind] + 5;
@@ -418,8 +475,11 @@ main(int argc, char **argv)
 	messages = calloc((size_t)nmessages, sizeof(*messages));
 	whole = calloc((size_t)total, sizeof(*whole));
 	end = calloc((size_t)total, sizeof(*end));
-	threads = calloc((size_t)connections, sizeof(*threads));
-	if (messages == NULL || whole == NULL || end == NULL || threads == NULL)
+	threads = calloc((size_t)(waiting + connections), sizeof(*threads));
+	if (connections < 1 || waiting < 0 || total < 1)
+		return EX_USAGE;
+	if (messages == NULL || whole == NULL || end == NULL || threads == NULL ||
+	    pthread_barrier_init(&barrier, NULL, (unsigned)(waiting + connections) + 1) != 0)
 		die("memory");
 	for (int i = 0; i < nmessages; i++)
 		load_message(&messages[i], argv[optind + 1 + i]);
@@ -430,18 +490,26 @@ main(int argc, char **argv)
 		flush(&c);
 		free(c.out);
 	}
-	cpu = processes(&rss, &peak);
-	t = now_us();
-	for (int i = 0; i < connections; i++)
-		if (pthread_create(&threads[i], NULL, run, NULL) != 0)
+	signal(SIGTERM, on_term);
+	for (int i = 0; i < waiting + connections; i++)
+		if (pthread_create(&threads[i], NULL, i < waiting ? run_waiting : run, NULL) != 0)
 			die("a thread");
-	for (int i = 0; i < connections; i++)
+	cpu = processes(&before, &peak);
+	(void)pthread_barrier_wait(&barrier);
+	t = now_us();
+	for (int i = waiting; i < waiting + connections; i++)
 		pthread_join(threads[i], NULL);
 	t = now_us() - t;
 	cpu = processes(&rss, &peak) - cpu;
-	printf("messages=%ld seconds=%.3f cpu_ms=%.4f", total, t / 1e6, cpu * 1000 / (double)total);
-	print_latency("whole", whole);
-	print_latency("end", end);
-	printf(" rss=%ld peak=%ld\n", rss, peak);
+	for (int i = 0; i < waiting; i++)
+		pthread_join(threads[i], NULL);
+	if ((sent = atomic_load(&next)) > total)
+		sent = total;
+	if (sent == 0)
+		return EX_TEMPFAIL;
+	printf("messages=%ld seconds=%.3f cpu_ms=%.4f", sent, t / 1e6, cpu * 1000 / (double)sent);
+	print_latency("whole", whole, sent);
+	print_latency("end", end, sent);
+	printf(" before=%ld rss=%ld peak=%ld\n", before, rss, peak);
 	return 0;
 }

@@ -82,6 +82,13 @@ class Material:
         }
         self.zone = scratch.write("zone", self.zone_text())
 
+    def message(self, size):
+        """Its file; a large one is made when somebody wants it."""
+        if size not in self.messages:
+            n, unit = size.split()
+            self.messages[size] = write_message(self.scratch, self.key, "large.eml", int(n) << {"KB": 10, "MB": 20}[unit], True)
+        return self.messages[size]
+
     def records(self, cold=True):
         """(name, TXT) of this world, those of the cold domains last."""
         spf = "v=spf1 ip4:192.0.2.0/24 include:_spf.%s -all"
@@ -110,6 +117,12 @@ class Material:
 OFF = "set authentication-results off\n"
 SPF = OFF + 'rule spf-fail\n    if   spf is fail\n    then reject 550 5.7.23 "SPF"\n'
 DKIM = OFF + 'rule dkim-fail\n    if   dkim is fail\n    then reject 550 5.7.1 "DKIM"\n'
+ABOUT_HEADER = 'rule words\n    if   subject contains "xyzzy"\n    then reject 550 5.7.1 "No"\n'
+ABOUT_TEXT = 'rule words\n    if   body contains "xyzzy"\n    then reject 550 5.7.1 "No"\n'
+ABOUT_RAW = 'rule words\n    if   raw.body contains "xyzzy"\n    then reject 550 5.7.1 "No"\n'
+STALL_SECONDS = 2
+STALL = OFF + ('set dns-timeout %ds\nrule own\n    if   sender.domain is "%s"\n    then accept\n'
+               'rule dns\n    if   spf is temperror\n    then tempfail 451 4.4.3 "SPF lookup failed"\n' % (STALL_SECONDS, DOMAIN))
 ALL = ("set authserv-id mx.example.org\nset authentication-results spf dkim dmarc\n"
        'rule dmarc-reject\n    if   dmarc is fail and dmarc.policy is reject\n    then reject 550 5.7.26 "DMARC"\n')
 
@@ -187,3 +200,10 @@ def dispatch(n):
         out.append('rule r%d\n    if   sender.domain is "%s" and subject contains "word%d"\n'
                    '    then reject 550 5.7.1 "No"\n' % (i, domain, i))
     return "".join(out)
+
+
+def large(scratch):
+    """10,000 rules and a million addresses."""
+    scratch.write("senders", "".join("user%d@host%d.example\n" % (i, i % 10000) for i in range(1000000)))
+    return dispatch(10000) + ('addresses many = file "senders"\nrule known-sender\n    if   sender in many\n'
+                              '    then reject 550 5.7.1 "Sender"\n')
