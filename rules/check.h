@@ -11,11 +11,11 @@
 
 #include <time.h>
 
+#include "diag.h"
 #include "str.h"
 
 struct arena;
 struct ast;
-struct diag;
 struct settings;
 struct table_ops;
 struct tz;
@@ -33,6 +33,9 @@ void check_stages(struct ast *ast, struct diag *d);
 void check_recipients(struct ast *ast, struct diag *d);
 /* Constant conditions, dead rules, thresholds out of reach, unused lists. */
 void check_reachability(struct ast *ast, const struct settings *s, struct diag *d);
+
+/* Can a text make the pattern, at its place with its slashes, take very long?  Says so. */
+void check_pattern(struct diag *d, struct span at, struct str pattern, struct str flags);
 
 /*
  * Reads the `time` of a test: "2026-11-22 10:00", seconds and a zone as in

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "check_walk.h"
 #include "diag.h"
 
@@ -71,15 +72,14 @@ tell_attack(struct diag *d, struct span at, struct str pump, struct str tail)
 	strbuf_free(&b);
 }
 
-static void
-check_pattern(struct diag *d, const struct regex_lit *re)
+void
+check_pattern(struct diag *d, struct span at, struct str pattern, struct str flags)
 {
 	struct strbuf pump = { 0 }, tail = { 0 };
-	struct span at = re->at;
 	enum explosion how;
 	size_t off, n;
 
-	how = pattern_explodes(re->pattern, re->flags, &off, &n, &pump, &tail);
+	how = pattern_explodes(pattern, flags, &off, &n, &pump, &tail);
 	if (how != EXPLODES_NOT) {
 		at.off += 1 + off;
 		at.n = n;
@@ -92,6 +92,12 @@ check_pattern(struct diag *d, const struct regex_lit *re)
 	}
 	strbuf_free(&pump);
 	strbuf_free(&tail);
+}
+
+static void
+check_literal(struct diag *d, const struct regex_lit *re)
+{
+	check_pattern(d, re->at, re->pattern, re->flags);
 }
 
 /* ---- Values ---- */
@@ -238,7 +244,7 @@ check_use(void *arg, const struct fact_use *u)
 		    "Postfix needs it in milter_macro_defaults, Sendmail in its configuration",
 		    STR_ARG(u->ref->key));
 	if (u->cond != NULL && u->cond->op == OP_MATCHES)
-		check_pattern(d, &u->cond->regex);
+		check_literal(d, &u->cond->regex);
 	if (u->cond != NULL && u->ref->fact != NULL)
 		check_values(d, u->cond);
 }
@@ -291,7 +297,7 @@ check_doubts(struct ast *ast, bool whole, struct diag *d)
 	for (const struct list *l = ast->lists; l != NULL; l = l->next)
 		for (const struct entry *e = l->entries; e != NULL; e = e->next)
 			if (e->kind == ENTRY_REGEX)
-				check_pattern(d, &e->regex);
+				check_literal(d, &e->regex);
 			else if (entry_kind_name(e->kind) == NULL && l->type == LIST_STRINGS)
 				check_wildcard(d, e->at, e->text, false);
 	if (whole)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "check.h"
 #include "cidr.h"
 #include "diag.h"
 #include "listfile.h"
@@ -211,8 +212,10 @@ add_line(void *arg, const struct listfile_entry *e)
 	struct str entry = e->text, text = STR_NONE;
 	struct span at = e->at;
 
-	if (b->t->type == LIST_PATTERNS)
+	if (b->t->type == LIST_PATTERNS) {
+		check_pattern(b->d, e->at, e->text, e->flags);
 		return add_pattern(b, e->text, e->flags, e->at);
+	}
 	if (b->t->type == LIST_STRINGS)
 		return add_value(b, entry, text, at);
 	text = cut_entry(&entry);
@@ -305,6 +308,8 @@ add_pcre_line(void *arg, const struct pcre_line *l)
 		return -1;
 	if (p == NULL)
 		return 0;
+	if (p->re != NULL)
+		check_pattern(b->d, l->at, l->pattern, l->flags);
 	p->kind = l->kind;
 	p->negated = l->negated;
 	p->text = l->text;
