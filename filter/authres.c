@@ -161,6 +161,25 @@ put_dkim(struct writer *w, const struct dkim_signature *s)
 	put_property(w, "header.b", s->tag);
 }
 
+/* Those that passed, the others that were looked at, the rest: as far as there is room. */
+static void
+put_signatures(struct writer *w, const struct dkim_answer *a)
+{
+	size_t i, room = RESULTS_MAX;
+
+	for (int rank = 0; rank < 3; rank++)
+		for (i = 0; i < a->n && room > 0; i++) {
+			const struct dkim_signature *s = &a->sig[i];
+
+			if (rank != (s->result == DKIM_R_PASS ? 0 : s->unread ? 2 : 1))
+				continue;
+			put_dkim(w, s);
+			room--;
+		}
+	if (a->n == 0)
+		put_method(w, "dkim", "none");
+}
+
 static void
 put_dmarc(struct writer *w, const struct dmarc_answer *d)
 {
@@ -218,7 +237,6 @@ authres_write(struct arena *a, const struct authres *r)
 {
 	struct writer w = { .line = 0 };
 	struct str value = STR_NONE;
-	size_t i;
 
 	if (is_token(r->authserv_id))
 		strbuf_str(&w.b, r->authserv_id);
@@ -230,10 +248,8 @@ authres_write(struct arena *a, const struct authres *r)
 		put_spf(&w, r->spf, r->mailfrom, r->helo);
 	if (r->spf_helo != NULL && (r->spf == NULL || r->mailfrom.n > 0))
 		put_spf(&w, r->spf_helo, STR_NONE, r->helo);
-	for (i = 0; r->dkim != NULL && i < r->dkim->n && i < RESULTS_MAX; i++)
-		put_dkim(&w, &r->dkim->sig[i]);
-	if (r->dkim != NULL && r->dkim->n == 0)
-		put_method(&w, "dkim", "none");
+	if (r->dkim != NULL)
+		put_signatures(&w, r->dkim);
 	if (r->dmarc != NULL)
 		put_dmarc(&w, r->dmarc);
 	if (r->arc != NULL)

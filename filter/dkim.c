@@ -162,7 +162,8 @@ choose(struct dkim_check *c, const struct str *authors, size_t nauthors)
 		for (i = 0; i < c->nsig; i++) {
 			if (own[i] != (pass == 0))
 				continue;
-			if (c->too_large || n == c->max)
+			c->sig[i].s.unread = c->too_large || n == c->max;
+			if (c->sig[i].s.unread)
 				dkim_settle(&c->sig[i], DKIM_R_POLICY, c->too_large ?
 				    STR("the header is too large") :
 				    STR("too many signatures"));

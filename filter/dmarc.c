@@ -183,8 +183,11 @@ choose_policy(struct author *a, msec deadline)
 	exists = dns_query_wait(a->exists, deadline);
 	if (exists->status == DNS_SERVFAIL || exists->status == DNS_TIMEOUT)
 		return false;
-	/* RFC 9989, 3.2.13: what has no records itself may have names below it. */
-	if (exists->status == DNS_NXDOMAIN)
+	/*
+	 * RFC 9989, 3.2.13: what has no records itself may have names below it.  One with a CNAME
+	 * exists: it is the CNAME's target that doesn't (RFC 6604, 3).
+	 */
+	if (exists->status == DNS_NXDOMAIN && str_ieq(exists->canonical, a->walk->domain))
 		a->answer.policy = r->np;
 	return true;
 }
@@ -211,7 +214,11 @@ judge_author(struct dmarc_check *c, struct author *a, const struct spf_answer *s
 		    STR_ARG(out->domain), w->record[a->at].defect);
 		return;
 	}
-	out->testing = w->record[a->at].testing;
+	/*
+	 * RFC 7489, 6.6.4: pct leaves a part of what fails to the next lower policy.  Which messages
+	 * those are must not be chance here, so it is none or, with pct=0, all of them.
+	 */
+	out->testing = w->record[a->at].testing || w->record[a->at].pct_zero;
 	out->has_policy = choose_policy(a, deadline);
 	/* RFC 9989, 4.7. */
 	out->asks = out->testing && out->policy != DMARC_P_NONE ? out->policy - 1 : out->policy;

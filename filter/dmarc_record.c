@@ -251,8 +251,10 @@ read_ri(struct reading *r, struct str s)
 static bool
 read_pct(struct reading *r, struct str s)
 {
-	(void)r;
-	return is_number(s, 100);
+	if (!is_number(s, 100))
+		return false;
+	r->out->pct_zero = is_number(s, 0);
+	return true;
 }
 
 /* ---- Tags ---- */

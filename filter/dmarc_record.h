@@ -20,6 +20,7 @@ struct dmarc_record {
 	char		 psd;		/* 'y', 'n', or 'u' */
 	bool		 strict_dkim, strict_spf;
 	bool		 testing;	/* t=y */
+	bool		 pct_zero;	/* by RFC 7489: pct=0 */
 	const char	*defect;	/* the first offence against the grammar, or NULL */
 };
 

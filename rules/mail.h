@@ -49,6 +49,7 @@ struct dkim_signature {
 	struct str	domain, selector, algorithm, reason;
 	int		bits;		/* of the key, 0 if there was none */
 	bool		partial;	/* l= leaves octets unsigned */
+	bool		unread;		/* it was not looked at: there are too many */
 	/*
 	 * Of a signature that can be read, whatever its result: fields that it names less
 	 * often than they are there, and a partial body; and fields that it names more
@@ -92,7 +93,7 @@ struct dmarc_answer {
 	enum dmarc_policy policy;	/* published, for this domain; with has_policy */
 	enum dmarc_policy asks;		/* what is to be done: with t=y one step less */
 	bool		has_policy;
-	bool		testing;	/* t=y */
+	bool		testing;	/* t=y; by RFC 7489, pct=0 */
 	bool		spf_aligned, dkim_aligned;	/* and passing */
 	bool		spf_doubt, dkim_doubt;	/* would be, had a lookup not failed */
 	struct str	reason;		/* of temperror and permerror, for log and trace */

@@ -176,6 +176,30 @@ limits_the_field(void **state)
 	assert_true(authres_write(arena, &r).n < 2000);
 }
 
+/* None that counts can be pushed out of it. */
+static void
+puts_first_what_passed(void **state)
+{
+	static struct dkim_signature sig[30];
+	const struct dkim_answer many = { sig, COUNT(sig) };
+	struct authres r = { .authserv_id = STR("mx"), .dkim = &many };
+	struct str got;
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(sig); i++)
+		sig[i] = (struct dkim_signature){ .result = DKIM_R_POLICY,
+		    .domain = STR("unread.example"), .unread = true };
+	sig[24] = (struct dkim_signature){ .result = DKIM_R_FAIL, .domain = STR("read.example") };
+	sig[29] = (struct dkim_signature){ .result = DKIM_R_PASS, .domain = STR("passed.example") };
+	got = authres_write(arena, &r);
+	assert_true(str_istarts(got, STR("mx;\n\tdkim=pass header.d=passed.example;\n"
+	    "\tdkim=fail header.d=read.example;\n\tdkim=policy header.d=unread.example;\n")));
+	for (size_t i = 0; i < got.n; i++)
+		n += got.p[i] == ';';
+	assert_int_equal(n, 20);
+}
+
 /* The id is mx.example.org. */
 static const struct { const char *value; bool claims; } fields[] = {
 	{ "mx.example.org; spf=pass", true },
@@ -323,6 +347,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(tells_what_is_not_signed, setup, teardown),
 		cmocka_unit_test_setup_teardown(writes_values_safely, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_the_field, setup, teardown),
+		cmocka_unit_test_setup_teardown(puts_first_what_passed, setup, teardown),
 		cmocka_unit_test_setup_teardown(knows_forged_fields, setup, teardown),
 		cmocka_unit_test_setup_teardown(knows_names_in_other_scripts, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_unclosed_comments_for_ours, setup, teardown),

@@ -246,6 +246,12 @@ static const struct evaluation walks[] = {
 	  "_dmarc.example.com TXT \"v=DMARC1; p=none; np=reject\"\ng.example.com A SERVFAIL\n",
 	  "dkim=pass:example.com", "pass - example.com dkim" },
 
+	{ "a CNAME to what isn't there is there", "g.example.com",
+	  "_dmarc.example.com TXT \"v=DMARC1; p=none; sp=quarantine; np=reject\"\n"
+	  "g.example.com CNAME gone.example.net\n", "", "fail quarantine example.com" },
+	{ "pct is no tag by RFC 9989", "example.com",
+	  "_dmarc.example.com TXT \"v=DMARC1; p=reject; pct=0\"\n", "", "fail reject example.com" },
+
 	/* Several authors: the worst. */
 	{ "one passes, one fails", "example.com example.net",
 	  EXAMPLE "_dmarc.example.net TXT \"v=DMARC1; p=none\"\n", "dkim=pass:example.com",
@@ -288,6 +294,15 @@ static const struct evaluation lists[] = {
 	  "dkim=pass:a.co.uk", "fail reject co.uk" },
 	{ "the organization's is lost", "x.example.com", "_dmarc.example.com TXT SERVFAIL\n", "",
 	  "temperror - -" },
+	{ "pct=0 is one step less", "example.com",
+	  "_dmarc.example.com TXT \"v=DMARC1; p=reject; pct=0\"\n", "", "fail reject>quarantine example.com" },
+	{ "of quarantine, too", "x.example.com",
+	  "_dmarc.example.com TXT \"v=DMARC1; p=none; pct=00; sp=quarantine\"\n", "",
+	  "fail quarantine>none example.com" },
+	{ "no other pct is left to chance", "example.com",
+	  "_dmarc.example.com TXT \"v=DMARC1; p=reject; pct=1\"\n", "", "fail reject example.com" },
+	{ "nor one that is none", "example.com",
+	  "_dmarc.example.com TXT \"v=DMARC1; p=reject; pct=-0\"\n", "", "fail reject example.com" },
 	{ "the organization's is not needed", "x.example.com",
 	  "_dmarc.x.example.com TXT \"v=DMARC1; p=none\"\n_dmarc.example.com TXT SERVFAIL\n",
 	  "dkim=pass:example.com", "pass none x.example.com dkim" },
