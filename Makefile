@@ -81,6 +81,10 @@ $(BUILD)/%.o: %.c
 $(UNIT) $(TOOLS) $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libfilter.a $(BUILD)/librules.a
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+# It counts allocations of ours.
+$(BUILD)/tests/unit/test_allocations: OUR_LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray)
+comma := ,
+
 # ---- Manual pages: the tables in them come from the .def files ----
 
 $(BUILD)/man/tables: man/tables.c rules/facts.def rules/actions.def rules/settings.def rules/facts.h

@@ -320,7 +320,7 @@ mail_rcpt(struct mail *m, struct str path, char delimiter)
 static struct header *
 grow_headers(struct mail *m)
 {
-	size_t cap = m->headers_cap > 0 ? m->headers_cap + m->headers_cap / 4 : 16;
+	size_t had = m->headers_cap, cap = had == 0 ? 16 : had < 256 ? had * 2 : had + had / 4;
 	struct header *v;
 
 	if (m->nheaders < m->headers_cap)
