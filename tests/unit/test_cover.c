@@ -80,12 +80,13 @@ static const struct domain {
 	    "sender is x@a.example", "sender contains x", "sender ends with a.example",
 	    "sender is not y@b.example",
 	    "sender ends with @a.example", "sender is set",
-	    "sender in { @a.example @.a.example <> }" },
+	    "sender in { @a.example @.a.example <> }", "sender in people" },
 	    { "<>", "x@a.example", "\"x\"@a.example", "y@a.example", "x@c.a.example",
 	    "y@b.example", "x", "z@d.test" } },
 	{ FROM_GIVEN, "auth.user", { "auth.user is set", "auth.user is bob",
 	    "auth.user is not set",
-	    "auth.user in { bob eve }", "auth.user starts with b" }, { "bob", "eve", "BOB",
+	    "auth.user in { bob eve }", "auth.user starts with b",
+	    "auth.user in users", "auth.user not in users" }, { "bob", "eve", "BOB",
 	    "bert", "" } },
 	{ FROM_HEADER, "header", { "header[\"X\"] is one", "any header[\"x\"] is two",
 	    "every header[\"X\"] is one",
@@ -188,7 +189,8 @@ random_file(struct file *f)
 		f->of[i] = &domains[rnd(DOMAINS)];
 	strbuf_printf(&f->text,
 	    "set on-error limit %s\nset on-error dnsbl %s\nset on-error lookup %s\n"
-	    "nets ours = 192.0.2.0/24\ndomains known = .example\n",
+	    "nets ours = 192.0.2.0/24\ndomains known = .example\n"
+	    "addresses people = @.a.example y@b.example\nstrings users = Bob bert\n",
 	    policies[rnd(3)], policies[rnd(3)], policies[rnd(3)]);
 	for (int i = 0; i < 2; i++) {
 		strbuf_printf(&f->text, "rule log%d\n  if ", i);
