@@ -316,6 +316,12 @@ mime_field(struct mime *m, struct str name, struct str raw)
 	parser_field(m->top, name, raw);
 }
 
+void
+mime_header_cut(struct mime *m)
+{
+	mime_defect(m, DEFECT_HEADER_CUT);
+}
+
 static void
 begin_body(struct mime *m)
 {

@@ -31,6 +31,8 @@ void mime_options(struct mime_options *o, const struct settings *s);
 struct mime *mime_new(struct arena *a, const struct mime_options *o);
 /* A field of the message's header; all come before the body. */
 void mime_field(struct mime *m, struct str name, struct str raw);
+/* There were more of those than came: header-cut. */
+void mime_header_cut(struct mime *m);
 void mime_feed(struct mime *m, struct str octets);
 /* What was found; it lives in the arena.  NULL if memory was out at any time. */
 const struct content *mime_end(struct mime *m);

@@ -24,6 +24,8 @@ begin_mime(struct session *s)
 		return -1;
 	for (size_t i = 0; i < m->nheaders; i++)
 		mime_field(s->mime, m->headers[i].name, m->headers[i].raw);
+	if (m->headers_cut)
+		mime_header_cut(s->mime);
 	mime_feed(s->mime, strbuf_slice(&s->body));
 	return 0;
 }

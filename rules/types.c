@@ -49,7 +49,7 @@ static const char *const defect_words[] = {
 	"parameter", "repeated-field", "header", "no-boundary", "unclosed",
 	"archive", "bomb", "too-deep", "too-many-parts", "long-header",
 	"too-much-text", "too-many-urls", "too-many-names", "archive-too-deep",
-	"archive-unread", NULL
+	"archive-unread", "header-cut", NULL
 };
 static const char *const weekday_words[] = {
 	"monday", "tuesday", "wednesday", "thursday", "friday", "saturday",

@@ -370,6 +370,17 @@ authors(void **state)
 		{ { "a@example.com, b@example.net" }, "example.com example.net" },
 		{ { "a@example.com", "b@example.net" }, "example.com example.net" },
 		{ { "a@b\xc3\xbc" "cher.example" }, "xn--bcher-kva.example" },
+		/* What nobody sees: UTS 46 maps it to nothing (U+200B, U+00AD, and joiners that join nothing), */
+		{ { "a@bank.example\xe2\x80\x8b", "a@ba\xc2\xadnk.example", "a@bank.example\xe2\x80\x8d",
+		    "a@ba\xe2\x80\x8cnk.example" }, "bank.example" },
+		/* or it is part of no domain (U+2066, U+200F, U+2800). */
+		{ { "a@\xe2\x81\xa6" "bank.example" }, "a domain in From is no domain name" },
+		{ { "a@bank.example\xe2\x80\x8f" }, "a domain in From is no domain name" },
+		{ { "a@bank.example\xe2\xa0\x80" }, "a domain in From is no domain name" },
+		{ { "a@ba\xe2\xa0\x80nk.example" }, "a domain in From is no domain name" },
+		/* A joiner that joins, and a symbol, which can be registered. */
+		{ { "a@\xe0\xb7\x81\xe0\xb7\x8a\xe2\x80\x8d\xe0\xb6\xbb.example" }, "xn--10cl1a711o.example" },
+		{ { "a@\xe2\x98\x83.bank.example" }, "xn--n3h.bank.example" },
 		{ { NULL }, "there is no From" },
 		{ { "" }, "From is no list of addresses" },
 		{ { "a@example.com", "" }, "From is no list of addresses; example.com" },

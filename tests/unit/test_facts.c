@@ -677,6 +677,7 @@ content_limits(void **state)
 	static const struct { enum mime_defect limit; const char *cut[7]; } cases[] = {
 		{ DEFECT_TOO_DEEP, { "body", "html", "attachment.name", "attachment.size", "archive.name", "url", NULL } },
 		{ DEFECT_TOO_MANY_PARTS, { "body", "html", "attachment.name", "attachment.size", "archive.name", "url", NULL } },
+		{ DEFECT_HEADER_CUT, { "body", "html", "attachment.name", "attachment.size", "archive.name", "url", NULL } },
 		{ DEFECT_LONG_HEADER, { "attachment.name", NULL } },
 		{ DEFECT_TOO_MUCH_TEXT, { "body", "html", "url", NULL } },
 		{ DEFECT_TOO_MANY_URLS, { "url", NULL } },
