@@ -32,6 +32,9 @@ charset_begin(struct charset *c, struct str name)
 	c->kind = CHARSET_UTF8;
 	c->jis = iconv_name != NULL && strcmp(iconv_name, CHARSET_JIS) == 0;
 	memset(&c->jis_state, 0, sizeof(c->jis_state));
+	/* Past an octet that is wrong, iconv's state depends on what it was given at once. */
+	c->shifts = !c->jis && iconv_name != NULL &&
+	    (strncmp(iconv_name, "ISO-2022", 8) == 0 || strcmp(iconv_name, "UTF-7") == 0);
 	if (iconv_name != NULL && strcmp(iconv_name, CHARSET_UTF_8) == 0)
 		return;
 	c->kind = CHARSET_NONE;
@@ -165,7 +168,7 @@ static void
 feed(struct charset *c, struct str s, charset_put *put, void *arg)
 {
 	/* A character that was cut goes on octet by octet until it is whole. */
-	while (c->ncarry > 0 && s.n > 0) {
+	while ((c->ncarry > 0 || c->shifts) && s.n > 0) {
 		size_t left;
 
 		c->carry[c->ncarry++] = *s.p++;

@@ -30,6 +30,7 @@ struct charset {
 	bool		 bad;		/* octets that are none of the set were met */
 	char		 carry[CHARSET_CARRY];	/* of a character that isn't all there */
 	size_t		 ncarry;
+	bool		shifts;		/* the set has states: it is taken octet by octet */
 	bool		jis;		/* what comes is ISO-2022-JP, and becomes Shift_JIS for iconv */
 	struct {
 		char	set;		/* of what follows: B of ESC ( B, or $ for two octets each */
