@@ -47,12 +47,16 @@ printed_action(struct rules_state *st, const struct action *a)
 	return s;
 }
 
+/* What failed: where the rule looks at another one, in that. */
 static void
 note_error(struct rules_state *st, struct reading *rd, size_t i, size_t *cap)
 {
 	const struct cond *c = trace_culprit(st, rd, i);
 	struct strbuf b = { 0 };
 
+	while (c != NULL && c->kind == COND_CMP && (c->fact.fact->flags & F_OWN) != 0 &&
+	    c->fact.fact->type == T_BOOL)
+		c = trace_culprit(st, rd, (size_t)c->fact.rule);
 	if (c != NULL)
 		print_cond(c, &b);
 	if (!b.failed && b.p != NULL)
@@ -66,9 +70,10 @@ static bool
 note_rule(struct rules_state *st, struct reading *rd, size_t i, size_t *cap)
 {
 	const struct crule *cr = &st->rs->prog.rules[i];
-	outcome o = eval_rule(st, rd, i);
+	outcome o;
 
-	if (o == O_FALSE)
+	/* A rule that only names a condition says nothing by itself. */
+	if (cr->rule->actions == NULL || (o = eval_rule(st, rd, i)) == O_FALSE)
 		return false;
 	if (o_decided(o) && o != O_TRUE) {
 		note_error(st, rd, i, cap);
@@ -77,11 +82,12 @@ note_rule(struct rules_state *st, struct reading *rd, size_t i, size_t *cap)
 	if (!cr->notes)
 		return false;
 	for (const struct action *a = cr->rule->actions; a != NULL; a = a->next) {
-		struct note n = { .rule = (int)i, .not_asked = o != O_TRUE };
+		struct note n = { .rule = (int)i };
 
 		if (!a->would && a->id != A_LOG)
 			continue;
 		n.kind = a->would ? NOTE_WOULD : NOTE_LOG;
+		n.not_asked = o != O_TRUE || (!a->would && !text_known(st, rd, i, a->text));
 		if (a->would)
 			n.text = printed_action(st, a);
 		else if (n.not_asked)

@@ -282,43 +282,65 @@ advance_rcpt(struct rules_state *st)
 		split(st, rd, differs);
 }
 
+/* Looks at each text, so that all lookups are begun before one is waited for. */
 static bool
 log_texts_known(struct rules_state *st, struct reading *rd, size_t i)
 {
+	bool known = true;
+
 	for (const struct action *a = st->rs->prog.rules[i].rule->actions; a != NULL; a = a->next)
-		if (a->text != NULL && !text_known(st, rd, i, a->text))
-			return false;
-	return true;
+		if (!a->would && a->text != NULL && !text_known(st, rd, i, a->text))
+			known = false;
+	return known;
 }
 
 /*
- * Is all that the log will say of this reading known, too?  Shadow rules, log
- * texts and scores delay no reply, but what they look at goes on being sent.
+ * Is all that the log will say of this reading known, too?  Shadow rules, log texts and
+ * scores delay no early reply, but what they look at goes on being sent.
  */
 static bool
 is_settled(struct rules_state *st, struct reading *rd)
 {
 	const struct program *p = &st->rs->prog;
+	bool settled = true;
 
 	for (size_t k = 0; k < p->traced.n && (size_t)p->traced.v[k] < rd->end; k++) {
 		outcome o = eval_rule(st, rd, (size_t)p->traced.v[k]);
 
 		if (!o_decided(o) || (o == O_TRUE && !log_texts_known(st, rd, (size_t)p->traced.v[k])))
-			return false;
+			settled = false;
 	}
 	for (size_t k = 0; k < p->scorers.n && (size_t)p->scorers.v[k] < rd->end; k++)
 		if (!o_decided(eval_rule(st, rd, (size_t)p->scorers.v[k])))
-			return false;
-	return true;
+			settled = false;
+	return settled;
 }
 
 static bool
 all_settled(struct rules_state *st)
 {
+	bool settled = true;
+
 	for (struct reading *rd = st->readings; rd != NULL; rd = rd->next)
 		if (rd->r->state == RCPT_OPEN && !is_settled(st, rd))
-			return false;
-	return true;
+			settled = false;
+	return settled;
+}
+
+/*
+ * The message is over: what the log will say of it is waited for like what decides, so that
+ * the log tells of a rule the same however fast a name server is.  Until here nobody waited
+ * for it.
+ */
+static void
+settle(struct rules_state *st)
+{
+	advance_all(st, true);
+	if (all_settled(st))
+		return;
+	st->m->may_wait = true;
+	(void)all_settled(st);
+	st->m->may_wait = false;
 }
 
 /* Do all pass without a change and without a line in the log? */
@@ -339,6 +361,7 @@ advance_message(struct rules_state *st)
 	struct reading *rd;
 
 	add_missing(st);
+	guard_advance(st);		/* readings that are decided don't, but their scores go on */
 	advance_all(st, false);
 	if ((rd = combine(st)) == NULL && may_say(st)) {
 		advance_all(st, true);
@@ -353,6 +376,8 @@ advance_message(struct rules_state *st)
 	if (!last && (rd->v.verdict == V_QUARANTINE ||
 	    (rd->v.verdict == V_ACCEPT && (!st->plan.decided || !all_plain(st)))))
 		return;
+	if (last)
+		settle(st);
 	say(st, rd);
 	plan_notes(st, NULL);
 	if (last && (rd->v.verdict == V_ACCEPT || rd->v.verdict == V_QUARANTINE))

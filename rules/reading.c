@@ -98,7 +98,7 @@ decide(struct rules_state *st, struct reading *rd, enum verdict v, int rule)
 	rd->v.verdict = v;
 	rd->v.rule = rule;
 	rd->v.stage = st->m->stage;
-	st->m->may_wait = false;	/* what is only for the log isn't waited for */
+	st->m->may_wait = false;	/* the score is for the log, which isn't waited for here */
 	rd->v.score = eval_score(st, rd, rd->end).base;
 }
 
@@ -135,7 +135,7 @@ end_at(struct rules_state *st, struct reading *rd, size_t i, outcome o, bool edi
 	return true;
 }
 
-/* Are the texts of rule i's edits and log lines known?  Those of shadow actions don't count. */
+/* Are the texts of rule i's edits known?  Those of shadow actions don't count. */
 static bool
 edits_known(struct rules_state *st, struct reading *rd, size_t i)
 {

@@ -272,6 +272,25 @@ fact_known(struct rules_state *st, struct reading *rd, size_t rule, const struct
 	return eval_fact(st, ref, &a) != FACT_PENDING;
 }
 
+static bool
+part_known(struct rules_state *st, struct reading *rd, size_t rule, const struct part *p)
+{
+	const struct cond *c = st->rs->prog.rules[rule].rule->capturing;
+
+	switch (p->kind) {
+	case PART_FACT:
+		return (p->fact.scope != P_RCPT || rd->r != NULL) &&
+		    fact_known(st, rd, rule, &p->fact);
+	case PART_CAPTURE:
+		return c == NULL || fact_known(st, rd, rule, &c->fact);
+	case PART_TABLE:
+		return table_known(st, rd, rule, p);
+	case PART_LITERAL:
+		break;
+	}
+	return true;
+}
+
 bool
 text_known(struct rules_state *st, struct reading *rd, size_t rule, const struct text *t)
 {
@@ -279,17 +298,10 @@ text_known(struct rules_state *st, struct reading *rd, size_t rule, const struct
 	bool known = true;
 
 	st->m->rcpt = rd->r;
-	for (const struct part *p = t->parts; p != NULL && known; p = p->next) {
-		if (p->kind == PART_FACT) {
-			known = (p->fact.scope != P_RCPT || rd->r != NULL) &&
-			    fact_known(st, rd, rule, &p->fact);
-		} else if (p->kind == PART_CAPTURE) {
-			const struct cond *c = st->rs->prog.rules[rule].rule->capturing;
-
-			known = c == NULL || fact_known(st, rd, rule, &c->fact);
-		} else if (p->kind == PART_TABLE)
-			known = table_known(st, rd, rule, p);
-	}
+	/* Not only up to the first that isn't: all lookups are to run at the same time. */
+	for (const struct part *p = t->parts; p != NULL; p = p->next)
+		if (!part_known(st, rd, rule, p))
+			known = false;
 	st->m->rcpt = saved;
 	return known;
 }

@@ -4,7 +4,8 @@
  * of the file that knows nothing of stages.
  *
  * All three must give each recipient that isn't split the same verdict, rule,
- * reply and edits.  A case that fails is made as small as it can be and
+ * reply and edits, and the log the same to say; what an early reply overtook may be
+ * missing there, but nothing may be false.  A case that fails is made as small as it can be and
  * printed with its seed.
  *
  *	PROPERTY_CASES=20000 PROPERTY_SEED=7 build/tests/property/property
@@ -196,6 +197,7 @@ random_rule(char *out, size_t n, int rule)
 		"tag subject \"[T]\"", "add header X-New \"${rcpt}\"", "add header X-New \"v\"",
 		"set header X-A \"${subject}\"", "remove header X-B", "add rcpt <new@r.example>",
 		"remove rcpt", "redirect <other@r.example>", "set sender <z@s.example>", "log \"l ${spf}\"",
+		"log \"l ${score} ${dmarc} ${rcpt}\"",
 	};
 	char cond[450] = "", acts[300] = "";
 	unsigned n_others = rnd(3), final = rnd(9);
@@ -1008,9 +1010,85 @@ same_edits(const struct plan *a, const struct plan *b)
 	return true;
 }
 
+/* What a rule that was read to that outcome has to say in the log: its kinds, a bit each. */
+static unsigned
+naive_notes(const struct ruleset *rs, int i, enum naive v)
+{
+	unsigned kinds = 0;
+
+	const struct action *first = rs->prog.rules[i].rule->actions;
+
+	if (v != N_TRUE)
+		return v == N_FALSE || first == NULL ? 0 : 1u << NOTE_ERROR;
+	for (const struct action *a = first; a != NULL; a = a->next)
+		if (a->would || a->id == A_LOG)
+			kinds |= 1u << (a->would ? NOTE_WOULD : NOTE_LOG);
+	return kinds;
+}
+
+/* Those of all who are left: each rule's as the first of them has it. */
+struct naive_log {
+	unsigned	 kinds[MAX_RULES];
+	int64_t		 score;
+	bool		 any;
+};
+
+static void
+naive_log_add(struct naive_log *l, const struct ruleset *rs, const struct reader *rd)
+{
+	int64_t score = 0;
+
+	for (int i = 0; i < rd->upto; i++) {
+		if (l->kinds[i] == 0)
+			l->kinds[i] = naive_notes(rs, i, rd->rules[i]);
+		if (rd->rules[i] == N_TRUE && rs->prog.rules[i].scores)
+			score += rs->prog.rules[i].score;
+	}
+	if (!l->any || score > l->score)
+		l->score = score;
+	l->any = true;
+}
+
+/* Every note is right, and at the end none is missing. */
+static const char *
+compare_notes(const struct plan *p, const struct ruleset *rs, const struct naive_log *l)
+{
+	unsigned told[MAX_RULES] = { 0 };
+
+	for (size_t i = 0; i < p->nnotes; i++) {
+		const struct note *n = &p->notes[i];
+
+		if (n->not_asked && p->stage == S_MESSAGE)
+			return "a line of the log was not asked for at the end";
+		if (!n->not_asked && (l->kinds[n->rule] & 1u << n->kind) == 0)
+			return "the log says what isn't so";
+		told[n->rule] |= 1u << n->kind;
+	}
+	if (p->stage != S_MESSAGE)
+		return NULL;
+	for (size_t i = 0; i < rs->prog.nrules; i++)
+		if (told[i] != l->kinds[i])
+			return "the log lacks a line";
+	return p->score != l->score ? "the log has another score" : NULL;
+}
+
+/* Which comparison is to blame may hang on greylist, which only stages ask and close. */
+static bool
+same_notes(const struct plan *a, const struct plan *b, const struct ruleset *rs)
+{
+	if (a->nnotes != b->nnotes || a->score != b->score)
+		return false;
+	for (size_t i = 0; i < a->nnotes; i++)
+		if (a->notes[i].kind != b->notes[i].kind || a->notes[i].rule != b->notes[i].rule ||
+		    (!str_eq(a->notes[i].text, b->notes[i].text) &&
+		    (a->notes[i].kind != NOTE_ERROR || !rs->prog.rules[a->notes[i].rule].greylists)))
+			return false;
+	return true;
+}
+
 static const char *
 compare_recipient(struct staged *s, struct rules_state *whole, struct mail *wm, const struct ruleset *rs,
-    size_t i, bool agree)
+    size_t i, bool agree, struct naive_log *log)
 {
 	const struct rcpt_verdict *w = rules_rcpt_verdict(whole, wm->rcpts[i]), *own;
 	struct reader rd = { .rs = rs, .m = wm, .r = wm->rcpts[i] };
@@ -1019,6 +1097,8 @@ compare_recipient(struct staged *s, struct rules_state *whole, struct mail *wm, 
 
 	if (w == NULL || w->verdict != v || w->rule != rule)
 		return "the naive reading gives another verdict or rule";
+	if (wm->rcpts[i]->state == RCPT_OPEN)
+		naive_log_add(log, rs, &rd);
 	if (i >= (size_t)s->shown) {	/* refused before there were recipients */
 		if (s->last->verdict != w->verdict || s->last->rule != w->rule ||
 		    !same_reply(&s->last->reply, &w->reply))
@@ -1051,6 +1131,7 @@ compare_whole(struct staged *s, const struct testcase *c, const struct ruleset *
 	struct rules_state *st;
 	const struct plan *p;
 	const char *why = NULL;
+	struct naive_log log = { .any = false };
 	bool left = false, agree;
 
 	make_world(&w, c);
@@ -1073,7 +1154,9 @@ compare_whole(struct staged *s, const struct testcase *c, const struct ruleset *
 	agree = rs->settings.mixed_recipients == MIXED_SPLIT && s->shown > 0 && !s->st->strictest;
 	for (size_t i = 0; i < m.nrcpts && why == NULL; i++)
 		if (m.rcpts[i]->state != RCPT_SPLIT)
-			why = compare_recipient(s, st, &m, rs, i, agree);
+			why = compare_recipient(s, st, &m, rs, i, agree, &log);
+	if (why == NULL && left && s->shown > 0)
+		why = compare_notes(s->last, rs, &log);
 	if (why == NULL && left && s->shown > 0) {
 		if (p->verdict != s->last->verdict ||
 		    (p->rule != s->last->rule && p->verdict != V_ACCEPT) ||
@@ -1082,6 +1165,8 @@ compare_whole(struct staged *s, const struct testcase *c, const struct ruleset *
 		else if (s->last->stage == S_MESSAGE ? !same_edits(p, s->last) :
 		    p->nedits > 0 && p->verdict == V_ACCEPT)
 			why = "the edits differ from the whole";
+		else if (s->last->stage == S_MESSAGE && !same_notes(p, s->last, rs))
+			why = "the log's lines differ from the whole";
 	}
 	mail_free(&m);
 	strbuf_free(&body);

@@ -300,6 +300,74 @@ def dot_waits_anew(e):
         m.abort()
 
 
+SHADOW = STATIC + """\
+rule shadow
+    if   dmarc is fail
+    then would reject 550 5.7.1 "no"
+rule other
+    if   dmarc is pass
+    then would reject 550 5.7.1 "no"
+rule told
+    then log "spf=${spf} dmarc=${dmarc} score=${score}"
+rule points
+    if   dnsbl["bl.example.net"] is set
+    then score +3
+rule failed
+    if   dmarc is fail
+    then log "DMARC failed, score ${score}"
+rule early
+    if   sender.domain is early.example.net
+    then reject 550 5.7.1 "early"
+rule content
+    if   subject is refused
+    then reject 550 5.7.1 "content"
+"""
+POLICY, LISTED, SENDER = "_dmarc.author.example.net", "9.2.0.192.bl.example.net", "sender.example.net"
+
+
+def shadow_line(e, m, d, sender, subject):
+    """What the log says of a message whose lookups are answered once it waits for them at its end, and the reply."""
+    held = (POLICY, LISTED, SENDER)
+    e.server.hold(*held)
+    since = d.mark()
+    m.mail(sender)
+    reply = m.rcpt()
+    if reply.kind == "continue":
+        m.data()
+        m.header("From", " a@author.example.net")
+        m.header("Subject", " " + subject)
+        m.end_of_headers()
+        m.send("E")
+        e.tap.ok(e.server.wait_asked(*held), "%s: all is asked for before any is answered" % subject, e.asked())
+        e.server.release(*held)
+        reply = m.reply()
+    else:
+        e.server.release(*held)
+    m.abort()
+    return logline.parse(d.wait_line(logline.is_verdict, since) or ""), reply
+
+
+def log_waits_at_the_end(e):
+    """Shadow rules, log lines and scores tell the truth of what only a name server knows; an early reply waits for none."""
+    for subject, kind in (("hello", "accept"), ("refused", "reply")):
+        with e.daemon(SHADOW) as d, Milter(d.address, timeout=60) as m:
+            e.server.add(POLICY, TXT, text("v=DMARC1; p=reject"))
+            e.server.add(LISTED, A, b"\x7f\0\0\2")
+            e.server.add(SENDER, TXT, text("v=spf1 -all"))
+            m.open(ip=CLIENT)
+            have, reply = shadow_line(e, m, d, "<x@%s>" % SENDER, subject)
+            e.tap.same((reply.kind, have.get("would"), have.get("log"), have.get("score"), have.get("scored")),
+                       (kind, 'shadow: reject 550 5.7.1 "no"',
+                        "told: spf=fail dmarc=fail score=0; failed: DMARC failed, score 3", "3", "points +3"),
+                       "%s: the log says what the lookups said" % subject, have)
+    with e.daemon(SHADOW) as d, Milter(d.address, timeout=60) as m:
+        m.open(ip=CLIENT)
+        have, reply = shadow_line(e, m, d, "<x@early.example.net>", "hello")
+        e.tap.same((reply.code, have.get("would"), have.get("log")),
+                   (550, 'shadow: reject 550 5.7.1 "no" (not asked); other: reject 550 5.7.1 "no" (not asked)',
+                    "told:  (not asked); failed:  (not asked)"), "an early reply overtakes them, and it is said so", have)
+
+
 def author_first(e):
     """Signatures of others on top don't keep the author's own from being looked at, and no key is asked for in vain."""
     key = Key(e.scratch.join("key"))
@@ -324,7 +392,7 @@ def main():
     with Scratch("lookups") as scratch:
         e = Env(tap, scratch)
         for case in (none_is_made, side_by_side, going_away, failures_are_told, fields, progress, body_needs_no_key,
-                     dot_waits_anew, author_first):
+                     dot_waits_anew, log_waits_at_the_end, author_first):
             tap.case(case.__name__, case, e)
         e.server.close()
     return tap.done()
