@@ -307,17 +307,23 @@ rdata_text(const struct message *m, const struct record *r, char *out)
 	}
 }
 
-/* How long a negative answer may be kept (RFC 2308, 5). */
+/*
+ * How long a negative answer may be kept (RFC 2308, 5).  What names servers and
+ * has no SOA is none, but a referral to them (2.2): from a server that doesn't
+ * ask others, so that nothing is known of the name.
+ */
 static void
-negative_ttl(struct message *m, size_t off)
+read_authority(struct message *m, size_t off, bool may_refer)
 {
 	struct dns_name skipped;
+	bool refers = false;
 	struct record r;
 	size_t i, at;
 
 	for (i = get16(m->p + 8); i > 0; i--) {
 		if (record_read(m, &off, &r) != 0)
-			return;
+			break;
+		refers |= r.type == DNS_NS;
 		if (r.type != DNS_SOA)
 			continue;
 		at = r.rdata;
@@ -329,6 +335,8 @@ negative_ttl(struct message *m, size_t off)
 		use_ttl(m, get32(m->p + at + 16));
 		return;
 	}
+	if (refers && may_refer)
+		m->wrong = "the server only refers to others: it does not ask them";
 }
 
 struct dns_answer *
@@ -427,10 +435,10 @@ answer_of(struct message *m, struct dns_name *name, enum dns_type type,
 		follow(m, name);
 	if (m->wrong == NULL)
 		count = select_records(m, name, type, &text);
+	if (m->wrong == NULL && count == 0)
+		read_authority(m, authority, rcode == DNS_RCODE_OK);
 	if (m->wrong != NULL)
 		return dns_answer_empty(DNS_SERVFAIL, m->wrong, size);
-	if (count == 0)
-		negative_ttl(m, authority);
 	if ((a = answer_build(m, name, count, text, size)) == NULL)
 		return NULL;
 	if (count > 0)
@@ -441,20 +449,18 @@ answer_of(struct message *m, struct dns_name *name, enum dns_type type,
 	return a;
 }
 
-static const char *
-rcode_reason(int rcode)
+const char *
+dns_rcode_reason(int rcode)
 {
 	static const char *const names[] = {
-		"",
-		"FORMERR: the server did not understand the question",
-		"SERVFAIL from the server",
-		"",
-		"NOTIMP: the server does not know such questions",
-		"REFUSED by the server",
+		[DNS_RCODE_FORMERR] = "FORMERR: the server did not understand the question",
+		[DNS_RCODE_SERVFAIL] = "SERVFAIL from the server",
+		[DNS_RCODE_NOTIMP] = "NOTIMP: the server does not know such questions",
+		[DNS_RCODE_REFUSED] = "REFUSED by the server",
 	};
 
-	return rcode >= 0 && (size_t)rcode < sizeof(names) / sizeof(*names) ?
-	    names[rcode] : "an unknown response code from the server";
+	return rcode >= 0 && (size_t)rcode < sizeof(names) / sizeof(*names) &&
+	    names[rcode] != NULL ? names[rcode] : "an unknown response code from the server";
 }
 
 struct dns_answer *
@@ -471,8 +477,8 @@ dns_answer_read(const uint8_t *msg, size_t n, const struct dns_name *name,
 		    "the answer is shorter than its header", size);
 	rcode = msg[3] & 0xf;
 	if (rcode != DNS_RCODE_OK && rcode != DNS_RCODE_NXDOMAIN)
-		return dns_answer_empty(DNS_SERVFAIL, rcode_reason(rcode),
-		    size);
+		return dns_answer_empty(DNS_SERVFAIL,
+		    dns_rcode_reason(rcode), size);
 	a = answer_of(&m, &last, type, size);
 	if (a != NULL && a->status != DNS_SERVFAIL)
 		a->secure = secure;

@@ -41,13 +41,19 @@ size_t dns_name_text(const struct dns_name *d, char text[DNS_TEXT_MAX]);
 
 bool dns_name_eq(const struct dns_name *a, const struct dns_name *b);
 
-/* Status of a response code; NXDOMAIN is 3, anything but 0 and 3 a failure. */
-enum { DNS_RCODE_OK = 0, DNS_RCODE_SERVFAIL = 2, DNS_RCODE_NXDOMAIN = 3 };
+/* Response codes (RFC 1035, 4.1.1): anything but OK and NXDOMAIN is a failure. */
+enum {
+	DNS_RCODE_OK = 0, DNS_RCODE_FORMERR = 1, DNS_RCODE_SERVFAIL = 2, DNS_RCODE_NXDOMAIN = 3,
+	DNS_RCODE_NOTIMP = 4, DNS_RCODE_REFUSED = 5
+};
+
+/* What a failure's code says, in words. */
+const char *dns_rcode_reason(int rcode);
 
 /*
  * The answer to (name, type) that a response holds: CNAMEs followed, records
- * of other names and types passed over.  What can't be read, loops or is
- * beyond a limit becomes DNS_SERVFAIL with the reason.
+ * of other names and types passed over.  What can't be read, loops, is beyond
+ * a limit or only refers to other servers becomes DNS_SERVFAIL with the reason.
  *
  * One block on the heap, for free(3); NULL without memory.  *size is its
  * length in octets.

@@ -6,6 +6,7 @@
  * try.  Only its log tells (log-servfail), a line before each such answer:
  *
  *	... error: SERVFAIL <name. A IN>: ... upstream server timeout
+ *	... error: SERVFAIL <name. A IN>: ... from 192.0.2.53 got REFUSED
  *
  * So the log goes to a stream of ours, which keeps what was said of each name.
  * It is one for the process: contexts share it, and one that is deleted takes
@@ -24,6 +25,7 @@
 static struct {
 	uint64_t	hash;
 	enum resolver_heard heard;
+	int		rcode;
 } slots[SLOTS];
 static bool works;		/* a line has come */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -45,15 +47,24 @@ keep(struct str what, const char *reason, const char *end)
 	static const char *const silence[] = {
 		"upstream server timeout", "no server to query", "SERVFAIL in cache",
 	};
+	static const struct { const char *words; int rcode; } codes[] = {
+		{ "got FORMERR", DNS_RCODE_FORMERR }, { "got NOTIMPL", DNS_RCODE_NOTIMP },
+		{ "got REFUSED", DNS_RCODE_REFUSED },
+	};
 	uint64_t hash = str_hash(what);
 	enum resolver_heard heard = HEARD_ANSWER;
+	int rcode = DNS_RCODE_SERVFAIL;
 
 	for (size_t i = 0; i < sizeof(silence) / sizeof(silence[0]); i++)
 		if (contains(reason, end, silence[i]))
 			heard = HEARD_NOBODY;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (contains(reason, end, codes[i].words))
+			rcode = codes[i].rcode;
 	pthread_mutex_lock(&lock);
 	slots[hash % SLOTS].hash = hash;
 	slots[hash % SLOTS].heard = heard;
+	slots[hash % SLOTS].rcode = rcode;
 	works = true;
 	pthread_mutex_unlock(&lock);
 }
@@ -144,15 +155,17 @@ write_what(char what[WHAT_MAX], const struct dns_name *name, enum dns_type type)
 }
 
 enum resolver_heard
-resolver_log_heard(const struct dns_name *name, enum dns_type type)
+resolver_log_heard(const struct dns_name *name, enum dns_type type, int *rcode)
 {
 	enum resolver_heard heard = HEARD_UNKNOWN;
 	char what[WHAT_MAX];
 	uint64_t hash = str_hash(write_what(what, name, type));
 
+	*rcode = DNS_RCODE_SERVFAIL;
 	pthread_mutex_lock(&lock);
 	if (slots[hash % SLOTS].hash == hash && works) {
 		heard = slots[hash % SLOTS].heard;
+		*rcode = slots[hash % SLOTS].rcode;
 		slots[hash % SLOTS].hash = 0;
 	} else if (!works)
 		heard = HEARD_ANSWER;

@@ -20,7 +20,10 @@ enum resolver_heard {
 	HEARD_ANSWER		/* some server did, and that was no good; or this library never tells */
 };
 
-/* What was behind the SERVFAIL that just came for a question; it is said once. */
-enum resolver_heard resolver_log_heard(const struct dns_name *name, enum dns_type type);
+/*
+ * What was behind the SERVFAIL that just came for a question; it is said once.  *rcode is
+ * what the last server said, DNS_RCODE_SERVFAIL where that isn't told.
+ */
+enum resolver_heard resolver_log_heard(const struct dns_name *name, enum dns_type type, int *rcode);
 
 #endif

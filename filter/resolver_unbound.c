@@ -252,13 +252,16 @@ context_open(struct unbound *u, const struct strings *servers,
 	return probe(u->ctx, "localhost", DNS_A, &secure, why);
 }
 
+/* rcode: the server's own, where the library makes all failures SERVFAIL. */
 static struct dns_answer *
-answer_of(const struct dns_query *q, const struct ub_result *res,
+answer_of(const struct dns_query *q, const struct ub_result *res, int rcode,
     size_t *size)
 {
 	if (res->bogus)
 		return dns_answer_empty(DNS_SERVFAIL, res->why_bogus != NULL ?
 		    res->why_bogus : "the answer is bogus (DNSSEC)", size);
+	if (rcode != DNS_RCODE_SERVFAIL)
+		return dns_answer_empty(DNS_SERVFAIL, dns_rcode_reason(rcode), size);
 	if (res->answer_packet == NULL || res->answer_len <= 0)
 		return dns_answer_empty(DNS_SERVFAIL,
 		    "no server gave a usable answer (SERVFAIL)", size);
@@ -290,13 +293,15 @@ again_take(struct dns_query *q)
 	q->again_at = NULL;
 }
 
-/* No server answered; a server's own SERVFAIL is an answer. */
+/* No server answered; a server's own SERVFAIL is an answer, and *rcode what it was. */
 static bool
-nobody_answered(struct unbound *u, const struct dns_query *q, const struct ub_result *res)
+nobody_answered(struct unbound *u, const struct dns_query *q, const struct ub_result *res,
+    int *rcode)
 {
+	*rcode = DNS_RCODE_SERVFAIL;
 	if (res->bogus || (res->rcode != DNS_RCODE_SERVFAIL && res->answer_len > 0))
 		return false;
-	switch (resolver_log_heard(&q->name, q->type)) {
+	switch (resolver_log_heard(&q->name, q->type, rcode)) {
 	case HEARD_NOBODY:
 		return true;
 	case HEARD_ANSWER:
@@ -332,11 +337,12 @@ on_answer(void *arg, int error, struct ub_result *result)
 	struct dns_query *q = arg;
 	struct dns_answer *a;
 	size_t size = 0;
+	int rcode;
 
 	if (error != 0)
 		a = dns_answer_empty(DNS_SERVFAIL, ub_strerror(error), &size);
-	else if (!nobody_answered(lookup_backend(q), q, result))
-		a = answer_of(q, result, &size);
+	else if (!nobody_answered(lookup_backend(q), q, result, &rcode))
+		a = answer_of(q, result, rcode, &size);
 	else if (!try_again(lookup_backend(q), q))
 		a = dns_answer_empty(DNS_TIMEOUT, "no server answered", &size);
 	else {

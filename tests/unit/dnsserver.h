@@ -87,7 +87,11 @@ answer(struct strbuf *b, const struct dns_name *name, const char *label,
 	if (strcmp(label, "servfail") == 0)
 		return DNS_RCODE_SERVFAIL;
 	if (strcmp(label, "refused") == 0)
-		return 5;
+		return DNS_RCODE_REFUSED;
+	if (strcmp(label, "formerr") == 0)
+		return DNS_RCODE_FORMERR;
+	if (strcmp(label, "notimp") == 0)
+		return DNS_RCODE_NOTIMP;
 	if (strncmp(label, "silent", 6) == 0) {
 		atomic_fetch_add(&server.silenced, 1);
 		return -1;
@@ -103,6 +107,8 @@ answer(struct strbuf *b, const struct dns_name *name, const char *label,
 	} else if (sscanf(label, "loop%d", &n) == 1) {
 		snprintf(next, sizeof(next), "loop%d.pt.example", 1 - n);
 		add_name(b, name, DNS_CNAME, "", 0, next);
+	} else if (strcmp(label, "torefer") == 0) {
+		add_name(b, name, DNS_CNAME, "", 0, "refer.pt.example");
 	} else if (strcmp(label, "tonx") == 0) {
 		add_name(b, name, DNS_CNAME, "", 0, "nx.pt.example");
 	} else if (strcmp(label, "mx") == 0 && type == DNS_MX) {
@@ -125,7 +131,7 @@ answer(struct strbuf *b, const struct dns_name *name, const char *label,
 		add(b, name, type == DNS_A ? DNS_TXT : DNS_A, "\3abc", 4);
 	} else if (strcmp(label, "broken") == 0) {
 		add(b, name, (enum dns_type)type, "\x7f", 1);
-	} else if (strcmp(label, "nodata") != 0 && type == DNS_A) {
+	} else if (strcmp(label, "nodata") != 0 && strcmp(label, "refer") != 0 && type == DNS_A) {
 		add(b, name, DNS_A, "\300\0\2\1", 4);
 	}
 	return DNS_RCODE_OK;
@@ -136,6 +142,7 @@ static void
 respond(struct strbuf *b, const uint8_t *q, size_t n, bool tcp)
 {
 	static const struct dns_name root = { { 0 }, 1 };
+	static const struct dns_name zone = { "\2pt\7example", 12 };
 	char text[DNS_TEXT_MAX], *dot;
 	struct dns_name name;
 	size_t off = 12;
@@ -158,7 +165,10 @@ respond(struct strbuf *b, const uint8_t *q, size_t n, bool tcp)
 	dns_message_rcode(b, rcode);
 	if (b->p[7] == 0) {
 		/* It was appended as an answer: make it the authority. */
-		add(b, &root, DNS_SOA, soa, sizeof(soa) - 1);
+		if (strcmp(text, "refer") == 0)
+			add_name(b, &zone, DNS_NS, "", 0, "ns.pt.example");
+		else
+			add(b, &root, DNS_SOA, soa, sizeof(soa) - 1);
 		b->p[7] = 0;
 		b->p[9] = 1;
 	}

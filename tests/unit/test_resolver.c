@@ -42,15 +42,19 @@ static const struct {
 	enum dns_type type;
 	enum dns_status status;
 	size_t n;
-	const char *first;	/* data of the first record */
+	const char *first;	/* data of the first record; how the reason of a failure begins */
 	const char *canonical;
 } kinds[] = {
 	{ "a", DNS_A, DNS_OK, 1, "\300\0\2\1", "a.pt.example" },
 	{ "a", DNS_TXT, DNS_NODATA, 0, NULL, NULL },
 	{ "nx", DNS_A, DNS_NXDOMAIN, 0, NULL, NULL },
 	{ "nodata", DNS_A, DNS_NODATA, 0, NULL, NULL },
-	{ "servfail", DNS_TXT, DNS_SERVFAIL, 0, NULL, NULL },
-	{ "refused", DNS_TXT, DNS_SERVFAIL, 0, NULL, NULL },
+	{ "servfail", DNS_TXT, DNS_SERVFAIL, 0, "SERVFAIL", NULL },
+	{ "refused", DNS_TXT, DNS_SERVFAIL, 0, "REFUSED", NULL },
+	{ "formerr", DNS_TXT, DNS_SERVFAIL, 0, "FORMERR", NULL },
+	{ "notimp", DNS_TXT, DNS_SERVFAIL, 0, "NOTIMP", NULL },
+	{ "refer", DNS_TXT, DNS_SERVFAIL, 0, "the server only refers", NULL },
+	{ "torefer", DNS_TXT, DNS_SERVFAIL, 0, "the server only refers", NULL },
 	{ "chain1", DNS_A, DNS_OK, 1, NULL, "chain0.pt.example" },
 	{ "chain7", DNS_A, DNS_OK, 1, NULL, "chain0.pt.example" },
 	{ "chain3", DNS_CNAME, DNS_OK, 1, "chain2.pt.example", "chain3.pt.example" },
@@ -94,7 +98,10 @@ test_kinds(void **state)
 			fail_msg("%s: %s, %zu records " STR_FMT,
 			    kinds[i].label, dns_status_name(a->status), a->n,
 			    STR_ARG(a->reason));
-		if (kinds[i].first != NULL && kinds[i].type != DNS_A)
+		if (kinds[i].first != NULL && a->status == DNS_SERVFAIL &&
+		    !str_istarts(a->reason, str_of(kinds[i].first)))
+			fail_msg("%s: the reason is " STR_FMT, kinds[i].label, STR_ARG(a->reason));
+		if (kinds[i].first != NULL && kinds[i].n > 0 && kinds[i].type != DNS_A)
 			assert_true(str_eq(a->rr[0].data,
 			    str_of(kinds[i].first)));
 		if (kinds[i].canonical != NULL)
