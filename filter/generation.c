@@ -166,22 +166,15 @@ generation_new(struct engines *e, struct ruleset *rs,
 
 	if ((c = calloc(1, sizeof(*c))) == NULL) {
 		strbuf_puts(why, "out of memory");
-		rules_release(rs);
 		return NULL;
 	}
-	if ((rules_needs(rs)->facts & F_MAGIC) != 0 && magic_engine_load(e->magic, why) == -1) {
-		rules_release(rs);
-		free(c);
-		return NULL;
-	}
-	c->g.resolver = resolver_for(e, rules_settings(rs), old, why);
-	if (c->g.resolver == NULL) {
-		rules_release(rs);
+	if (((rules_needs(rs)->facts & F_MAGIC) != 0 && magic_engine_load(e->magic, why) == -1) ||
+	    (c->g.resolver = resolver_for(e, rules_settings(rs), old, why)) == NULL) {
 		free(c);
 		return NULL;
 	}
 	atomic_init(&c->refs, 1);
-	c->g.ruleset = rs;
+	c->g.ruleset = rules_retain(rs);
 	if (suffixes_open(rules_settings(rs), rules_needs(rs)->facts, &c->suffixes, why) == -1 ||
 	    dmarc_for(c, rs, why) == -1 || geo_open(rules_settings(rs), rules_needs(rs)->facts,
 	    &c->geo, why) == -1) {

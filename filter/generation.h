@@ -40,9 +40,9 @@ void engines_free(struct engines *e);
 struct services engines_services(const struct engines *e);
 
 /*
- * Takes over the reference on the ruleset, also on failure.  The resolver is
- * that of `old` (may be NULL) if the name servers are the same.  One reference; NULL on
- * failure, with the reason in `why`.
+ * Takes a reference on the ruleset of its own.  The resolver is that of `old` (may
+ * be NULL) if the name servers are the same.  One reference; NULL on failure, with
+ * the reason in `why`.
  */
 struct generation *generation_new(struct engines *e, struct ruleset *rs,
     const struct generation *old, struct strbuf *why);

@@ -301,6 +301,7 @@ load(const struct options *o, struct engines **e, int *code)
 		fprintf(stderr, "postern: " STR_FMT "\n", STR_ARG(strbuf_slice(&why)));
 	strbuf_free(&why);
 	diag_free(d);
+	rules_release(rs);
 	return g;
 }
 

@@ -25,65 +25,78 @@ say(const struct strbuf *why)
 	fprintf(stderr, "postern: " STR_FMT "\n", STR_ARG(strbuf_slice(why)));
 }
 
-/*
- * A generation of these rules, with *good if its tests passed and it may become current;
- * NULL if there is none.  The diagnostics or `why` tell what is wrong, and the
- * diagnostics point into the rules: say them before releasing it.
- */
-static struct generation *
-build(const char *path, struct engines *e, const struct generation *old,
-    struct diag *d, struct strbuf *why, bool *good)
+/* A rules file that is being read.  The diagnostics point into the rules, which so outlive them. */
+struct loading {
+	struct ruleset	*rs;
+	struct generation *g;		/* NULL: there is none */
+	bool		 good;		/* its tests passed, and it may become current */
+	struct diag	*diag;
+	struct strbuf	 why;		/* what else is wrong */
+};
+
+/* -1 without memory; else l tells what came of it, until end_loading(). */
+static int
+begin_loading(struct loading *l, const char *path, struct engines *e, const struct generation *old)
 {
-	struct generation *g;
-	struct ruleset *rs;
 	int failed;
 
-	*good = false;
-	if ((rs = rules_load_with(path, &table_db_ops, d)) == NULL ||
-	    (g = generation_new(e, rs, old, why)) == NULL)
-		return NULL;
-	failed = selftest_run(g->ruleset, &g->services, NULL, d);
-	*good = failed == 0 && milter_prepare(g) == 0;
-	if (failed <= 0 && !*good)
-		strbuf_puts(why, "out of memory");
-	return g;
+	*l = (struct loading){ .diag = diag_new() };
+	if (l->diag == NULL)
+		return -1;
+	if ((l->rs = rules_load_with(path, &table_db_ops, l->diag)) == NULL ||
+	    (l->g = generation_new(e, l->rs, old, &l->why)) == NULL)
+		return 0;
+	failed = selftest_run(l->rs, &l->g->services, NULL, l->diag);
+	l->good = failed == 0 && milter_prepare(l->g) == 0;
+	if (failed <= 0 && !l->good)
+		strbuf_puts(&l->why, "out of memory");
+	return 0;
+}
+
+/* The generation goes on only if it was taken away before. */
+static void
+end_loading(struct loading *l)
+{
+	strbuf_free(&l->why);
+	diag_free(l->diag);
+	generation_release(l->g);
+	rules_release(l->rs);
 }
 
 static struct generation *
-drop(struct generation *g)
+take_generation(struct loading *l)
 {
-	generation_release(g);
-	return NULL;
+	struct generation *g = l->g;
+
+	l->g = NULL;
+	return g;
 }
 
 int
 load_first(const char *path, struct engines *e, struct generation **g)
 {
-	struct strbuf why = { 0 };
-	struct diag *d;
-	bool good;
-	int code = 0;
+	struct loading l;
+	int code = 0, n;
 
+	*g = NULL;
 	if ((code = command_readable(path)) != EX_OK)
 		return code;
-	if ((d = diag_new()) == NULL) {
+	if (begin_loading(&l, path, e, NULL) == -1) {
 		fprintf(stderr, "postern: out of memory\n");
 		return EX_OSERR;
 	}
-	*g = build(path, e, NULL, d, &why, &good);
-	diag_print(d, stderr, command_colour(stderr));
-	if (!good) {
-		*g = drop(*g);
-		if (why.n > 0)
-			say(&why);
-		else
-			fprintf(stderr, "postern: %s: not started: %d %s\n",
-			    path, diag_errors(d), diag_errors(d) == 1 ?
-			    "mistake to mend" : "mistakes to mend");
-		code = why.n > 0 ? EX_UNAVAILABLE : EX_CONFIG;
-	}
-	strbuf_free(&why);
-	diag_free(d);
+	diag_print(l.diag, stderr, command_colour(stderr));
+	n = diag_errors(l.diag);
+	if (l.good)
+		*g = take_generation(&l);
+	else if (l.why.n > 0)
+		say(&l.why);
+	else
+		fprintf(stderr, "postern: %s: not started: %d %s\n", path, n,
+		    n == 1 ? "mistake to mend" : "mistakes to mend");
+	if (!l.good)
+		code = l.why.n > 0 ? EX_UNAVAILABLE : EX_CONFIG;
+	end_loading(&l);
 	return code;
 }
 
@@ -125,32 +138,26 @@ store_opened(struct engines *e, struct generation *g)
 int
 load_again(const char *path, struct engines *e)
 {
-	struct generation *old = generation_current(), *g;
-	struct strbuf why = { 0 };
-	struct diag *d;
-	bool good;
+	struct generation *old = generation_current(), *g = NULL;
+	struct loading l;
 
-	if ((d = diag_new()) == NULL) {
+	if (begin_loading(&l, path, e, old) == -1) {
 		log_printf(LOG_LEVEL_ERROR, "reload: out of memory: the old rules go on");
 		generation_release(old);
 		return -1;
 	}
-	g = build(path, e, old, d, &why, &good);
-	diag_each(d, log_diagnostic, NULL);
-	if (why.n > 0)
-		log_printf(LOG_LEVEL_ERROR, "reload: " STR_FMT, STR_ARG(strbuf_slice(&why)));
-	if (good && fixed_settings_kept(old, g) && store_opened(e, g)) {
+	diag_each(l.diag, log_diagnostic, NULL);
+	if (l.why.n > 0)
+		log_printf(LOG_LEVEL_ERROR, "reload: " STR_FMT, STR_ARG(strbuf_slice(&l.why)));
+	if (l.good && fixed_settings_kept(old, l.g) && store_opened(e, l.g)) {
 		/* Only this thread swaps: the current one stays valid here. */
-		generation_swap(g);
+		generation_swap(g = take_generation(&l));
 		load_log(path, g, "reloaded");
 		if (rules_settings(g->ruleset)->log_to != rules_settings(old->ruleset)->log_to)
 			log_open(rules_settings(g->ruleset)->log_to);
-	} else {
+	} else
 		load_log(path, old, "not reloaded, the old rules go on");
-		g = drop(g);
-	}
-	strbuf_free(&why);
-	diag_free(d);
+	end_loading(&l);
 	generation_release(old);
 	return g != NULL ? 0 : -1;
 }

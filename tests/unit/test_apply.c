@@ -140,6 +140,7 @@ begin(void **state)
 	    (conn.session = session_new(rs, &conn.gen->services)) == NULL)
 		return -1;
 	diag_free(d);
+	rules_release(rs);
 	conn.by_smtp = true;
 	session_connect(conn.session, NULL, STR_NONE, 1, true);
 	session_sender(conn.session, STR("<x@example.com>"), NULL, 0);

@@ -100,6 +100,14 @@ def inet_sockets(e, scratch):
         e.ok(serves(d.address), "inet6: serves")
 
 
+SCRIBBLE = {"MALLOC_PERTURB_": "165"}      # memory that was freed is seen to be, with glibc
+
+
+def no_suffixes(scratch):
+    """Rules that are good, with a warning, but for a file that the daemon needs."""
+    return "strings unused = a b\nset dmarc rfc7489\nset public-suffix-list %s\n" % scratch.write("psl", "")
+
+
 def refused_starts(e, scratch):
     """One line that says what and how to mend it, sysexits, nothing left behind."""
     sock = scratch.join("postern.sock")
@@ -116,6 +124,11 @@ def refused_starts(e, scratch):
     case("a mistake in the rules", 78, good + 'rule x\n    if   hello is x\n    then accept\n', lines=0, word="hello")
     case("a test in the file that fails", 78, good + 'test "t"\n    sender <bad@example.com>\n    rcpt <b@example.org>\n'
          '    expect accept\n', lines=0, word="expect")
+    # Diagnostics point into the rules: they are told while these are there.
+    path = scratch.write("r", no_suffixes(scratch) + good)
+    status, out, err = command("run", "-c", path, env=SCRIBBLE)
+    e.ok(status == 69 and ":1:9: warning: list 'unused'" in err and "cannot be read as a public suffix list" in err,
+         "start: a list of suffixes that is none, beside a warning", status, err)
     case("an unknown option", 64, args=("run", "--nonsense"))
     case("an option without its value", 64, args=("run", "-c"))
     case("an unknown command", 64, args=("serve",), word="serve")
@@ -157,6 +170,17 @@ def privileges(e, scratch):
 
 
 # ---- reload
+
+def reload_beside_warning(e, scratch):
+    with Daemon(scratch, version("one"), env=SCRIBBLE) as d:
+        since = d.mark()
+        e.same(d.reload(signal.SIGHUP, no_suffixes(scratch) + version("two")), False,
+               "reload: without a file that is needed")
+        e.ok(d.wait_line(r"rules:\d+:\d+: warning: list 'unused'", since) and
+             d.wait_line(r"cannot be read as a public suffix list", since), "reload: the warnings beside it are told",
+             d.text()[-1500:])
+        ends_well(e, d, "reload beside a warning")
+
 
 def reloads(e, scratch):
     with Daemon(scratch, version("one")) as d:
@@ -351,8 +375,8 @@ def plain_commands(e, scratch):
     e.same(status, 0, "check: a good file", out, err)
 
 
-CASES = [unix_sockets, inet_sockets, refused_starts, privileges, reloads, stops, floods, reload_memory, half_sent,
-         many_idle, plain_commands]
+CASES = [unix_sockets, inet_sockets, refused_starts, privileges, reload_beside_warning, reloads, stops, floods,
+         reload_memory, half_sent, many_idle, plain_commands]
 
 
 def main():
