@@ -17,6 +17,7 @@
 
 #include "filter/iprev.h"
 #include "filter/resolver.h"
+#include "filter/table_db.h"
 #include "rules/arena.h"
 #include "rules/diag.h"
 #include "rules/rules.h"
@@ -155,7 +156,7 @@ load(const struct options *o, int *code)
 	if ((*code = command_readable(path)) != EX_OK)
 		return NULL;
 	if ((d = diag_new()) != NULL)
-		rs = rules_load(path, d);
+		rs = rules_load_with(path, &table_db_ops, d);
 	if (rs == NULL && o->config == NULL) {
 		fprintf(stderr, "postern: %s has mistakes; the system's name servers are asked\n", path);
 	} else if (rs == NULL) {

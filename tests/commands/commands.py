@@ -77,6 +77,7 @@ RECEIVED = ("Return-Path: <bad@example.com>\nReceived: from bad.example (host.ex
             "\tby mx.example.org (Postfix) with ESMTP id 1 for <bob@example.org>; Sun, 22 Nov 2026 10:00:00 +0000\n")
 TYPES = "A, AAAA, CNAME, MX, NS, PTR, SOA or TXT"
 DAY = "2026-11-22 10:00"
+SENDERS = os.path.join(ROOT, "tests/lang/include/senders.cdb")
 
 
 class Files:
@@ -99,6 +100,7 @@ def statuses(tap, f):
     bad = f.scratch.write("bad", RULES + "rule x\n    if   spf is fial\n    then accept\n")
     failing = f.scratch.write("failing", RULES + 'test "t"\n    sender <bad@example.com>\n'
                               "    rcpt <b@example.org>\n    expect accept\n")
+    database = f.scratch.write("database", RULES + 'addresses known = cdb "%s"\n' % SENDERS)
     badzone = f.scratch.write("badzone", "a b c\n")
     cases = [
         (0, ("check", "-c", f.rules), "good"),
@@ -137,6 +139,7 @@ def statuses(tap, f):
         (66, ("dns", "-c", f.scratch.join("norules"), "mx.example", "A"), "norules"),
         (69, ("dns", "--servers", "mx.example", "mx.example", "A"), "mx.example"),
         (78, ("dns", "-c", bad, "mx.example", "A"), "did you mean 'fail'"),
+        (0, ("dns", "-c", database, "--zone", f.zone, "mx.example", "A"), "192.0.2.1"),
         (0, ("dns", "--help"), "--servers"),
         (0, ("dns", "--help"), "TYPE is %s;" % TYPES),
         (64, ("nonsense",), "nonsense"),
