@@ -4,7 +4,8 @@
  * A list of networks is asked for each connection and may hold millions, so it
  * is a path-compressed binary trie over 128-bit keys, built once and then only
  * read.  IPv4 lives at ::ffff:0:0/96, so one trie serves both.  Nodes lie in
- * one array and point by index: half the size, and one thing to free.
+ * one array and point by index: half the size, and one thing to free; once
+ * all are in, each way down lies together, since memory is what a question waits for.
  *
  * Reading list files is tables.c's business; reading addresses is literal.c's.
  */
@@ -175,6 +176,34 @@ cidr_put(struct cidr_set *set, const struct ipnet *net, struct str text)
 		at->child[bit(key, same)] = new_node(set, key, bits, (uint32_t)kept, true);
 	*link = fork;
 	return 0;
+}
+
+/* Copies the nodes from i on behind the n that are in `to`, each before those below it; returns where i is now. */
+static uint32_t
+pack(const struct node *from, uint32_t i, struct node *to, uint32_t *n)
+{
+	uint32_t at = *n;
+
+	to[at] = from[i];
+	++*n;
+	for (int side = 0; side < 2; side++)
+		if (from[i].child[side] != 0)
+			to[at].child[side] = pack(from, from[i].child[side], to, n);
+	return at;
+}
+
+void
+cidr_pack(struct cidr_set *set)
+{
+	struct node *to;
+	uint32_t n = 1;
+
+	if (set->root == 0 || (to = malloc(set->n * sizeof(*to))) == NULL)
+		return;
+	set->root = pack(set->node, set->root, to, &n);
+	free(set->node);
+	set->node = to;
+	set->cap = set->n;
 }
 
 /* The narrowest network, or the first on the way down that holds the address. */

@@ -29,6 +29,12 @@ int cidr_add(struct cidr_set *set, const struct ipnet *net);
 int cidr_put(struct cidr_set *set, const struct ipnet *net, struct str text);
 
 /*
+ * Puts together in memory what a question comes by, once all networks are in; without memory
+ * for a copy nothing is changed.  Not while others look.
+ */
+void cidr_pack(struct cidr_set *set);
+
+/*
  * Is the address in any of the networks, by ipnet_has()?  At most 128 steps
  * down, however many networks there are.  Threads may share the set.
  */

@@ -474,5 +474,7 @@ table_build(const struct list *list, const struct table_how *how, struct arena *
 			return NULL;
 	if (t->norder > 0 && order_patterns(t, a) != 0)
 		return NULL;
+	if (t->nets != NULL)
+		cidr_pack(t->nets);
 	return t;
 }

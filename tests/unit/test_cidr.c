@@ -105,7 +105,11 @@ against_plain_search(void **state)
 				    memcmp(&net[k].addr, &net[i].addr, 16) == 0;
 			different += !again;
 			assert_int_equal(cidr_add(set, &net[i]), 0);
+			if (seed % 3 == 0 && i == n / 2)
+				cidr_pack(set);
 		}
+		if (seed % 2 == 0)
+			cidr_pack(set);
 		assert_int_equal(cidr_size(set), different);
 		for (int q = 0; q < 100; q++) {
 			struct ipaddr ip = random_address();
