@@ -326,6 +326,8 @@ compile_rule(struct compiler *c, size_t i, const struct rule *r)
 	cr->greylists = c->greylists;
 	rs->needs.facts |= c->flags;
 	cr->slot = (int)(cr->per_rcpt ? rs->prog.nown_rules++ : i);
+	if (cr->root != NULL && cr->root->group != NULL && !cr->root->cond->negated)
+		scans_decide(cr->root->group, cr->root->index, i);
 }
 
 static enum stage
@@ -402,6 +404,12 @@ first_of(const struct crule *cr)
 	return cr->root != NULL ? cr->root->first : S_CONNECT;
 }
 
+static void
+add_rule(uint64_t *set, size_t i)
+{
+	set[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
 /*
  * The rules that a reading must look at in a stage: those of which something
  * may be known by then, unless a guard leads to them; and of the others those
@@ -412,10 +420,9 @@ static int
 list_visits(struct ruleset *rs, enum stage s)
 {
 	struct program *p = &rs->prog;
-	struct rule_list *l = &p->visit[s];
 	bool walled = false;
 
-	if ((l->v = arena_array(rs->arena, p->nrules + 1, sizeof(*l->v))) == NULL)
+	if ((p->visit[s] = arena_array(rs->arena, rule_words(p) + 1, sizeof(uint64_t))) == NULL)
 		return -1;
 	p->late[s] = p->nrules;
 	for (size_t i = 0; i < p->nrules; i++) {
@@ -427,7 +434,7 @@ list_visits(struct ruleset *rs, enum stage s)
 		if (!early && p->late[s] == p->nrules)
 			p->late[s] = i;
 		if (visit)
-			l->v[l->n++] = (int)i;
+			add_rule(p->visit[s], i);
 		walled = walled || (!early && cr->final != NULL);
 	}
 	return 0;
@@ -440,10 +447,10 @@ list_rules(struct ruleset *rs)
 	size_t room = p->nrules + 1;
 
 	p->scorers.v = arena_array(rs->arena, room, sizeof(int));
-	p->plain_scorers.v = arena_array(rs->arena, room, sizeof(int));
+	p->plain_scorers = arena_array(rs->arena, rule_words(p) + 1, sizeof(uint64_t));
 	p->traced.v = arena_array(rs->arena, room, sizeof(int));
 	p->asked = arena_array(rs->arena, room, sizeof(*p->asked));
-	if (p->scorers.v == NULL || p->plain_scorers.v == NULL || p->traced.v == NULL ||
+	if (p->scorers.v == NULL || p->plain_scorers == NULL || p->traced.v == NULL ||
 	    p->asked == NULL || guard_build(rs) == -1)
 		return -1;
 	for (size_t i = 0; i < p->nrules; i++) {
@@ -458,25 +465,12 @@ list_rules(struct ruleset *rs)
 		p->scorers.v[p->scorers.n++] = (int)i;
 		p->rcpt_scores |= cr->per_rcpt;
 		if (cr->guard < 0)
-			p->plain_scorers.v[p->plain_scorers.n++] = (int)i;
+			add_rule(p->plain_scorers, i);
 	}
 	for (enum stage s = S_CONNECT; s < S_COUNT; s++)
 		if (list_visits(rs, s) == -1)
 			return -1;
 	return 0;
-}
-
-/* A rule that is a comparison with a pattern, and nothing else: false where the pattern is ruled out. */
-static void
-note_scan(struct crule *cr)
-{
-	const struct node *n = cr->root;
-
-	cr->scan = -1;
-	if (n == NULL || n->kind != COND_CMP || n->cond->negated)
-		return;
-	cr->scan = scans_number(n->group);
-	cr->pattern = (unsigned)n->index;
 }
 
 int
@@ -500,8 +494,6 @@ compile(struct ruleset *rs)
 	if (!c.failed) {
 		find_replies(rs);
 		scans_finish(prog->scans);
-		for (i = 0; i < prog->nrules; i++)
-			note_scan(&prog->rules[i]);
 	}
 	for (size_t b = 0; c.buckets != NULL && b < c.nbuckets; b++)
 		for (struct seen *s = c.buckets[b], *next; s != NULL; s = next) {

@@ -211,8 +211,8 @@ eval_score(struct rules_state *st, struct reading *rd, size_t i)
 	const struct program *p = &st->rs->prog;
 	struct score_range s = { 0, 0, 0 };
 
-	for (size_t k = 0; k < p->plain_scorers.n && (size_t)p->plain_scorers.v[k] < i; k++)
-		add_score(st, rd, (size_t)p->plain_scorers.v[k], &s);
+	for (size_t k = next_open(st, p->plain_scorers, 0); k < i; k = next_open(st, p->plain_scorers, k + 1))
+		add_score(st, rd, k, &s);
 	for (size_t k = 0; k < st->nhits && (size_t)st->hits[k] < i; k++)
 		if (p->rules[st->hits[k]].scores)
 			add_score(st, rd, (size_t)st->hits[k], &s);
@@ -461,9 +461,6 @@ eval_rule(struct rules_state *st, struct reading *rd, size_t i)
 	keep = cr->per_rcpt ? &rd->rules[cr->slot] : &st->rules[cr->slot];
 	if (*keep != 0 && o_decided(*keep))
 		return *keep;
-	/* Of ten thousand patterns nearly all end here. */
-	if (cr->scan >= 0 && scanned_excludes(&st->scanned[cr->scan], cr->pattern))
-		return st->supposing ? O_FALSE : eval_settle(st, rd, i, O_FALSE);
 	if (guard_excludes(st, i, &stage)) {
 		*keep = O_FALSE;
 		(cr->per_rcpt ? rd->known_at : st->known_at)[cr->slot] = (uint8_t)stage;

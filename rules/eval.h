@@ -40,7 +40,7 @@ struct crule {
 	const struct rule *rule;
 	struct node	*root;		/* NULL: always true */
 	const struct action *final;	/* NULL if none ends the reading */
-	int		slot;		/* of its outcome: per recipient or shared */
+	int		slot;		/* of its outcome: per recipient; or shared, then it is the rule's index */
 	bool		per_rcpt;	/* the condition is */
 	bool		edits;		/* has edits that are not shadow */
 	bool		notes;		/* has log, or shadow actions */
@@ -49,8 +49,6 @@ struct crule {
 	int64_t		score;
 	unsigned	flags;		/* F_SPF ... of all that it names */
 	int		 guard;		/* the table of guards that leads to it; -1: none */
-	int		 scan;		/* it is one pattern's comparison: where its scan stands; -1 */
-	unsigned	 pattern;	/* and the pattern's place in that */
 };
 
 /* Rules that one fact's value leads to (guard.c). */
@@ -81,10 +79,10 @@ struct program {
 	struct crule	*rules;
 	size_t		 nrules;
 	struct rule_list scorers;	/* rules that score */
-	struct rule_list plain_scorers;	/* those of them that no guard leads to */
+	uint64_t	*plain_scorers;	/* those of them that no guard leads to: rule i is bit i % 64 of i / 64 */
 	bool		 rcpt_scores;	/* one is judged per recipient */
 	struct rule_list traced;	/* rules with edits or notes */
-	struct rule_list visit[S_COUNT]; /* rules to be looked at, but for those that guards lead to */
+	uint64_t	*visit[S_COUNT]; /* rules to be looked at, but for those that guards lead to */
 	size_t		 late[S_COUNT];	/* the first rule of which nothing can be said yet */
 	unsigned	*asked;		/* F_SPF ... that the first n rules name */
 	struct guard	*guards;
@@ -137,6 +135,7 @@ struct rules_state {
 	struct plan	 plan;
 	struct stored	*stored;	/* what the store said about the message */
 	struct scanned	*scanned;	/* by the groups' numbers */
+	uint64_t	*open;		/* rules but for those that a scan has ruled out */
 	bool		 supposing;	/* outcomes are tried, and not kept */
 	struct guard_state *guards;
 	int		*hits;		/* rules that guards led to, in file order */
@@ -144,6 +143,28 @@ struct rules_state {
 	bool		 erred;		/* some rule is in error */
 	bool		 failed;	/* memory */
 };
+
+/* The words that a set of the program's rules takes. */
+static inline size_t
+rule_words(const struct program *p)
+{
+	return (p->nrules + 63) / 64;
+}
+
+/* The next rule from i on that is in the set and open, or the number of rules. */
+static inline size_t
+next_open(const struct rules_state *st, const uint64_t *set, size_t i)
+{
+	size_t n = st->rs->prog.nrules, w = i / 64;
+	uint64_t rest;
+
+	if (i >= n)
+		return n;
+	for (rest = set[w] & st->open[w] & ~UINT64_C(0) << (i % 64); rest == 0; rest = set[w] & st->open[w])
+		if (++w == rule_words(&st->rs->prog))
+			return n;
+	return w * 64 + (size_t)__builtin_ctzll(rest);
+}
 
 /* What the rule of that index is for this reading; looks at no more than it must. */
 outcome eval_rule(struct rules_state *st, struct reading *rd, size_t i);

@@ -34,10 +34,12 @@ rules_start(const struct ruleset *rs, struct mail *m)
 	st->rules = arena_alloc(m->arena, p->nrules + 1);
 	st->known_at = arena_alloc(m->arena, p->nrules + 1);
 	st->scanned = arena_array(m->arena, scans_count(p->scans) + 1, sizeof(*st->scanned));
+	st->open = arena_array(m->arena, rule_words(p) + 1, sizeof(*st->open));
 	st->guards = arena_array(m->arena, p->nguards + 1, sizeof(*st->guards));
 	if (st->shared == NULL || st->rules == NULL || st->known_at == NULL ||
-	    st->scanned == NULL || st->guards == NULL || (all = reading_new(st, NULL)) == NULL)
+	    st->scanned == NULL || st->open == NULL || st->guards == NULL || (all = reading_new(st, NULL)) == NULL)
 		return NULL;
+	memset(st->open, 0xff, rule_words(p) * sizeof(*st->open));
 	st->all = *all;
 	st->tail = &st->readings;
 	return st;

@@ -153,43 +153,30 @@ edits_known(struct rules_state *st, struct reading *rd, size_t i)
  * found for it, and those that guards led to.
  */
 struct walk {
-	const struct rule_list *list;
+	const uint64_t *visit;
 	size_t	next, next_hit;
 };
 
 static struct walk
 walk_from(const struct rules_state *st, size_t rule)
 {
-	struct walk w = { .list = &st->rs->prog.visit[st->m->stage] };
-	size_t hi = w.list->n;
-
-	while (w.next < hi) {
-		size_t mid = (w.next + hi) / 2;
-
-		if (w.list->v[mid] < (int)rule)
-			w.next = mid + 1;
-		else
-			hi = mid;
-	}
-	w.next_hit = guard_hit_from(st, rule);
-	return w;
+	return (struct walk){ st->rs->prog.visit[st->m->stage], rule, guard_hit_from(st, rule) };
 }
 
 /* False at the end. */
 static bool
 walk_next(const struct rules_state *st, struct walk *w, size_t *rule)
 {
-	bool more = w->next < w->list->n, hits = w->next_hit < st->nhits;
+	size_t n = st->rs->prog.nrules, hit = n;
 
-	if (!more && !hits)
-		return false;
-	if (more && (!hits || w->list->v[w->next] <= st->hits[w->next_hit])) {
-		if (hits && w->list->v[w->next] == st->hits[w->next_hit])
-			w->next_hit++;
-		*rule = (size_t)w->list->v[w->next++];
-	} else
-		*rule = (size_t)st->hits[w->next_hit++];
-	return true;
+	/* Of ten thousand patterns nearly all are passed over here. */
+	w->next = next_open(st, w->visit, w->next);
+	if (w->next_hit < st->nhits)
+		hit = (size_t)st->hits[w->next_hit];
+	*rule = w->next < hit ? w->next : hit;
+	w->next += w->next == *rule;
+	w->next_hit += hit == *rule;
+	return *rule < n;
 }
 
 bool

@@ -23,6 +23,7 @@
 struct scan_group {
 	const struct fact_ref *ref;
 	const struct regex **patterns;	/* NULL once the prefilter is built */
+	ptrdiff_t	*rules;		/* that a pattern decides alone; -1: none */
 	size_t		 n, cap;
 	struct prefilter *pf;		/* NULL: too few patterns, or no libhs */
 	size_t		 number;
@@ -36,14 +37,14 @@ struct scans {
 };
 
 static void
-free_patterns(void *arg)
+free_groups(void *arg)
 {
 	struct scans *s = arg;
 
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct scan_group *g = s->buckets[i]; g != NULL; g = g->next) {
 			free((void *)(uintptr_t)g->patterns);
-			g->patterns = NULL;
+			free(g->rules);
 		}
 }
 
@@ -52,7 +53,7 @@ scans_new(struct arena *a)
 {
 	struct scans *s = arena_new_object(a, struct scans);
 
-	if (s == NULL || arena_defer(a, free_patterns, s) != 0)
+	if (s == NULL || arena_defer(a, free_groups, s) != 0)
 		return NULL;
 	s->arena = a;
 	return s;
@@ -75,10 +76,26 @@ group_of(struct scans *s, const struct fact_ref *ref)
 	return g;
 }
 
+static int
+grow(struct scan_group *g)
+{
+	size_t cap = g->cap * 2 + 16;
+	const struct regex **patterns = realloc((void *)(uintptr_t)g->patterns, cap * sizeof(*patterns));
+	ptrdiff_t *rules;
+
+	if (patterns == NULL)
+		return -1;
+	g->patterns = patterns;
+	if ((rules = realloc(g->rules, cap * sizeof(*rules))) == NULL)
+		return -1;
+	g->rules = rules;
+	g->cap = cap;
+	return 0;
+}
+
 int
 scans_add(struct scans *s, const struct cond *c, const struct scan_group **group, size_t *index)
 {
-	const struct regex **v;
 	struct scan_group *g;
 
 	*group = NULL;
@@ -87,27 +104,31 @@ scans_add(struct scans *s, const struct cond *c, const struct scan_group **group
 		return 0;
 	if ((g = group_of(s, &c->fact)) == NULL)
 		return -1;
-	if (g->n == g->cap) {
-		v = realloc((void *)(uintptr_t)g->patterns, (g->cap * 2 + 16) * sizeof(*v));
-		if (v == NULL)
-			return -1;
-		g->patterns = v;
-		g->cap = g->cap * 2 + 16;
-	}
+	if (g->n == g->cap && grow(g) != 0)
+		return -1;
 	*group = g;
 	*index = g->n;
+	g->rules[g->n] = -1;
 	g->patterns[g->n++] = c->regex.re;
 	return 0;
+}
+
+void
+scans_decide(const struct scan_group *g, size_t index, size_t rule)
+{
+	g->rules[index] = (ptrdiff_t)rule;
 }
 
 void
 scans_finish(struct scans *s)
 {
 	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct scan_group *g = s->buckets[i]; g != NULL; g = g->next)
+		for (struct scan_group *g = s->buckets[i]; g != NULL; g = g->next) {
 			if ((g->pf = prefilter_new(s->arena, g->patterns, g->n)) != NULL)
 				g->number = s->n++;
-	free_patterns(s);
+			free((void *)(uintptr_t)g->patterns);
+			g->patterns = NULL;
+		}
 }
 
 size_t
@@ -116,10 +137,19 @@ scans_count(const struct scans *s)
 	return s->n;
 }
 
-int
-scans_number(const struct scan_group *g)
+/* Of ten thousand rules nearly all end here, before they are looked at. */
+static void
+decide_rules(struct rules_state *st, const struct scan_group *g, const struct scanned *sc)
 {
-	return g != NULL && g->pf != NULL ? (int)g->number : -1;
+	for (size_t i = 0; i < g->n; i++) {
+		ptrdiff_t rule = g->rules[i];
+
+		if (rule < 0 || prefilter_has(sc->set, i))
+			continue;
+		st->open[rule / 64] &= ~(UINT64_C(1) << (rule % 64));
+		st->rules[rule] = O_FALSE;
+		st->known_at[rule] = (uint8_t)st->m->stage;
+	}
 }
 
 /* The candidates in all values of the fact; NULL if it isn't known for sure, or without memory. */
@@ -128,19 +158,23 @@ scan(struct rules_state *st, const struct scan_group *g)
 {
 	struct scanned *sc = &st->scanned[g->number];
 	bool boxes = g->ref->fact->type == T_ADDRESS;
+	enum fact_status s;
 	struct answer a;
 	uint64_t *set;
 
 	if (sc->set != NULL)
 		return sc;
-	if (eval_fact(st, g->ref, &a) != FACT_KNOWN || a.doubts > 0)
+	s = eval_fact(st, g->ref, &a);
+	if ((s != FACT_KNOWN && s != FACT_UNSET) || a.doubts > 0)
 		return NULL;
 	if ((set = arena_array(st->m->arena, prefilter_words(g->pf), sizeof(*set))) == NULL)
 		return NULL;
-	for (size_t i = 0; i < a.n; i++)
+	for (size_t i = 0; s == FACT_KNOWN && i < a.n; i++)
 		prefilter_scan(g->pf, boxes ? a.v[i].mb.text : a.v[i].s, set);
 	sc->set = set;
-	sc->truncated = a.truncated;
+	sc->truncated = s == FACT_KNOWN && a.truncated;
+	if (!sc->truncated)
+		decide_rules(st, g, sc);
 	return sc;
 }
 

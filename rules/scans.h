@@ -26,6 +26,9 @@ struct scans *scans_new(struct arena *a);
 /* Notes a comparison: *group NULL for one that takes no part.  0, or -1 without memory. */
 int scans_add(struct scans *s, const struct cond *c, const struct scan_group **group, size_t *index);
 
+/* The comparison is all of that rule's condition: without a match the rule is false. */
+void scans_decide(const struct scan_group *g, size_t index, size_t rule);
+
 /* All are known: builds the prefilters. */
 void scans_finish(struct scans *s);
 
@@ -38,19 +41,10 @@ struct scanned {
 	bool		 truncated;	/* so was the fact */
 };
 
-/* What was found for the group's fact, as far as it was looked at. */
-static inline bool
-scanned_excludes(const struct scanned *sc, size_t index)
-{
-	return sc->set != NULL && !sc->truncated && (sc->set[index / 64] >> (index % 64) & 1) == 0;
-}
-
-/* Where that stands among a message's; -1: the group has no prefilter. */
-int scans_number(const struct scan_group *g);
-
 /*
  * True if no value of the fact can match, which is known; then *truncated tells whether
- * the fact was cut at a limit.
+ * the fact was cut at a limit.  The first to ask decides all rules that are ruled out, and
+ * takes them from st->open.
  */
 bool scans_rule_out(struct rules_state *st, const struct node *n, bool *truncated);
 

@@ -468,7 +468,8 @@ own(void **state)
 	memset(msg, 0, sizeof(msg));
 	strbuf_puts(&text, "patterns many = /viagra/ /cialis/i /\\d{7}/ /(win)ner/i /qq/ /a.*z/\n");
 	for (size_t i = 0; i < COUNT(own_rules); i++)
-		strbuf_printf(&text, "rule r%zu\n  if %s\n  then log \"x\"\n", i, own_rules[i]);
+		strbuf_printf(&text, "rule r%zu\n  if %s\n  then %s\n", i, own_rules[i], i % 3 ? "score +1" : "log \"x\"");
+	strbuf_puts(&text, "rule few\n  if score in { 3 4 5 }\n  then log \"x\"\nrule many\n  if score > 9\n  then log \"x\"\n");
 	for (size_t i = 0; i < COUNT(own_mail); i++)
 		msg[i].text = str_of(own_mail[i]);
 	compare(strbuf_slice(&text), msg, COUNT(own_mail));
