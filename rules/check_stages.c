@@ -23,6 +23,7 @@ struct known {
 	enum stage	cond;
 	enum stage	final;		/* with the texts of its final action */
 	enum stage	edits;		/* with the texts of its edits */
+	enum stage	ends;		/* at which it may end the reading; S_CONNECT if it doesn't */
 	bool		per_rcpt;
 	bool		greylist;	/* asked in the condition */
 	int		constant;	/* of the condition */
@@ -127,6 +128,7 @@ place_rule(struct stages *s, struct rule *r)
 			scores = true;
 	}
 	k->per_rcpt = s->per_rcpt;
+	k->ends = rule_final(r) != NULL ? k->cond : S_CONNECT;
 	r->stage = stage_later(k->final, k->edits);
 	if (scores) {
 		s->score = stage_later(s->score, k->cond);
@@ -166,10 +168,11 @@ place_reply(struct stages *s, struct rule *r)
 		return;
 	with_edits = final->id == A_ACCEPT || final->id == A_QUARANTINE;
 	r->reply_stage = with_edits ? stage_later(k->final, k->edits) : k->final;
-	for (size_t i = 0; i < s->nabove; i++) {
+	/* Nothing is later than the message. */
+	for (size_t i = 0; i < s->nabove && r->reply_stage < S_MESSAGE; i++) {
 		const struct rule *other = s->above[i];
 		const struct known *o = &s->of[other->index];
-		enum stage at = rule_final(other) != NULL ? o->cond : S_CONNECT;
+		enum stage at = o->ends;
 
 		if (with_edits)
 			at = stage_later(at, o->edits);

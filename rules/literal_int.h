@@ -30,8 +30,6 @@ struct piece {
 
 #define LITERAL_DEPTH	40
 
-struct arena;
-
 /* What a group is read with; kept for the next of that depth. */
 struct frame {
 	struct piece	seq, item, all;
@@ -39,15 +37,21 @@ struct frame {
 	bool		pure;		/* and it is nothing else */
 };
 
+/* Memory to read patterns with, which the next one uses again. */
+struct room {
+	struct piece	plain, letters;	/* what was found */
+	struct frame	*frames[LITERAL_DEPTH];
+};
+
 struct reader {
 	struct str	s;
 	size_t		i;
-	struct arena	*arena;
-	struct frame	*frames[LITERAL_DEPTH];
+	struct room	*room;
 	int		depth;
 	bool		text, icase, extended;
 	bool		squeezed;	/* words are what letters_squeeze() leaves of them */
 	bool		stop;		/* in doubt, or out of memory */
+	bool		failed;		/* out of memory */
 	bool		whole;		/* it makes sense as a whole only */
 	size_t		cuts[CUTS_MAX];	/* where the items of a pattern without | begin */
 	unsigned	ncuts;
@@ -113,7 +117,7 @@ static inline void
 piece_any(struct piece *p)
 {
 	p->exact.n = 0;
-	p->run.n = p->need_run.n = 0;
+	p->run = p->need_run = (struct run){ .n = 0 };
 	for (int i = 0; i < NEEDS; i++)
 		p->need[i].rarity = 0;
 }
@@ -124,6 +128,9 @@ piece_empty(struct piece *p)
 	piece_any(p);
 	words_one(&p->exact, STR(""));
 }
+
+/* Room for a group of that depth, made once; NULL without memory. */
+struct frame *reader_frame(struct reader *r, int depth);
 
 /* Up to ) or the end. */
 void literal_alternatives(struct reader *r, struct piece *out);

@@ -25,6 +25,7 @@
  */
 #include "literal_of.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,8 @@
 #define RARITY_ENOUGH	36	/* from so many on, they are in hardly any */
 #define RARITY_MORE	3	/* what words among letters alone must be rarer, to be looked for too */
 #define RUN_RARITY_MIN	60	/* tenths of a bit */
+
+#define SPARE_DEPTH	3	/* of groups that room is kept for */
 
 static int
 keep(struct arena *a, const struct words *w, struct literals *out)
@@ -53,6 +56,55 @@ keep(struct arena *a, const struct words *w, struct literals *out)
 	return 0;
 }
 
+/*
+ * Room is large, and little of it is used: so it isn't cleared, and not given back
+ * between thousands of patterns.
+ */
+static _Atomic(struct room *) spare;
+
+static void
+room_free(struct room *room)
+{
+	for (int i = 0; room != NULL && i < LITERAL_DEPTH; i++)
+		free(room->frames[i]);
+	free(room);
+}
+
+static struct room *
+room_take(void)
+{
+	struct room *room = atomic_exchange(&spare, NULL);
+
+	return room != NULL ? room : calloc(1, sizeof(*room));
+}
+
+static void
+room_give(struct room *room)
+{
+	for (int i = SPARE_DEPTH; room != NULL && i < LITERAL_DEPTH; i++) {
+		free(room->frames[i]);
+		room->frames[i] = NULL;
+	}
+	room_free(atomic_exchange(&spare, room));
+}
+
+struct frame *
+reader_frame(struct reader *r, int depth)
+{
+	struct frame *f = r->room->frames[depth];
+
+	if (f != NULL)
+		return f;
+	if ((f = malloc(sizeof(*f))) == NULL) {
+		r->failed = true;
+		return NULL;
+	}
+	piece_any(&f->seq);
+	piece_any(&f->item);
+	piece_any(&f->all);
+	return r->room->frames[depth] = f;
+}
+
 /* Reads the pattern in one of the two ways; 0, or -1 without memory. */
 static int
 read_pattern(struct reader *r, struct str flags, bool squeezed, struct piece *out)
@@ -67,7 +119,7 @@ read_pattern(struct reader *r, struct str flags, bool squeezed, struct piece *ou
 	literal_alternatives(r, out);
 	if (r->stop || r->i != r->s.n)
 		piece_any(out);
-	return arena_failed(r->arena) ? -1 : 0;
+	return r->failed ? -1 : 0;
 }
 
 /* Keeps those words that are rare enough, and more so than others that are kept; bits: of all. */
@@ -117,13 +169,11 @@ literal_of(struct arena *a, struct str pattern, struct str flags, bool bytes,
 	int result = -1;
 
 	memset(out, 0, sizeof(*out));
-	if (pattern.n == 0)
-		return 0;
-	if ((r.arena = arena_new(sizeof(struct frame) * 2)) == NULL)
+	if ((r.room = room_take()) == NULL)
 		return -1;
-	plain = arena_new_object(r.arena, struct piece);
-	letters = arena_new_object(r.arena, struct piece);
-	if (plain == NULL || letters == NULL || read_pattern(&r, flags, false, plain) != 0 ||
+	plain = &r.room->plain;
+	letters = &r.room->letters;
+	if (read_pattern(&r, flags, false, plain) != 0 ||
 	    keep_needs(a, plain, false, RARITY_MIN, &bits, out) != 0)
 		goto out;
 	if (bits < RARITY_ENOUGH && (read_pattern(&r, flags, true, letters) != 0 ||
@@ -136,6 +186,6 @@ literal_of(struct arena *a, struct str pattern, struct str flags, bool bytes,
 		goto out;
 	result = 0;
 out:
-	arena_free(r.arena);
+	room_give(r.room);
 	return result;
 }

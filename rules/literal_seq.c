@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena.h"
 #include "literal_int.h"
 
 #define EXACT_MAX	128	/* words of an exact piece */
@@ -398,9 +397,7 @@ literal_alternatives(struct reader *r, struct piece *out)
 		reader_doubt(r);
 		return;
 	}
-	if (r->frames[r->depth] == NULL)
-		r->frames[r->depth] = arena_new_object(r->arena, struct frame);
-	if ((f = r->frames[r->depth]) == NULL) {
+	if ((f = reader_frame(r, r->depth)) == NULL) {
 		reader_doubt(r);
 		return;
 	}
