@@ -236,6 +236,8 @@ struct class {
 	unsigned	nothers;
 	bool		others;			/* or not known which of them */
 	bool		any;			/* nothing is known */
+	bool		s, k;			/* U+017F, U+212A are surely in it */
+	bool		or_s, or_k;		/* and may be in what is not in it */
 };
 
 static bool
@@ -321,6 +323,9 @@ class_escape(struct class *k, uint32_t letter)
 		k->ascii[c] |= in != inverse;
 	}
 	k->others = true;
+	/* Those two are letters. */
+	k->s |= strchr("wSDHVN", (int)letter) != NULL;
+	k->k = k->s;
 	return true;
 }
 
@@ -365,8 +370,10 @@ class_piece(const struct reader *r, const struct class *k, struct piece *p)
 	for (unsigned i = 0; i < k->nothers; i++)
 		if (!add_char(r, p, k->other[i]))
 			return;
-	if (k->others)
-		(void)words_add(&p->exact, STR(""));
+	if (k->others && (!words_add(&p->exact, STR("")) ||
+	    (k->or_s && !words_add(&p->exact, STR("s"))) ||
+	    (k->or_k && !words_add(&p->exact, STR("k")))))
+		p->exact.n = 0;
 }
 
 static void
@@ -472,6 +479,19 @@ read_class_item(struct reader *r, struct class *k)
 		class_range(r, k, from, to);
 }
 
+/* All but what is in it; case ignored, that is in it in both. */
+static void
+class_invert(const struct reader *r, struct class *k)
+{
+	for (int c = 'a'; r->icase && c <= 'z'; c++)
+		k->ascii[c] = k->ascii[c ^ 0x20] = k->ascii[c] || k->ascii[c ^ 0x20];
+	k->or_s = r->text && !k->s && !(r->icase && k->ascii['s']);
+	k->or_k = r->text && !k->k && !(r->icase && k->ascii['k']);
+	for (int c = 0; c < 0x80; c++)
+		k->ascii[c] = !k->ascii[c];
+	k->others = true;
+}
+
 void
 literal_class(struct reader *r, struct piece *p)
 {
@@ -488,9 +508,7 @@ literal_class(struct reader *r, struct piece *p)
 	r->extended = extended;
 	if (!reader_skip(r, "]"))
 		reader_doubt(r);
-	/* Case ignored, fewer may be meant: more than there are do no harm. */
-	for (int c = 0; inverse && c < 0x80; c++)
-		k.ascii[c] = !k.ascii[c];
-	k.others |= inverse;
+	if (inverse)
+		class_invert(r, &k);
 	class_piece(r, &k, p);
 }

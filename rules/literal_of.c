@@ -169,6 +169,7 @@ literal_of(struct arena *a, struct str pattern, struct str flags, bool bytes,
 	int result = -1;
 
 	memset(out, 0, sizeof(*out));
+	out->text = !bytes;
 	if ((r.room = room_take()) == NULL)
 		return -1;
 	plain = &r.room->plain;

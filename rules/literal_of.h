@@ -53,6 +53,7 @@ struct needed {
 	struct clause	clauses[CLAUSES_MAX];
 	unsigned	n;
 	struct run	run;
+	bool		text;		/* words are looked for in what literals_fold() makes of a subject */
 	const size_t	*cuts;
 	unsigned	ncuts;
 };
@@ -78,9 +79,8 @@ needed_nothing(const struct needed *n)
 }
 
 /*
- * Does the subject hold all of it, ASCII case ignored?  U+017F and U+212A
- * count as s and k, since PCRE2 takes them for that where case is ignored; with
- * one of them in it, the subject is taken to hold all letters.
+ * Does the subject hold all of it, ASCII case ignored?  In text U+017F and U+212A
+ * count as s and k, since PCRE2 takes them for that where case is ignored.
  */
 bool needed_in(const struct needed *n, struct str subject);
 

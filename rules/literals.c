@@ -35,20 +35,24 @@ literals_folds(struct str subject)
 void
 literals_fold(struct str subject, struct strbuf *out)
 {
-	for (size_t i = 0; i < subject.n; ) {
-		struct str rest = { subject.p + i, subject.n - i };
+	const char *p = subject.p, *from = p, *end = p + subject.n;
 
-		if (rest.n >= 2 && memcmp(rest.p, LONG_S, 2) == 0) {
-			strbuf_putc(out, 's');
-			i += 2;
-		} else if (rest.n >= 3 && memcmp(rest.p, KELVIN, 3) == 0) {
-			strbuf_putc(out, 'k');
-			i += 3;
-		} else {
-			strbuf_putc(out, rest.p[0]);
-			i++;
+	while (p < end) {
+		size_t n = 0;
+
+		if (*p == LONG_S[0] && end - p >= 2 && memcmp(p, LONG_S, 2) == 0)
+			n = 2;
+		else if (*p == KELVIN[0] && end - p >= 3 && memcmp(p, KELVIN, 3) == 0)
+			n = 3;
+		if (n == 0) {
+			p++;
+			continue;
 		}
+		strbuf_add(out, from, (size_t)(p - from));
+		strbuf_putc(out, n == 2 ? 's' : 'k');
+		from = p += n;
 	}
+	strbuf_add(out, from, (size_t)(end - from));
 }
 
 /* What each octet is among letters and digits; 0: none. */
@@ -169,12 +173,12 @@ letters_in(const struct literals *l, struct str subject)
 }
 
 static bool
-clauses_in(const struct needed *n, struct str subject, bool folds)
+clauses_in(const struct needed *n, struct str subject)
 {
 	for (unsigned i = 0; i < n->n; i++) {
 		const struct clause *c = &n->clauses[i];
 
-		if (c->letters ? !folds && !letters_in(&c->words, subject) : !any_in(&c->words, subject))
+		if (c->letters ? !letters_in(&c->words, subject) : !any_in(&c->words, subject))
 			return false;
 	}
 	return true;
@@ -192,10 +196,10 @@ needed_in(const struct needed *n, struct str subject)
 		if (!run_in(&n->run, subject, &has))
 			return false;
 	}
-	if (!literals_folds(subject))
-		return clauses_in(n, subject, false);
+	if (!n->text || !literals_folds(subject))
+		return clauses_in(n, subject);
 	literals_fold(subject, &folded);
-	found = folded.failed || clauses_in(n, strbuf_slice(&folded), true);
+	found = folded.failed || clauses_in(n, strbuf_slice(&folded));
 	strbuf_free(&folded);
 	return found;
 }

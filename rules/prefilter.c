@@ -81,8 +81,9 @@ struct run_use {
 
 struct prefilter {
 	size_t		 n;		/* patterns */
-	uint8_t		*clauses;	/* of each: those that must be met, as bits, */
-	uint8_t		*of_letters;	/* and those of them that letters are looked for */
+	uint8_t		*clauses;	/* of each: those that must be met, as bits */
+	bool		*text;		/* of each: it is for text, */
+	bool		 texts, octets;	/* as some are, and some not */
 	struct finder	 plain;		/* of subjects as they are */
 	struct finder	 letters;	/* of their letters and digits */
 	struct run_use	*runs;
@@ -297,19 +298,20 @@ static int
 note_patterns(struct prefilter *pf, struct arena *a, const struct regex *const *patterns)
 {
 	pf->clauses = arena_alloc(a, pf->n);
-	pf->of_letters = arena_alloc(a, pf->n);
+	pf->text = arena_array(a, pf->n, sizeof(*pf->text));
 	pf->runs = arena_array(a, pf->n, sizeof(*pf->runs));
-	if (pf->clauses == NULL || pf->of_letters == NULL || pf->runs == NULL)
+	if (pf->clauses == NULL || pf->text == NULL || pf->runs == NULL)
 		return -1;
 	for (size_t i = 0; i < pf->n; i++) {
 		const struct needed *need = patterns[i] != NULL ? regex_needed(patterns[i]) : NULL;
 
-		for (unsigned c = 0; need != NULL && c < need->n; c++) {
-			pf->clauses[i] |= (uint8_t)(1u << c);
-			if (need->clauses[c].letters)
-				pf->of_letters[i] |= (uint8_t)(1u << c);
-		}
-		if (need != NULL && need->run.n > 0)
+		if (need == NULL)
+			continue;
+		pf->clauses[i] = (uint8_t)((1u << need->n) - 1);
+		pf->text[i] = need->text;
+		pf->texts |= need->text;
+		pf->octets |= !need->text;
+		if (need->run.n > 0)
 			pf->runs[pf->nruns++] = (struct run_use){ (uint32_t)i, need->run };
 	}
 	return 0;
@@ -335,8 +337,12 @@ prefilter_new(struct arena *a, const struct regex *const *patterns, size_t n)
 
 /* ---- Scanning ---- */
 
+enum whose { ALL, OF_TEXT, OF_OCTETS };
+
 struct scan {
+	const struct prefilter *pf;
 	const struct finder *f;
+	enum whose	 whose;
 	uint8_t		*met;
 };
 
@@ -348,16 +354,20 @@ on_literal(unsigned id, unsigned long long from, unsigned long long to, unsigned
 	(void)from;
 	(void)to;
 	(void)flags;
-	for (uint32_t i = s->f->from[id]; i < s->f->from[id + 1]; i++)
-		s->met[s->f->uses[i].pattern] |= (uint8_t)s->f->uses[i].clause;
+	for (uint32_t i = s->f->from[id]; i < s->f->from[id + 1]; i++) {
+		const struct use *u = &s->f->uses[i];
+
+		if (s->whose == ALL || s->pf->text[u->pattern] == (s->whose == OF_TEXT))
+			s->met[u->pattern] |= (uint8_t)u->clause;
+	}
 	return 0;
 }
 
-/* Notes the clauses that are met; false if that can't be told. */
+/* Notes the clauses that are met of those patterns; false if that can't be told. */
 static bool
-find(const struct finder *f, struct str text, uint8_t *met)
+find(const struct prefilter *pf, const struct finder *f, enum whose whose, struct str text, uint8_t *met)
 {
-	struct scan scan = { f, met };
+	struct scan scan = { pf, f, whose, met };
 	struct scratch *s;
 
 	if (f->db == NULL || text.n == 0)
@@ -367,19 +377,7 @@ find(const struct finder *f, struct str text, uint8_t *met)
 }
 
 static bool
-find_folded(const struct prefilter *pf, struct str subject, uint8_t *met)
-{
-	struct strbuf folded = { 0 };
-	bool told;
-
-	literals_fold(subject, &folded);
-	told = !folded.failed && find(&pf->plain, strbuf_slice(&folded), met);
-	strbuf_free(&folded);
-	return told;
-}
-
-static bool
-find_letters(const struct prefilter *pf, struct str subject, uint8_t *met)
+find_letters(const struct prefilter *pf, enum whose whose, struct str subject, uint8_t *met)
 {
 	struct str text;
 	char *room;
@@ -390,8 +388,30 @@ find_letters(const struct prefilter *pf, struct str subject, uint8_t *met)
 	if ((room = malloc(subject.n)) == NULL)
 		return false;
 	text = (struct str){ room, letters_squeeze(subject, room) };
-	told = find(&pf->letters, text, met);
+	told = find(pf, &pf->letters, whose, text, met);
 	free(room);
+	return told;
+}
+
+static bool
+find_both(const struct prefilter *pf, enum whose whose, struct str subject, uint8_t *met)
+{
+	return find(pf, &pf->plain, whose, subject, met) && find_letters(pf, whose, subject, met);
+}
+
+/* Those for text look for their words in the subject with s and k, the others in its octets. */
+static bool
+find_all(const struct prefilter *pf, struct str subject, uint8_t *met)
+{
+	struct strbuf folded = { 0 };
+	bool told;
+
+	if (!pf->texts || !literals_folds(subject))
+		return find_both(pf, ALL, subject, met);
+	literals_fold(subject, &folded);
+	told = !folded.failed && find_both(pf, OF_TEXT, strbuf_slice(&folded), met) &&
+	    (!pf->octets || find_both(pf, OF_OCTETS, subject, met));
+	strbuf_free(&folded);
 	return told;
 }
 
@@ -416,18 +436,14 @@ look_for_runs(const struct prefilter *pf, struct str subject, uint8_t *met)
 void
 prefilter_scan(const struct prefilter *pf, struct str subject, uint64_t *set)
 {
-	bool folds = literals_folds(subject);
 	uint8_t *met = calloc(pf->n, 1);
 
-	if (met == NULL || !(folds ? find_folded(pf, subject, met) :
-	    find(&pf->plain, subject, met) && find_letters(pf, subject, met))) {
+	if (met == NULL || !find_all(pf, subject, met)) {
 		/* Everything is a candidate: slower, but never wrong. */
 		memset(set, 0xff, prefilter_words(pf) * sizeof(*set));
 		free(met);
 		return;
 	}
-	for (size_t i = 0; folds && i < pf->n; i++)
-		met[i] |= pf->of_letters[i];
 	look_for_runs(pf, subject, met);
 	for (size_t i = 0; i < pf->n; i++)
 		set[i / 64] |= (uint64_t)(met[i] == pf->clauses[i]) << (i % 64);

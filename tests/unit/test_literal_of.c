@@ -199,8 +199,13 @@ static const struct {
 	{ "w\\W*i\\W*n+\\W*i\\W*n\\W*g", "", "w-innn ing", true },
 	{ "k\\W?(?:qz)+\\W*7", "", "kqzqz7", true },
 	{ "(?:dear|hi) friend", "", "dear friend", true },
-	/* One of the two that fold to other letters: it may be. */
-	{ "b\\W*i\\W*t\\W*c\\W*o\\W*i\\W*n", "i", "\xc5\xbf", true },
+	/* The two that fold to letters are those, and nothing else. */
+	{ "b\\W*i\\W*t\\W*c\\W*o\\W*i\\W*n", "i", "\xc5\xbf", false },
+	{ "b\\W*i\\W*t\\W*c\\W*o\\W*i\\W*n", "i", "\xc5\xbf b-i-t-c-o-i-n \xe2\x84\xaa", true },
+	{ "s\\W*k\\W*i\\W*m\\W*q\\W*z", "i", "\xc5\xbf.\xe2\x84\xaa-I M Q z", true },
+	{ "s\\W*k\\W*i\\W*m\\W*q\\W*z", "i", "\xe2\x84\xaa.\xc5\xbf-I M Q z", false },
+	{ "v[^A-Za-z0-9]i[^A-Za-z0-9]q[^A-Za-z0-9]z", "", "v\xc5\xbfi\xe2\x84\xaaq-z", true },
+	{ "v[^a-z0-9]i[^a-z0-9]q[^a-z0-9]z", "i", "v-i qu.z", false },
 	{ "[A-Z]{12,}", "", "some ABCDEFGHIJKL", true },
 	{ "[A-Z]{12,}", "", "some ABCDEFGHIJK LMNOPQ", false },
 	{ "[A-Z]{12,}", "i", "some of abcdefghijklm", true },
@@ -305,7 +310,7 @@ folds(void **state)
 		struct regex *re = regex_compile(arena, (struct str){ &letter, 1 }, STR("i"),
 		    false, 100000, &offset, &why);
 		struct str *v = arena_new_object(arena, struct str);
-		struct needed need = { { { { v, 1 }, false } }, .n = 1 };
+		struct needed need = { { { { v, 1 }, false } }, .n = 1, .text = true };
 
 		*v = (struct str){ &letter, 1 };
 		assert_non_null(re);
