@@ -96,7 +96,7 @@ random_regex(void)
 static void
 random_subject(struct strbuf *b)
 {
-	unsigned long_ones = below(40) == 0 ? 4000 : 12;
+	unsigned long_ones = below(8) == 0 ? 4000 : 12;
 
 	b->n = 0;
 	strbuf_puts(b, "");
@@ -137,7 +137,10 @@ candidates(void **state)
 			for (size_t i = 0; i < n; i++) {
 				bool yes = regex_match(re[i], strbuf_slice(&subject), NULL) == REGEX_YES;
 
-				assert_int_equal(prefilter_has(set, i), is_candidate(re[i], strbuf_slice(&subject)));
+				/* Without libhs it takes long in long ones: some of them in each. */
+				if (subject.n < 1000 || (i + k) % 4 == 0)
+					assert_int_equal(prefilter_has(set, i),
+					    is_candidate(re[i], strbuf_slice(&subject)));
 				assert_true(prefilter_has(set, i) || !yes);
 				ruled_out += !prefilter_has(set, i);
 				matched += yes;
