@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -43,14 +44,24 @@ fail(struct strbuf *why, int code, const char *what, struct str name, int error)
 	return code;
 }
 
+static bool
+is_us(const struct passwd *pw)
+{
+	return pw->pw_uid == geteuid() && pw->pw_uid == getuid();
+}
+
+static int
+take_groups(const struct passwd *pw, struct str user, struct strbuf *why)
+{
+	if (initgroups(pw->pw_name, pw->pw_gid) == -1 || setgid(pw->pw_gid) == -1)
+		return fail(why, EX_NOPERM, "take the groups of", user, errno);
+	return 0;
+}
+
 static int
 become(const struct passwd *pw, struct str user, struct strbuf *why)
 {
-	if (pw->pw_uid == geteuid() && pw->pw_uid == getuid())
-		return 0;
-	if (initgroups(pw->pw_name, pw->pw_gid) == -1)
-		return fail(why, EX_NOPERM, "take the groups of", user, errno);
-	if (setgid(pw->pw_gid) == -1 || setuid(pw->pw_uid) == -1)
+	if (setuid(pw->pw_uid) == -1)
 		return fail(why, EX_NOPERM, "become user", user, errno);
 	/* A way back would make it all worthless. */
 	if (pw->pw_uid != 0 && (setuid(0) == 0 || geteuid() != pw->pw_uid ||
@@ -88,8 +99,9 @@ privs_drop(struct str user, struct str chroot_dir, struct strbuf *why)
 {
 	char name[256] = "", dir[4096];
 	struct passwd *pw = NULL;
+	int code;
 
-	/* The user is looked up while its files can still be reached. */
+	/* User and groups are looked up while their files can still be reached. */
 	if (user.n > 0) {
 		if (user.n >= sizeof(name))
 			return fail(why, EX_CONFIG, "become user", user, ENAMETOOLONG);
@@ -99,6 +111,10 @@ privs_drop(struct str user, struct str chroot_dir, struct strbuf *why)
 			strbuf_printf(why, "`set user %s`: there is no such user (create it, or leave the setting out)", name);
 			return EX_CONFIG;
 		}
+		if (is_us(pw))
+			pw = NULL;
+		else if ((code = take_groups(pw, user, why)) != 0)
+			return code;
 	}
 	if (chroot_dir.n > 0) {
 		if (chroot_dir.n >= sizeof(dir))

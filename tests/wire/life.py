@@ -169,6 +169,23 @@ def privileges(e, scratch):
         ends_well(e, d, "privileges")
 
 
+def groups_in_chroot(e, scratch):
+    """A user's further groups stand in a file that a new root doesn't have."""
+    import grp
+    import pwd
+    users = {p.pw_name: p for p in pwd.getpwall() if p.pw_uid != 0}
+    member = next((m for g in grp.getgrall() for m in g.gr_mem if m in users and g.gr_gid != users[m].pw_gid), None)
+    if os.geteuid() != 0 or member is None:
+        e.tap.skip("chroot: groups", "not root" if os.geteuid() != 0 else "no user has further groups")
+        return
+    want = {str(n) for n in os.getgrouplist(member, users[member].pw_gid)}
+    with Daemon(scratch, "set user %s\nset chroot %s\n" % (member, scratch.path) + version("one")) as d:
+        with open("/proc/%d/status" % d.process.pid) as f:
+            groups = re.search(r"^Groups:(.*)$", f.read(), re.M).group(1).split()
+        e.same(set(groups), want, "chroot: the user's groups are those outside")
+        e.same(os.readlink("/proc/%d/root" % d.process.pid), scratch.path, "chroot: changed")
+
+
 # ---- reload
 
 def reload_beside_warning(e, scratch):
@@ -375,8 +392,8 @@ def plain_commands(e, scratch):
     e.same(status, 0, "check: a good file", out, err)
 
 
-CASES = [unix_sockets, inet_sockets, refused_starts, privileges, reload_beside_warning, reloads, stops, floods,
-         reload_memory, half_sent, many_idle, plain_commands]
+CASES = [unix_sockets, inet_sockets, refused_starts, privileges, groups_in_chroot, reload_beside_warning, reloads,
+         stops, floods, reload_memory, half_sent, many_idle, plain_commands]
 
 
 def main():
