@@ -30,7 +30,7 @@ verify(struct arc_check *c, const struct arc_tags *t, struct dns_query *q,
 		*why = "the key's name is no name";
 		return ARC_R_FAIL;
 	}
-	r = dkim_read_key(c->arena, dns_query_wait(q, deadline), &tags, &key, &text);
+	r = dkim_read_key(c->arena, q, deadline, &tags, &key, &text);
 	if (r != DKIM_R_PASS) {
 		*why = text.p != NULL ? text.p : "there is no key";
 		return r == DKIM_R_TEMPERROR ? ARC_R_TEMPERROR : ARC_R_FAIL;

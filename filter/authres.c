@@ -287,19 +287,35 @@ struct scan {
 };
 
 /*
- * Octets at i that look like nothing, or like a blank: a blank, a no-break
- * space, a byte order mark.
+ * Octets at i that look like nothing, or like a blank: those of ASCII, and what
+ * Unicode has of spaces, marks of direction, joiners and line ends.
  */
 static size_t
 blank_at(struct str s, size_t i)
 {
-	static const struct str odd[] = { STR("\xc2\xa0"), STR("\xef\xbb\xbf") };
+	static const struct { const char *first, *last; } odd[] = {
+		{ "\xc2\x85", "\xc2\x85" },			/* U+0085 */
+		{ "\xc2\xa0", "\xc2\xa0" }, { "\xc2\xad", "\xc2\xad" },
+		{ "\xe1\x9a\x80", "\xe1\x9a\x80" },		/* U+1680 */
+		{ "\xe1\xa0\x8e", "\xe1\xa0\x8e" },		/* U+180E */
+		{ "\xe2\x80\x80", "\xe2\x80\x8f" },		/* U+2000 to 200F */
+		{ "\xe2\x80\xa8", "\xe2\x80\xaf" },		/* U+2028 to 202F */
+		{ "\xe2\x81\x9f", "\xe2\x81\xaf" },		/* U+205F to 206F */
+		{ "\xe2\xa0\x80", "\xe2\xa0\x80" },		/* U+2800 */
+		{ "\xe3\x80\x80", "\xe3\x80\x80" },		/* U+3000 */
+		{ "\xef\xbb\xbf", "\xef\xbb\xbf" },		/* U+FEFF */
+	};
 
 	if (is_blank(s.p[i]))
 		return 1;
-	for (size_t k = 0; k < sizeof(odd) / sizeof(odd[0]); k++)
-		if (s.n - i >= odd[k].n && memcmp(s.p + i, odd[k].p, odd[k].n) == 0)
-			return odd[k].n;
+	for (size_t k = 0; k < sizeof(odd) / sizeof(odd[0]); k++) {
+		size_t n = strlen(odd[k].first);
+
+		/* UTF-8 sorts as its code points do. */
+		if (s.n - i >= n && memcmp(s.p + i, odd[k].first, n) >= 0 &&
+		    memcmp(s.p + i, odd[k].last, n) <= 0)
+			return n;
+	}
 	return 0;
 }
 

@@ -297,8 +297,7 @@ take_keys(struct dkim_check *c, msec deadline)
 
 		if (!s->open)
 			continue;
-		r = dkim_read_key(c->arena, dns_query_wait(s->query, deadline),
-		    &s->tags, &s->key, &why);
+		r = dkim_read_key(c->arena, s->query, deadline, &s->tags, &s->key, &why);
 		s->s.bits = s->key.bits;
 		if (r != DKIM_R_PASS)
 			dkim_settle(s, r, why);

@@ -141,9 +141,10 @@ is_key(struct str text, struct dkim_tag_list *list)
 }
 
 enum dkim_result
-dkim_read_key(struct arena *a, const struct dns_answer *answer,
+dkim_read_key(struct arena *a, struct dns_query *q, msec deadline,
     const struct dkim_tags *t, struct dkim_key *key, struct str *why)
 {
+	const struct dns_answer *answer = dns_query_wait(q, deadline);
 	struct dkim_tag_list list;
 	struct str text = STR_NONE;
 	size_t i;
@@ -156,7 +157,7 @@ dkim_read_key(struct arena *a, const struct dns_answer *answer,
 	case DNS_NXDOMAIN:
 		return permerror(why, "there is no key");
 	default:
-		*why = STR("the key lookup failed");
+		*why = dns_query_failure(a, q, answer);
 		return DKIM_R_TEMPERROR;
 	}
 	for (i = 0; i < answer->n; i++) {

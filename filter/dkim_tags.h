@@ -53,11 +53,11 @@ struct dkim_key {
 };
 
 /*
- * The key for the signature from the answer about its name.  DKIM_R_PASS, or
- * the result and why.  Of several records those count that are keys; if they
+ * The key for the signature from the answer to q, which is waited for until the
+ * deadline.  DKIM_R_PASS, or the result and why, in the arena.  Of several records those count that are keys; if they
  * differ, there is none.
  */
-enum dkim_result dkim_read_key(struct arena *a, const struct dns_answer *answer,
+enum dkim_result dkim_read_key(struct arena *a, struct dns_query *q, msec deadline,
     const struct dkim_tags *t, struct dkim_key *key, struct str *why);
 
 /* ---- What ARC's fields, which have the same grammar, are read with too ---- */

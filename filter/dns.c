@@ -22,12 +22,15 @@
 #include "rules/diag.h"
 #include "rules/rules.h"
 #include "rules/types.h"
+#include "rules/settings_form.h"
 
 #define SERVERS_MAX	16
 #define TIMEOUT_MAX	300	/* seconds, as dns-timeout */
 
 struct options {
-	const char	*config, *zone, *servers;
+	const char	*config, *zone;
+	struct str	 servers[SERVERS_MAX];
+	struct strings	 server_list;	/* of those; n 0: none were named */
 	long		 timeout;	/* seconds, 0: the rules' */
 	bool		 json;
 	struct str	 name;
@@ -85,6 +88,43 @@ read_timeout(struct options *o, const char *word)
 	return -1;
 }
 
+/* "a,b" as a list in v; -1 if there are none or too many, or one is no address. */
+static int
+split_servers(struct str s, struct str v[SERVERS_MAX], struct strings *out, struct strbuf *why)
+{
+	out->v = v;
+	out->n = 0;
+	while (s.n > 0) {
+		ptrdiff_t comma = str_find(s, STR(","));
+		size_t n = comma < 0 ? s.n : (size_t)comma;
+
+		if (n > 0 && out->n < SERVERS_MAX &&
+		    settings_form_server((struct str){ s.p, n }, why) == -1)
+			return -1;
+		if (n > 0 && out->n++ < SERVERS_MAX)
+			v[out->n - 1] = (struct str){ s.p, n };
+		n += n < s.n;
+		s = (struct str){ s.p + n, s.n - n };
+	}
+	if (out->n > 0 && out->n <= SERVERS_MAX)
+		return 0;
+	strbuf_printf(why, "1 to %d addresses with commas between", SERVERS_MAX);
+	return -1;
+}
+
+/* -1: go on; otherwise the status to end with. */
+static int
+read_servers(struct options *o, const char *arg)
+{
+	struct strbuf why = { 0 };
+	int code = -1;
+
+	if (split_servers(str_of(arg), o->servers, &o->server_list, &why) == -1)
+		code = command_usage("dns", "--servers %s: " STR_FMT, arg, STR_ARG(strbuf_slice(&why)));
+	strbuf_free(&why);
+	return code;
+}
+
 /* -1: go on; otherwise the status to end with. */
 static int
 read_options(int argc, char **argv, struct options *o)
@@ -97,7 +137,8 @@ read_options(int argc, char **argv, struct options *o)
 			o->config = optarg;
 			break;
 		case 's':
-			o->servers = optarg;
+			if ((code = read_servers(o, optarg)) != -1)
+				return code;
 			break;
 		case 'z':
 			o->zone = optarg;
@@ -121,26 +162,6 @@ read_options(int argc, char **argv, struct options *o)
 	return read_type(o, argv[optind + 1]);
 }
 
-/* "a,b" as a list in v; -1 if there are too many. */
-static int
-split_servers(struct str s, struct str v[SERVERS_MAX], struct strings *out)
-{
-	out->v = v;
-	out->n = 0;
-	while (s.n > 0) {
-		ptrdiff_t comma = str_find(s, STR(","));
-		size_t n = comma < 0 ? s.n : (size_t)comma;
-
-		if (n > 0 && out->n == SERVERS_MAX)
-			return -1;
-		if (n > 0)
-			v[out->n++] = (struct str){ s.p, n };
-		n += n < s.n;
-		s = (struct str){ s.p + n, s.n - n };
-	}
-	return 0;
-}
-
 /* The rules that say whom to ask; NULL: nobody does.  *code is set where that is an error. */
 static struct ruleset *
 load(const struct options *o, int *code)
@@ -150,7 +171,7 @@ load(const struct options *o, int *code)
 	struct diag *d;
 
 	*code = EX_OK;
-	if (o->config == NULL && (o->servers != NULL || o->zone != NULL ||
+	if (o->config == NULL && (o->server_list.n > 0 || o->zone != NULL ||
 	    access(path, R_OK) == -1))
 		return NULL;
 	if ((*code = command_readable(path)) != EX_OK)
@@ -171,18 +192,10 @@ load(const struct options *o, int *code)
 static struct resolver *
 open_resolver(const struct options *o, const struct ruleset *rs, struct strbuf *why)
 {
-	struct strings servers = { NULL, 0 };
-	struct str v[SERVERS_MAX];
-
 	if (o->zone != NULL)
 		return resolver_zone_file(o->zone, why);
-	if (o->servers == NULL)
-		return resolver_new(rs != NULL ? &rules_settings(rs)->dns_servers : &servers, why);
-	if (split_servers(str_of(o->servers), v, &servers) == -1 || servers.n == 0) {
-		strbuf_printf(why, "--servers takes 1 to %d addresses with commas between", SERVERS_MAX);
-		return NULL;
-	}
-	return resolver_new(&servers, why);
+	return resolver_new(o->server_list.n == 0 && rs != NULL ?
+	    &rules_settings(rs)->dns_servers : &o->server_list, why);
 }
 
 /* What was asked for, as the resolver wants it. */

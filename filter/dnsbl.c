@@ -86,9 +86,7 @@ static void
 say_failed(struct dnsbl *l, struct arena *a, enum dns_type type, const struct dns_answer *d)
 {
 	l->answer.failed = true;
-	l->answer.reason = str_printf(a, "%s of " STR_FMT ": %s%s" STR_FMT, dns_type_name(type),
-	    STR_ARG(l->name), dns_status_name(d->status), d->reason.n > 0 ? ", " : "",
-	    STR_ARG(d->reason));
+	l->answer.reason = dns_failure(a, l->name, type, d);
 }
 
 /* 127.255.255.x: the list's refusal. */

@@ -56,9 +56,7 @@ say(struct iprev_job *p, enum iprev_result result, struct str name,
 	p->answer.result = result;
 	if (d == NULL)
 		return true;
-	p->answer.reason = str_printf(a, "%s of " STR_FMT ": %s%s" STR_FMT,
-	    dns_type_name(type), STR_ARG(name), dns_status_name(d->status),
-	    d->reason.n > 0 ? ", " : "", STR_ARG(d->reason));
+	p->answer.reason = dns_failure(a, name, type, d);
 	p->no_memory = p->answer.reason.p == NULL;
 	return true;
 }

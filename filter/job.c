@@ -172,7 +172,7 @@ job_ask(struct job *j, struct str name, enum dns_type type)
 	if ((a = dns_query_poll(l->q)) != NULL)
 		return a;
 	if (j->late)
-		return &too_late;
+		return dns_query_wait(l->q, 0);
 	return dns_query_watch(l->q, &l->watch);
 }
 

@@ -229,7 +229,7 @@ put_lookups(struct strbuf *b, const struct judged *j)
 		strbuf_puts(b, i > 0 ? ",{" : "{");
 		text(b, "name", l.name);
 		text(b, "type", str_of(dns_type_name(l.type)));
-		text(b, "status", l.answer == NULL ? STR("waiting") :
+		text(b, "status", l.answer == NULL ? STR("unneeded") :
 		    str_of(dns_status_name(l.answer->status)));
 		key(b, "ms");
 		strbuf_printf(b, "%lld", (long long)l.took);

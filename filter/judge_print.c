@@ -347,14 +347,14 @@ put_lookups(const struct judged *j, bool colour)
 		if ((int)l.name.n > width && l.name.n <= 60)
 			width = (int)l.name.n;
 	for (size_t i = 0; resolver_traced(j->resolver, i, &l); i++) {
-		bool bad = l.answer == NULL || l.answer->status == DNS_SERVFAIL ||
-		    l.answer->status == DNS_TIMEOUT;
+		bool bad = l.answer != NULL && (l.answer->status == DNS_SERVFAIL ||
+		    l.answer->status == DNS_TIMEOUT);
 
 		printf("%s  %-5s ", i == 0 ? "\n" : "", dns_type_name(l.type));
 		put(l.name);
 		printf("%*s  %s%-8s%s  ", l.name.n < (size_t)width ?
 		    width - (int)l.name.n : 0, "", colour && bad ? "\033[31m" : "",
-		    l.answer == NULL ? "waiting" : dns_status_name(l.answer->status),
+		    l.answer == NULL ? "unneeded" : dns_status_name(l.answer->status),
 		    colour && bad ? "\033[0m" : "");
 		if (l.cached)
 			printf("known\n");

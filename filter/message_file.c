@@ -103,8 +103,14 @@ message_split(struct arena *a, struct str text, struct message_file *out)
 	out->body = slice(STR(""), 0, 0);
 	if (text.n == 0)
 		return 0;
-	if (text.n > 5 && memcmp(text.p, "From ", 5) == 0)
+	if (text.n > 5 && memcmp(text.p, "From ", 5) == 0) {
 		out->mbox_from = next_line(text, 0, &at);
+		/* "From : a@example.org" is a field. */
+		if (colon_of(out->mbox_from) != 0) {
+			out->mbox_from = STR_NONE;
+			at = 0;
+		}
+	}
 	out->nfields = scan_fields(text, at, NULL, &body);
 	out->fields = arena_array(a, out->nfields + 1, sizeof(*out->fields));
 	if (out->fields == NULL)

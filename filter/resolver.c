@@ -16,11 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/arena.h"
 #include "zone.h"
 
 #define ZONE_FILE_MAX	(64 * 1024 * 1024)
 
-static const struct dns_answer too_late = {
+const struct dns_answer dns_too_late = {
 	.status = DNS_TIMEOUT, .reason = REASON("no answer by the deadline")
 };
 
@@ -258,9 +259,28 @@ dns_query_wait(struct dns_query *q, msec deadline)
 		if (!wait_on(&q->done, &q->shard->lock, deadline))
 			break;
 	pthread_mutex_unlock(&q->shard->lock);
-	if (a == NULL && (a = dns_query_poll(q)) == NULL)
-		a = &too_late;
+	if (a == NULL && (a = dns_query_poll(q)) == NULL) {
+		atomic_store_explicit(&q->late, true, memory_order_relaxed);
+		a = &dns_too_late;
+	}
 	return a;
+}
+
+struct str
+dns_failure(struct arena *a, struct str name, enum dns_type type, const struct dns_answer *d)
+{
+	return str_printf(a, "%s of " STR_FMT ": %s%s" STR_FMT, dns_type_name(type),
+	    STR_ARG(name), dns_status_name(d->status), d->reason.n > 0 ? ", " : "",
+	    STR_ARG(d->reason));
+}
+
+struct str
+dns_query_failure(struct arena *a, const struct dns_query *q, const struct dns_answer *d)
+{
+	char name[DNS_TEXT_MAX];
+
+	dns_name_text(&q->name, name);
+	return dns_failure(a, str_of(name), q->type, d);
 }
 
 const struct dns_answer *

@@ -84,6 +84,17 @@ const struct dns_answer *dns_query_poll(struct dns_query *q);
 /* Waits until the answer is there or the deadline has passed (then an answer DNS_TIMEOUT). */
 const struct dns_answer *dns_query_wait(struct dns_query *q, msec deadline);
 
+/*
+ * Why an answer is a failure: "TXT of example.org: timeout, no answer by the deadline", in
+ * the arena.  p NULL without memory.
+ */
+struct arena;
+struct str dns_failure(struct arena *a, struct str name, enum dns_type type,
+    const struct dns_answer *d);
+/* The same of a query's answer. */
+struct str dns_query_failure(struct arena *a, const struct dns_query *q,
+    const struct dns_answer *d);
+
 /* Gives up a query, finished or not.  NULL is allowed. */
 void dns_query_free(struct dns_query *q);
 
@@ -113,7 +124,7 @@ void dns_query_unwatch(struct dns_query *q, struct dns_watch *w);
 struct dns_lookup {
 	struct str	name;
 	enum dns_type	type;
-	const struct dns_answer *answer;	/* NULL: none so far */
+	const struct dns_answer *answer;	/* NULL: none so far, and nobody has waited for it in vain */
 	msec		took;			/* so far */
 	bool		cached;			/* it was there when asked for */
 };

@@ -38,6 +38,7 @@ struct dns_query {
 	pthread_cond_t	done;
 	struct dns_watch *watchers;
 	_Atomic(const struct dns_answer *) answer;	/* NULL: under way */
+	atomic_bool	late;		/* somebody waited for it in vain */
 	size_t		size;
 	msec		expires;
 	msec		asked, answered;	/* when; the latter is set before the answer */
@@ -109,7 +110,7 @@ void table_empty(struct resolver *r);
 /* Lets go of the resolver's memory. */
 void resolver_unref(struct resolver *r);
 
-extern const struct dns_answer dns_no_memory, dns_stopped;
+extern const struct dns_answer dns_no_memory, dns_stopped, dns_too_late;
 
 /* The backend's thread brings an answer (NULL: no memory) and lets go of q. */
 void lookup_done(struct dns_query *q, struct dns_answer *a, size_t size);

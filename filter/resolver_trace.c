@@ -113,6 +113,8 @@ resolver_traced(struct resolver *r, size_t i, struct dns_lookup *out)
 	out->answer = dns_query_poll(v->q);
 	out->cached = v->cached;
 	end = out->answer != NULL ? v->q->answered : clock_msec();
+	if (out->answer == NULL && atomic_load(&v->q->late))
+		out->answer = &dns_too_late;
 	out->took = end > v->when ? end - v->when : 0;
 	return true;
 }

@@ -263,8 +263,8 @@ form_delimiter(struct str s, struct strbuf *why)
 	return -1;
 }
 
-static int
-form_server(struct str s, struct strbuf *why)
+int
+settings_form_server(struct str s, struct strbuf *why)
 {
 	struct str address, port;
 	struct ipaddr ip;
@@ -365,5 +365,5 @@ settings_form(const char *form, const struct operand *first,
 		return form_delimiter(s, why);
 	if (strcmp(form, "store") == 0)
 		return form_store(s, why);
-	return form_server(s, why);
+	return settings_form_server(s, why);
 }

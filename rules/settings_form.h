@@ -21,6 +21,7 @@ int settings_form(const char *form, const struct operand *first,
 /* settings_file.c: `set geo-database` and `set time-zone`.  0, or -1 and why. */
 int settings_form_mmdb(struct str path, struct strbuf *why);
 int settings_form_zone(struct str name, struct strbuf *why);
+int settings_form_server(struct str s, struct strbuf *why);
 
 /* Index of s in the words of `takes`, or -1 with the nearest one in why. */
 int settings_word(const char *setting, const char *takes, struct str s, struct strbuf *why);

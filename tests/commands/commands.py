@@ -14,6 +14,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from daemon import command                                                  # noqa: E402
+from nameserver import NameServer                                           # noqa: E402
 from scratch import ROOT, Scratch, binary                                   # noqa: E402
 from tap import Tap, skip_all                                               # noqa: E402
 
@@ -137,7 +138,7 @@ def statuses(tap, f):
         (64, ("dns", "--timeout", "0", "mx.example", "A"), "seconds"),
         (66, ("dns", "--zone", f.scratch.join("nozone"), "mx.example", "A"), "nozone"),
         (66, ("dns", "-c", f.scratch.join("norules"), "mx.example", "A"), "norules"),
-        (69, ("dns", "--servers", "mx.example", "mx.example", "A"), "mx.example"),
+        (64, ("dns", "--servers", "mx.example", "mx.example", "A"), "mx.example"),
         (78, ("dns", "-c", bad, "mx.example", "A"), "did you mean 'fail'"),
         (0, ("dns", "-c", database, "--zone", f.zone, "mx.example", "A"), "192.0.2.1"),
         (0, ("dns", "--help"), "--servers"),
@@ -478,6 +479,26 @@ def lookups(tap, f):
                  [("lost.example", "TXT", "servfail", cached)], "judge -v --json: %s" % ("from memory" if cached else "asked"))
 
 
+def waited(tap, f):
+    """judge -v where a name server is silent: what was waited for in vain, and what nobody waited for."""
+    server = NameServer()
+    try:
+        rules = f.scratch.write("waited", "set dns-servers 127.0.0.1@%d\nset dns-timeout 1s\n" % server.port +
+                                'rule hello\n    if   subject contains "hello"\n    then accept\n'
+                                'rule lost\n    if   spf is temperror or dkim is temperror\n    then tempfail "later"\n')
+        args = ("judge", "-v", "--json", "-c", rules, "--client", "192.0.2.5", "--sender", "a@slow.example")
+        for subject, word in (("hello", "unneeded"), ("other", "timeout")):
+            out = command(*args, f.scratch.write("waited.eml", MESSAGE % subject))[1]
+            tap.same([(r["name"], r["status"]) for r in json.loads(out)["lookups"]], [("slow.example", word)],
+                     "judge -v: %s" % word, out)
+    finally:
+        server.close()
+    for servers in ("foo", "127.0.0.1@", ",", ",".join(["127.0.0.1"] * 20)):
+        status, out, err = command("dns", "--servers", servers, "a.example", "A")
+        tap.ok(status == 64 and err.startswith("postern: dns: --servers %s: " % servers), "dns --servers %s" % servers,
+               status, out, err)
+
+
 def tables(tap, f):
     """Each row of the .def files, in its order."""
     for name, pattern in (("facts", r'^FACT\("([^"]+)"'), ("actions", r'^ACTION\("([^"]+)"')):
@@ -516,7 +537,7 @@ def main():
     tap = Tap()
     with Scratch("commands") as scratch:
         f = Files(scratch)
-        for case in (statuses, checks, readable, storable, judges, judges_json, lookups, dns, tables, colour):
+        for case in (statuses, checks, readable, storable, judges, judges_json, lookups, waited, dns, tables, colour):
             tap.case(case.__name__, case, tap, f)
     return tap.done()
 

@@ -298,6 +298,7 @@ static const struct { const char *text, *fields, *body; } files[] = {
 	{ "A : b\nC\t :d\n", "A = b;C\t =d;", "" },
 	{ "A:\nB: \n\n", "A=;B= ;", "" },
 	{ "From x@y Sun Jan 1\nA: b\n\nz", "A= b;", "z" },
+	{ "From : x@y\nA: b\n\nz", "From = x@y;A= b;", "z" },
 	{ "A: b\nno field\nC: d\n", "A= b;", "no field\nC: d\n" },
 	{ "A: b\nFrom x\n\n", "A= b;", "From x\n\n" },
 	{ " fold first\nA: b\n", "", " fold first\nA: b\n" },

@@ -283,6 +283,15 @@ def body_needs_no_key(e):
         begin_signed(e, m, key, "<>")
         e.tap.same(m.body(SIGNED_BODY.replace("two", "three", 1).encode()).kind, "continue", "a changed body, too")
         e.tap.same(m.end().kind, "accept", "does not pass")
+    with e.daemon(ON_DKIM, timeout="1s") as d, Milter(d.address, timeout=30) as m:
+        m.open(ip=CLIENT)
+        since = d.mark()
+        begin_signed(e, m, key, "<>")
+        m.body(SIGNED_BODY.encode())
+        e.tap.same(m.end().code, 451, "without its key it is put off")
+        have = logline.parse(d.wait_line(logline.is_verdict, since) or "")
+        e.tap.same(have.get("dns"), "dkim: TXT of %s: timeout, no answer by the deadline" % KEY_NAME,
+                   "and the log names the lookup that failed")
 
 
 def dot_waits_anew(e):
