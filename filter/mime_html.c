@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WINDOW		256	/* octets of text at once */
 #define NAME_LEN	16	/* of tags and attributes that mean something */
 #define ENTITY_LEN	32
 
@@ -113,65 +114,60 @@ put_char(struct html *h, uint32_t c)
 	}
 }
 
+#define IS_WORD(c)	((c) > ' ' && (c) != 0x7f)
+
+/* Words of ASCII and single blanks between them, which are seen as they stand. */
+static size_t
+plain(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (IS_WORD(p[i]) || (p[i] == ' ' && i > 0 && p[i - 1] != ' ' &&
+	    i + 1 < n && IS_WORD(p[i + 1]))))
+		i++;
+	return i;
+}
+
 /* Whole characters of text, without '<' and '&' among them. */
 static void
 put_text(struct html *h, const char *p, size_t n)
 {
-	size_t i = 0;
-
-	while (i < n) {
-		size_t from = i, len;
+	for (size_t i = 0, len; i < n; i += len) {
 		uint32_t c;
 
-		while (i < n && p[i] > ' ' && i - from < 256)
-			i++;
-		if (i > from) {
-			put(h, p + from, i - from);
+		if ((len = plain(p + i, n - i < WINDOW ? n - i : WINDOW)) > 0) {
+			put(h, p + i, len);
 			continue;
 		}
+		len = 1;
 		if ((unsigned char)p[i] < 0x80) {
 			if (p[i] == '\0')
 				put_char(h, 0xfffd);
 			else
 				put_char(h, (unsigned char)p[i]);
-			i++;
 			continue;
 		}
-		len = utf8_len((struct str){ p + i, n - i });
-		if (len == 0) {		/* not from charset.c */
-			i++;
+		if ((len = utf8_len((struct str){ p + i, n - i })) == 0) {
+			len = 1;	/* not from charset.c */
 			continue;
 		}
 		c = (unsigned char)p[i] & (0xffu >> (len + 1));
 		for (size_t k = 1; k < len; k++)
 			c = c << 6 | ((unsigned char)p[i + k] & 0x3f);
 		put_char(h, c);
-		i += len;
 	}
 }
 
 /* ---- Tags ---- */
 
+/* words: sorted, since there is a tag every few words of mail. */
 static bool
 is_one_of(const char *s, size_t n, const char *const *words)
 {
-	/* Most differ in the first letter, and there is a tag every few words. */
-	for (; n > 0 && *words != NULL; words++)
+	for (; n > 0 && *words != NULL && **words <= *s; words++)
 		if (**words == *s && strlen(*words) == n && memcmp(s, *words, n) == 0)
 			return true;
 	return false;
-}
-
-/* Elements whose content isn't text, up to their end tag. */
-static bool
-is_raw(const struct html *h)
-{
-	static const char *const raw[] = {
-		"script", "style", "title", "iframe", "noembed", "noframes",
-		"template", NULL
-	};
-
-	return is_one_of(h->tag, h->ntag, raw);
 }
 
 static void
@@ -185,14 +181,18 @@ end_tag(struct html *h)
 		"menu", "nav", "ol", "option", "p", "pre", "section", "summary",
 		"table", "tbody", "tfoot", "thead", "tr", "ul", NULL
 	};
-	static const char *const cells[] = { "td", "th", "img", "input", "button", NULL };
+	static const char *const cells[] = { "button", "img", "input", "td", "th", NULL };
+	/* Their content isn't text, up to their end tag. */
+	static const char *const raw[] = {
+		"iframe", "noembed", "noframes", "script", "style", "template", "title", NULL
+	};
 
 	h->state = H_TEXT;
 	if (is_one_of(h->tag, h->ntag, lines))
 		blank(h, '\n');
 	else if (is_one_of(h->tag, h->ntag, cells))
 		blank(h, ' ');
-	else if (!h->closing && is_raw(h)) {
+	else if (!h->closing && is_one_of(h->tag, h->ntag, raw)) {
 		memcpy(h->raw, h->tag, h->ntag);
 		h->raw[h->ntag] = '\0';
 		h->matched = 0;
@@ -515,17 +515,23 @@ step(struct html *h, char c)
 	}
 }
 
-/* Of text, up to '<' or '&'; returns what was taken. */
+/*
+ * Of text, up to '<' or '&'; returns what was taken.  A window at a time, since
+ * where there are many '&' all of it would be searched for '<' after each.
+ */
 static size_t
 feed_text(struct html *h, const char *p, size_t n)
 {
-	size_t i = 0;
+	const char *at;
+	size_t all = n < WINDOW ? n : WINDOW, i;
 
-	while (i < n && p[i] != '<' && p[i] != '&')
-		i++;
+	for (i = 0; i < 3 && all < n && ((unsigned char)p[all] & 0xc0) == 0x80; i++)
+		all--;		/* no character is cut */
+	i = (at = memchr(p, '<', all)) != NULL ? (size_t)(at - p) : all;
+	i = (at = memchr(p, '&', i)) != NULL ? (size_t)(at - p) : i;
 	put_text(h, p, i);
-	if (i == n)
-		return n;
+	if (i == all)
+		return all;
 	if (p[i] == '<')
 		h->state = H_OPEN;
 	else {

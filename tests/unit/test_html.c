@@ -61,6 +61,7 @@ what_is_seen(void **state)
 		{ "<b>vi</b>a<i></i>gra", "viagra" },
 		{ "vi<!-- x -->agra", "viagra" },
 		{ "vi&shy;a\xe2\x80\x8bgra &zwnj;now", "viagra now" },
+		{ "vi\x7f" "agra \x7f now", "viagra now" },
 		{ "wire&nbsp;transfer", "wire transfer" },
 		{ "<p>a</p><p>b<br>c<td>d<td>e", "a\nb\nc d e" },
 		{ "a<style>b</style>c<script>d < e</script >f<title>g</title>h", "acfh" },
@@ -328,6 +329,24 @@ stays_fast(void **state)
 	strbuf_free(&urls);
 }
 
+/* Text is taken in windows: wherever a character stands, it comes through whole. */
+static void
+long_text(void **state)
+{
+	char html[700];
+
+	(void)state;
+	for (size_t n = 245; n < 265; n++) {
+		memset(html, 'a', n);
+		strcpy(html + n, "\xf0\x9f\x92\xb6 \xc3\xa9 b &");
+		memset(html + strlen(html), 'c', 300);
+		html[n + 310] = '\0';
+		text.n = 0;
+		read_page(html, strlen(html), SIZE_MAX);
+		assert_string_equal(text.p, html);
+	}
+}
+
 int
 main(void)
 {
@@ -337,6 +356,7 @@ main(void)
 		cmocka_unit_test(urls_in_text),
 		cmocka_unit_test(where_they_lead),
 		cmocka_unit_test(long_ones),
+		cmocka_unit_test(long_text),
 		cmocka_unit_test(stays_fast),
 	};
 
