@@ -136,6 +136,13 @@ skip(struct str text, size_t *off, bool *first)
 	return false;
 }
 
+/* Does a backslash take the octet behind it along?  None does so with the line's end. */
+static bool
+is_escape(struct str text, size_t off)
+{
+	return text.p[off] == '\\' && off + 1 < text.n && text.p[off + 1] != '\n';
+}
+
 size_t
 lex_expansion(struct str s)
 {
@@ -148,7 +155,7 @@ lex_expansion(struct str s)
 		i++;
 	if (i + 1 < s.n && s.p[i] == '[' && s.p[i + 1] == '"') {
 		for (i += 2; i < s.n && s.p[i] != '"' && s.p[i] != '\n'; i++)
-			if (s.p[i] == '\\')
+			if (is_escape(s, i))
 				i++;
 		if (i + 1 >= s.n || s.p[i] != '"' || s.p[i + 1] != ']')
 			return 0;
@@ -168,8 +175,7 @@ lex_string_end(struct str text, size_t off)
 		n = lex_expansion((struct str){ text.p + i, text.n - i });
 		if (n > 0)
 			i += n;
-		else if (text.p[i] == '\\' && i + 1 < text.n &&
-		    text.p[i + 1] != '\n')
+		else if (is_escape(text, i))
 			i += 2;
 		else
 			i++;
@@ -183,8 +189,7 @@ regex_end(struct str text, size_t off)
 	size_t i = off + 1;
 
 	for (; i < text.n && text.p[i] != '\n'; i++) {
-		if (text.p[i] == '\\' && i + 1 < text.n &&
-		    text.p[i + 1] != '\n')
+		if (is_escape(text, i))
 			i++;
 		else if (text.p[i] == '/') {
 			/* Flags, and what was meant for flags. */
@@ -204,7 +209,7 @@ path_end(struct str text, size_t off)
 	bool quoted = false;
 
 	for (; i < text.n && text.p[i] != '\n'; i++) {
-		if (quoted && text.p[i] == '\\')
+		if (quoted && is_escape(text, i))
 			i++;
 		else if (text.p[i] == '"')
 			quoted = !quoted;
