@@ -101,6 +101,13 @@ struct cond {
 	struct list    *list;		/* resolved */
 };
 
+/* Is a comparison about all recipients, and not about the one that is judged? */
+static inline bool
+cond_is_of_all(const struct cond *c)
+{
+	return c->quant != Q_NONE && c->fact.fact->scope == P_RCPT;
+}
+
 struct action {
 	enum action_id	id;
 	struct span	at;

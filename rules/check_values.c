@@ -33,13 +33,6 @@ new_slot(struct world *w, size_t ncells, struct str key)
 
 /* ---- Facts ---- */
 
-/* Is it about all recipients, and not about the one that is judged? */
-static bool
-is_of_all(const struct cond *c)
-{
-	return c->quant != Q_NONE && c->fact.fact->scope == P_RCPT;
-}
-
 static bool
 same_key(const struct fact *f, struct str a, struct str b)
 {
@@ -54,7 +47,7 @@ world_var(const struct world *w, const struct cond *c, const struct score_at *sc
 	for (size_t i = 0; i < w->nvars; i++) {
 		const struct var *v = w->vars[i];
 
-		if (v->fact == f && v->of_all == is_of_all(c) && same_key(f, v->key, c->fact.key) &&
+		if (v->fact == f && v->of_all == cond_is_of_all(c) && same_key(f, v->key, c->fact.key) &&
 		    (!fact_is_score(f) || v->score.epoch == score->epoch))
 			return v;
 	}
@@ -107,7 +100,7 @@ new_var(struct world *w, const struct cond *c, const struct score_at *score)
 	v->fact = f;
 	v->key = c->fact.key;
 	v->score = *score;
-	v->of_all = is_of_all(c);
+	v->of_all = cond_is_of_all(c);
 	/* What was cut off matters where errors do: of a body, like of a list. */
 	v->many = c->quant != Q_NONE || (f->flags & (w->inside ? F_MANY : F_LIST)) != 0 ||
 	    (w->s != NULL && (f->flags & F_RAWBODY) != 0);

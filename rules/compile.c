@@ -166,7 +166,7 @@ compile_leaf(struct compiler *c, struct node *n)
 {
 	const struct cond *cond = n->cond;
 	const struct fact_ref *ref = &cond->fact;
-	bool quantified = cond->quant != Q_NONE && ref->fact->scope == P_RCPT;
+	bool quantified = cond_is_of_all(cond);
 
 	note_fact(c, ref);
 	n->cost = fact_cost(ref);

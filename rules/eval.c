@@ -248,7 +248,8 @@ compare_range(struct rules_state *st, struct reading *rd, const struct cond *c, 
 		return O_TRUE;
 	/* A comparison with a number changes at most at the number itself. */
 	for (const struct operand *o = c->operands; o != NULL; o = o->next) {
-		int64_t n = o->value.n;
+		/* Any number far outside is like the next one. */
+		int64_t n = o->value.n < s.lo ? s.lo - 1 : o->value.n > s.hi ? s.hi + 1 : o->value.n;
 		const int64_t at[] = { s.lo, s.hi, n - 1, n, n + 1 };
 
 		for (size_t k = 0; k < sizeof(at) / sizeof(at[0]); k++) {
@@ -294,7 +295,7 @@ eval_leaf(struct rules_state *st, struct reading *rd, const struct node *n, size
 			o = eval_rule(st, rd, (size_t)c->fact.rule);
 		else
 			o = compare_score(st, rd, c, rule);
-	} else if (c->quant != Q_NONE && c->fact.fact->scope == P_RCPT)
+	} else if (cond_is_of_all(c))
 		o = compare_recipients(st, c);
 	else if (scans_rule_out(st, n, &truncated))
 		/* As compare_answer() has it where no value matches. */

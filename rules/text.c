@@ -122,25 +122,52 @@ add_fact(struct rules_state *st, struct reading *rd, size_t rule, const struct f
 	strbuf_free(&one);
 }
 
+static bool
+capture_from_values(struct rules_state *st, const struct cond *c, struct captures *caps)
+{
+	struct answer a;
+
+	if (eval_fact(st, &c->fact, &a) == FACT_KNOWN)
+		for (size_t i = 0; i < a.n; i++)
+			if (eval_compare(st->lists, c, &a.v[i], caps) > 0)
+				return true;
+	return false;
+}
+
+/* From the first that matches, of those that the comparison is about. */
+static bool
+capture(struct rules_state *st, const struct cond *c, struct captures *caps)
+{
+	struct mail *m = st->m;
+	struct recipient *saved = m->rcpt;
+	bool found = false;
+
+	if (!cond_is_of_all(c))
+		return capture_from_values(st, c, caps);
+	for (size_t i = 0; i < m->nrcpts && !found; i++) {
+		if (m->rcpts[i]->state == RCPT_SPLIT)
+			continue;
+		m->rcpt = m->rcpts[i];
+		found = capture_from_values(st, c, caps);
+	}
+	m->rcpt = saved;
+	return found;
+}
+
 static void
 add_capture(struct rules_state *st, size_t rule, int n, struct strbuf *b, enum text_use use)
 {
 	const struct cond *c = st->rs->prog.rules[rule].rule->capturing;
 	struct captures *caps;
-	struct answer a;
 
-	if (c == NULL || eval_fact(st, &c->fact, &a) != FACT_KNOWN)
+	if (c == NULL)
 		return;
 	if ((caps = arena_new_object(st->m->arena, struct captures)) == NULL) {
 		b->failed = true;
 		return;
 	}
-	for (size_t i = 0; i < a.n; i++)
-		if (eval_compare(st->lists, c, &a.v[i], caps) > 0) {
-			if (n < caps->n)
-				add_clean(b, caps->group[n], VALUE_MAX, use);
-			return;
-		}
+	if (capture(st, c, caps) && n < caps->n)
+		add_clean(b, caps->group[n], VALUE_MAX, use);
 }
 
 /* ---- ${table.NAME} ---- */
@@ -206,7 +233,7 @@ table_text_of(struct rules_state *st, struct reading *rd, const struct cond *c,
 	if (c->kind == COND_CMP) {
 		if (c->list != list)
 			return FACT_UNSET;
-		if (c->quant != Q_NONE && c->fact.fact->scope == P_RCPT)
+		if (cond_is_of_all(c))
 			return text_of_recipients(st, c, out);
 		return c->fact.scope == P_RCPT && rd->r == NULL ? FACT_PENDING :
 		    text_of_values(st, c, out);

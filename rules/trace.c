@@ -75,7 +75,7 @@ print_why(struct rules_state *st, struct reading *rd, const struct cond *c, size
 	const struct fact_ref *ref = &c->fact;
 	struct answer a;
 
-	if (c->kind == COND_HAS || (c->quant != Q_NONE && ref->fact->scope == P_RCPT)) {
+	if (c->kind == COND_HAS || cond_is_of_all(c)) {
 		print_cond(c, b);
 		return;
 	}
