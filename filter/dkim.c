@@ -18,6 +18,7 @@
 #include "rules/arena.h"
 
 #define HEADER_MAX	(4u << 20)	/* octets of all fields */
+#define FIELDS_MAX	10000	/* each takes memory, however short */
 #define SIGNATURES_MAX	1000	/* that are reported at all */
 #define WORK_MAX	5000000u	/* names in h= times fields, all signatures */
 #define KEY_BITS_MIN	1024	/* RFC 8301, 3.2 */
@@ -84,7 +85,7 @@ dkim_add_field(struct dkim_check *c, struct str name, struct str raw)
 	/* What no signature can be judged with needn't be kept. */
 	c->has_nul |= raw.n > 0 && memchr(raw.p, '\0', raw.n) != NULL;
 	c->octets += name.n + raw.n;
-	c->too_large |= c->octets > HEADER_MAX;
+	c->too_large |= c->octets > HEADER_MAX || c->nfields >= FIELDS_MAX;
 	if (c->nfields == c->cap) {
 		cap = c->cap > 0 ? 2 * c->cap : 32;
 		if ((f = realloc(c->fields, cap * sizeof(*f))) == NULL)

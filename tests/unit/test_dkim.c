@@ -988,17 +988,39 @@ limits_the_work(void **state)
 		strbuf_puts(&h, ":x");
 	for (int i = 0; i < 10; i++)
 		dkim_add_field(c, STR("DKIM-Signature"), strbuf_slice(&h));
-	for (int i = 0; i < 10000; i++)
+	for (int i = 0; i < 9000; i++)
 		dkim_add_field(c, STR("X"), STR(" y"));
 	assert_int_equal(dkim_end_headers(c, NULL, 0), 0);
 	answer = dkim_finish(c, clock_msec() + 1000);
 	assert_int_equal(answer->n, 10);
 	assert_int_equal(answer->sig[9].result, DKIM_R_POLICY);
+	assert_true(str_eq(answer->sig[9].reason, STR("too many names in h=")));
 	assert_true(clock_msec() - from < 10000);
 	arena_reset(arena);
 	strbuf_free(&h);
 	strbuf_free(&why);
 	resolver_free(r);
+}
+
+/* Fields take memory, however short they are. */
+static void
+limits_the_fields(void **state)
+{
+	struct dkim_check *c = dkim_begin(engine, NULL, arena, STR("t"), 10);
+	struct mallinfo2 before = mallinfo2(), after;
+	const struct dkim_answer *answer;
+
+	(void)state;
+	for (int i = 0; i < 1000000; i++)
+		assert_int_equal(dkim_add_field(c, STR("X"), STR("")), 0);
+	after = mallinfo2();
+	assert_true(after.uordblks + after.hblkhd < before.uordblks + before.hblkhd + (4 << 20));
+	assert_int_equal(dkim_add_field(c, STR("DKIM-Signature"), STR(" v=1")), 0);
+	assert_int_equal(dkim_end_headers(c, NULL, 0), 0);
+	assert_non_null(answer = dkim_finish(c, clock_msec() + 1000));
+	assert_int_equal(answer->n, 1);
+	assert_int_equal(answer->sig[0].result, DKIM_R_POLICY);
+	assert_true(str_eq(answer->sig[0].reason, STR("the header is too large")));
 }
 
 int
@@ -1025,6 +1047,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(streams_the_body, setup, teardown),
 		cmocka_unit_test_setup_teardown(is_not_overrun, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_the_work, setup, teardown),
+		cmocka_unit_test_setup_teardown(limits_the_fields, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, make_keys, drop_keys);
