@@ -16,9 +16,6 @@ struct dns_name {
 /* Room for any name in text form with its NUL: each octet may become \DDD. */
 #define DNS_TEXT_MAX	1024
 
-/* RFC 1035, 3.1: the root counts, too. */
-#define DNS_LABELS_MAX	127
-
 /*
  * Reads a name in text form; every octet but the dot stands for itself, and
  * one dot at the end is allowed.  -1 if it is none: empty, an empty label,

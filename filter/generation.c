@@ -6,7 +6,7 @@
  * a connection holds the one that it negotiated with until it closes.
  *
  * The pointer to the current generation is the only thing here that changes,
- * under a lock.  Who loads and when is run.c's business.
+ * under a lock.  How one is loaded is load.c's business, when is run.c's.
  */
 #include "filter/generation.h"
 
@@ -19,10 +19,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "filter/geo.h"
 #include "filter/mime_magic.h"
 #include "filter/stores.h"
 #include "filter/suffixes.h"
-#include "filter/geo.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
 
@@ -208,13 +208,6 @@ generation_open_store(struct engines *e, struct generation *g, struct strbuf *wh
 	return g->services.store != NULL ? 0 : -1;
 }
 
-struct generation *
-generation_retain(struct generation *g)
-{
-	atomic_fetch_add(&((struct counted *)g)->refs, 1);
-	return g;
-}
-
 void
 generation_trim(void)
 {
@@ -255,7 +248,7 @@ generation_current(void)
 
 	pthread_mutex_lock(&lock);
 	if ((g = current) != NULL)
-		generation_retain(g);
+		atomic_fetch_add(&((struct counted *)g)->refs, 1);
 	pthread_mutex_unlock(&lock);
 	return g;
 }

@@ -55,7 +55,6 @@ void engines_say(struct engines *e, void (*say)(const char *line));
  */
 int generation_open_store(struct engines *e, struct generation *g, struct strbuf *why);
 
-struct generation *generation_retain(struct generation *g);
 /* NULL is allowed. */
 void generation_release(struct generation *g);
 

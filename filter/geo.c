@@ -177,8 +177,8 @@ sample(struct database *db, uint64_t node, int depth, int left)
 	return seen;
 }
 
-struct geo *
-geo_new(const struct strings *files, struct strbuf *why)
+static struct geo *
+read_databases(const struct strings *files, struct strbuf *why)
 {
 	struct geo *g = calloc(1, sizeof(*g));
 	int status;
@@ -205,18 +205,37 @@ geo_new(const struct strings *files, struct strbuf *why)
 	return g;
 }
 
+/* Does any database have such answers at all? */
+static bool
+has_country(const struct geo *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->db[i].country)
+			return true;
+	return false;
+}
+
+static bool
+has_asn(const struct geo *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->db[i].asn)
+			return true;
+	return false;
+}
+
 int
 geo_open(const struct settings *s, unsigned needs, struct geo **out, struct strbuf *why)
 {
 	*out = NULL;
 	if ((needs & F_GEO) == 0)
 		return 0;
-	if ((*out = geo_new(&s->geo_database, why)) == NULL)
+	if ((*out = read_databases(&s->geo_database, why)) == NULL)
 		return -1;
-	if ((needs & F_COUNTRY) != 0 && !geo_has_country(*out))
+	if ((needs & F_COUNTRY) != 0 && !has_country(*out))
 		strbuf_puts(why, "geo.country: no geo-database knows countries; add one that "
 		    "does, like GeoLite2-Country.mmdb");
-	else if ((needs & F_ASN) != 0 && !geo_has_asn(*out))
+	else if ((needs & F_ASN) != 0 && !has_asn(*out))
 		strbuf_puts(why, "geo.asn: no geo-database knows networks; add one that does, "
 		    "like GeoLite2-ASN.mmdb");
 	else
@@ -235,24 +254,6 @@ geo_free(struct geo *g)
 		MMDB_close(&g->db[i].mmdb);
 	free(g->db);
 	free(g);
-}
-
-bool
-geo_has_country(const struct geo *g)
-{
-	for (size_t i = 0; i < g->n; i++)
-		if (g->db[i].country)
-			return true;
-	return false;
-}
-
-bool
-geo_has_asn(const struct geo *g)
-{
-	for (size_t i = 0; i < g->n; i++)
-		if (g->db[i].asn)
-			return true;
-	return false;
 }
 
 /* ---- Asking ---- */

@@ -11,14 +11,11 @@ struct arena;
 struct geo;
 
 /*
- * Reads the databases; each is asked for what it has, the first that knows
- * wins.  They are copied, so a file may be changed meanwhile in any way.
- * Immutable, shared by threads.  NULL on failure, with the reason in `why`.
- */
-struct geo *geo_new(const struct strings *files, struct strbuf *why);
-/*
- * What the settings name, for rules that ask for these facts (F_GEO).  0; *out
- * may be NULL: nobody asks.  -1 on failure, with the reason in `why`.
+ * The databases that the settings name, for rules that ask for these facts (F_GEO).
+ * Each is asked for what it has, the first that knows wins.  They are copied, so a
+ * file may be changed meanwhile in any way.  Immutable, shared by threads.
+ *
+ * 0; *out may be NULL: nobody asks.  -1 on failure, with the reason in `why`.
  */
 int geo_open(const struct settings *s, unsigned needs, struct geo **out, struct strbuf *why);
 /* NULL is allowed. */
@@ -27,9 +24,5 @@ void geo_free(struct geo *g);
 /* Fills in what is known; the country in the arena. */
 void geo_find(const struct geo *g, const struct ipaddr *ip, struct arena *a,
     struct geo_answer *out);
-
-/* Does any database have such answers at all? */
-bool geo_has_country(const struct geo *g);
-bool geo_has_asn(const struct geo *g);
 
 #endif

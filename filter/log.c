@@ -108,8 +108,9 @@ log_begin(struct log_line *l)
 	l->text[0] = '\0';
 }
 
-size_t
-log_room(const struct log_line *l)
+/* Octets that are left. */
+static size_t
+room_in(const struct log_line *l)
 {
 	return LOG_LINE - l->n;
 }
@@ -128,7 +129,7 @@ add_key(struct log_line *l, const char *key, size_t more)
 {
 	size_t n = strlen(key);
 
-	if (log_room(l) < n + 2 + more)
+	if (room_in(l) < n + 2 + more)
 		return false;
 	if (l->n > 0)
 		add(l, " ", 1);
@@ -147,7 +148,7 @@ log_field(struct log_line *l, const char *key, struct str value, size_t limit)
 	if (limit == 0 || limit > LOG_LINE)
 		limit = LOG_LINE;
 	if (is_plain(value) && value.n <= limit && value.n > 0 &&
-	    log_room(l) >= strlen(key) + 2 + value.n) {
+	    room_in(l) >= strlen(key) + 2 + value.n) {
 		add_key(l, key, value.n);
 		add(l, value.p, value.n);
 		return true;
@@ -159,7 +160,7 @@ log_field(struct log_line *l, const char *key, struct str value, size_t limit)
 	for (start = l->n; value.n > 0; value.p += took, value.n -= took) {
 		n = escape(value, c, &took);
 		if (l->n - start + n > limit ||
-		    log_room(l) < n + sizeof(dots)) {
+		    room_in(l) < n + sizeof(dots)) {
 			add(l, dots, sizeof(dots) - 1);
 			break;
 		}
@@ -205,7 +206,7 @@ log_printf(enum log_level level, const char *fmt, ...)
 			c[0] = *rest.p;		/* nothing is quoted here */
 			n = 1;
 		}
-		if (log_room(&l) < n)
+		if (room_in(&l) < n)
 			break;
 		add(&l, c, n);
 	}

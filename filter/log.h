@@ -43,8 +43,6 @@ void log_begin(struct log_line *l);
 /* Returns false if it didn't fit whole.  limit 0: none but the line's. */
 bool log_field(struct log_line *l, const char *key, struct str value, size_t limit);
 bool log_number(struct log_line *l, const char *key, int64_t n);
-/* Octets that are left. */
-size_t log_room(const struct log_line *l);
 void log_write(enum log_level level, const struct log_line *l);
 
 #endif

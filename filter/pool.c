@@ -187,8 +187,8 @@ pool_init(void)
 		dl_iterate_phdr(find_mapping, &p);
 }
 
-bool
-pool_found(void)
+static bool
+found(void)
 {
 	return atomic_load(&worker) >= 0;
 }
@@ -198,9 +198,9 @@ pool_wait_found(int ms)
 {
 	struct timespec step = { 0, 2000000 };
 
-	for (; !pool_found() && ms > 0; ms -= 2)
+	for (; !found() && ms > 0; ms -= 2)
 		nanosleep(&step, NULL);
-	return pool_found();
+	return found();
 }
 
 int
@@ -329,7 +329,7 @@ pthread_cond_signal(pthread_cond_t *cond)
 		return real_signal()(&first->cond);
 	}
 	/* Failing is not final: a worker that finishes looks for work, too. */
-	return pool_found() ?
+	return found() ?
 	    create_counted(&t, NULL, atomic_load(&worker), NULL) : 0;
 }
 

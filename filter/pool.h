@@ -18,7 +18,6 @@ void pool_init(void);
  * (libmilter built without it, or linked statically); then nothing is cured.
  */
 bool pool_wait_found(int ms);
-bool pool_found(void);
 
 /*
  * Workers that aren't idle: they run a callback, send its reply, or wait for

@@ -105,12 +105,6 @@ session_mail_model(struct session *s)
 	return &s->mail;
 }
 
-const struct ruleset *
-session_ruleset(const struct session *s)
-{
-	return s->rs;
-}
-
 struct rules_state *
 session_rules(struct session *s)
 {

@@ -47,7 +47,6 @@ struct session *session_new(struct ruleset *rs, const struct services *sv);
 void session_free(struct session *s);
 
 struct mail *session_mail_model(struct session *s);
-const struct ruleset *session_ruleset(const struct session *s);
 /* Of the message: for trace and log; NULL between messages. */
 struct rules_state *session_rules(struct session *s);
 
