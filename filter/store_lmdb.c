@@ -367,19 +367,15 @@ lmdb_run(struct store *s, struct store_op *op, msec deadline, char why[STORE_WHY
 {
 	struct lmdb *m = (struct lmdb *)s;
 	struct timespec until = deadline_of(deadline);
-	pthread_condattr_t monotonic;
 	struct job *j;
 	int r = -1, waited = 0;
 
-	if ((j = calloc(1, sizeof(*j))) == NULL) {
+	if ((j = calloc(1, sizeof(*j))) == NULL || wait_cond_init(&j->done) != 0) {
+		free(j);
 		strcpy(why, "out of memory");
 		return -1;
 	}
 	j->op = *op;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&j->done, &monotonic);
-	pthread_condattr_destroy(&monotonic);
 	pthread_mutex_lock(&m->lock);
 	*m->last = j;
 	m->last = &j->next;
@@ -435,10 +431,9 @@ struct store *
 store_lmdb_open(struct str path, int64_t limit, struct store_voice *voice, struct strbuf *why)
 {
 	struct lmdb *m = calloc(1, sizeof(*m));
-	pthread_condattr_t monotonic;
 	char *name = strndup(path.p, path.n);
 
-	if (m == NULL || name == NULL) {
+	if (m == NULL || name == NULL || wait_cond_init(&m->work) != 0) {
 		strbuf_puts(why, "out of memory");
 		free(m);
 		free(name);
@@ -449,10 +444,6 @@ store_lmdb_open(struct str path, int64_t limit, struct store_voice *voice, struc
 	m->file.limit = (size_t)limit;
 	m->last = &m->first;
 	pthread_mutex_init(&m->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&m->work, &monotonic);
-	pthread_condattr_destroy(&monotonic);
 	if (store_file_open(&m->file, why) == 0) {
 		if (pthread_create(&m->writer, NULL, writer, m) == 0)
 			return &m->s;

@@ -64,9 +64,11 @@ struct store_name *
 store_name_new(struct str host, msec again)
 {
 	struct store_name *n = calloc(1, sizeof(*n));
-	pthread_condattr_t monotonic;
 
-	if (n == NULL || (n->host = strndup(host.p, host.n)) == NULL) {
+	if (n == NULL || (n->host = strndup(host.p, host.n)) == NULL ||
+	    wait_cond_init(&n->done) != 0) {
+		if (n != NULL)
+			free(n->host);
 		free(n);
 		return NULL;
 	}
@@ -74,10 +76,6 @@ store_name_new(struct str host, msec again)
 	n->refs = 1;
 	n->fixed = resolve(n->host, AI_NUMERICHOST, n->address) == 0;
 	pthread_mutex_init(&n->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&n->done, &monotonic);
-	pthread_condattr_destroy(&monotonic);
 	return n;
 }
 
