@@ -45,10 +45,8 @@ struct result {
 	bool		 validates;
 };
 
-static const struct { const char *name; enum dns_type type; } types[] = {
-	{ "A", DNS_A }, { "AAAA", DNS_AAAA }, { "CNAME", DNS_CNAME },
-	{ "MX", DNS_MX }, { "NS", DNS_NS }, { "PTR", DNS_PTR },
-	{ "SOA", DNS_SOA }, { "TXT", DNS_TXT },
+static const enum dns_type types[] = {
+	DNS_A, DNS_AAAA, DNS_CNAME, DNS_MX, DNS_NS, DNS_PTR, DNS_SOA, DNS_TXT,
 };
 
 static const struct option long_options[] = {
@@ -65,8 +63,8 @@ static int
 read_type(struct options *o, const char *word)
 {
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (str_ieq(str_of(word), str_of(types[i].name))) {
-			o->type = types[i].type;
+		if (str_ieq(str_of(word), str_of(dns_type_name(types[i])))) {
+			o->type = types[i];
 			return -1;
 		}
 	return command_usage("dns", "'%s' is no type that postern asks for: A, AAAA, CNAME, MX, NS, PTR, "

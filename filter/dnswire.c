@@ -7,7 +7,7 @@
  * a message's records, a chain's CNAMEs, and the text that names expand to
  * (a few octets of compressed MX become 253 each).
  *
- * Asking, waiting and caching are resolver.c's business.
+ * Asking and waiting are resolver.c's business, caching is resolver_table.c's.
  */
 #include "dnswire.h"
 

@@ -1,6 +1,6 @@
 /*
  * dnswire.h - DNS messages, octet by octet (RFC 1035, 4.1): what the
- * backends of the resolver share.  Only resolver*.c and zone.c include it.
+ * backends of the resolver share.  Only resolver*.c and zone*.c include it.
  */
 #ifndef FILTER_DNSWIRE_H
 #define FILTER_DNSWIRE_H

@@ -131,11 +131,6 @@ resolver_log_retake(struct ub_ctx *ctx)
 static struct str
 write_what(char what[WHAT_MAX], const struct dns_name *name, enum dns_type type)
 {
-	static const struct { enum dns_type type; const char *word; } words[] = {
-		{ DNS_A, "A" }, { DNS_NS, "NS" }, { DNS_CNAME, "CNAME" }, { DNS_SOA, "SOA" },
-		{ DNS_PTR, "PTR" }, { DNS_MX, "MX" }, { DNS_TXT, "TXT" }, { DNS_AAAA, "AAAA" },
-	};
-	const char *word = "";
 	size_t n = 0;
 
 	for (size_t at = 0; at + 1 < name->n; at += 1 + (size_t)name->w[at]) {
@@ -147,10 +142,7 @@ write_what(char what[WHAT_MAX], const struct dns_name *name, enum dns_type type)
 		}
 		what[n++] = '.';
 	}
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (words[i].type == type)
-			word = words[i].word;
-	n += (size_t)snprintf(what + n, WHAT_MAX - n, "%s %s IN", n == 0 ? "." : "", word);
+	n += (size_t)snprintf(what + n, WHAT_MAX - n, "%s %s IN", n == 0 ? "." : "", dns_type_name(type));
 	return (struct str){ what, n };
 }
 

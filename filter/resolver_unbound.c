@@ -17,7 +17,7 @@
  * where nobody answered it is asked again, less and less often, as long as
  * somebody wants the answer.
  *
- * Sharing, waiting and caching are resolver.c's business.
+ * Waiting is resolver.c's business, sharing and caching are resolver_table.c's.
  */
 #include "resolver.h"
 #include "resolver_int.h"
@@ -403,7 +403,6 @@ ask_all_again(struct unbound *u)
 }
 
 /* ---- The thread ---- */
-
 
 /* Cancels all on the list; false when the thread is to end. */
 static bool
