@@ -312,10 +312,14 @@ static sfsistat
 refused_rcpt(struct connection *c, struct str path)
 {
 	struct str delimiter = rules_settings(c->gen->ruleset)->recipient_delimiter;
-	struct recipient *r = mail_rcpt(session_mail_model(c->session), path,
-	    delimiter.n > 0 ? delimiter.p[0] : '\0');
+	struct mail *m = session_mail_model(c->session);
+	struct recipient *r;
 
-	if (r != NULL)
+	if (m->nrcpts >= MAIL_RCPTS)
+		return apply_quiet(c, SMFIP_NR_RCPT);
+	if ((r = mail_rcpt(m, path, delimiter.n > 0 ? delimiter.p[0] : '\0')) == NULL)
+		c->failed = true;
+	else
 		r->state = RCPT_REFUSED;
 	return apply_quiet(c, SMFIP_NR_RCPT);
 }
