@@ -1081,7 +1081,7 @@ same_notes(const struct plan *a, const struct plan *b, const struct ruleset *rs)
 	for (size_t i = 0; i < a->nnotes; i++)
 		if (a->notes[i].kind != b->notes[i].kind || a->notes[i].rule != b->notes[i].rule ||
 		    (!str_eq(a->notes[i].text, b->notes[i].text) &&
-		    (a->notes[i].kind != NOTE_ERROR || !rs->prog.rules[a->notes[i].rule].greylists)))
+		    (a->notes[i].kind != NOTE_ERROR || !rs->prog.greylists)))
 			return false;
 	return true;
 }
