@@ -265,8 +265,11 @@ advance_rcpt(struct rules_state *st)
 	if (m->nrcpts == 0 || (rd = add_reading(st, m->rcpts[m->nrcpts - 1])) == NULL)
 		return;
 	done = reading_advance(st, rd, false);
-	/* In monitor mode, too, greylist is asked, so that it has learnt when it matters. */
-	if (!done && (may_say(st) || (st->rs->prog.greylists && m->by_smtp)))
+	/*
+	 * In monitor mode, too, greylist is asked, so that it has learnt when it matters; and for
+	 * mail that came otherwise its rules are settled here as well.
+	 */
+	if (!done && (may_say(st) || st->rs->prog.greylists))
 		done = reading_advance(st, rd, true);
 	stored_close(st, rd->r);
 	if (done && may_say(st) &&
