@@ -26,25 +26,11 @@
 #define GREEN	"\033[1;32m"
 #define PLAIN	"\033[0m"
 
-static unsigned long
-code_point(const char *s, size_t n)
-{
-	const unsigned char *p = (const unsigned char *)s;
-	unsigned long cp;
-
-	if (n <= 1)
-		return p[0];
-	cp = p[0] & (0xffu >> (n + 1));
-	for (size_t i = 1; i < n; i++)
-		cp = cp << 6 | (p[i] & 0x3f);
-	return cp;
-}
-
 /* Columns of a terminal that a character takes. */
 static int
 width(const char *s, size_t n)
 {
-	static const struct { unsigned long lo, hi; int width; } ranges[] = {
+	static const struct { uint32_t lo, hi; int width; } ranges[] = {
 		{ 0x0300, 0x036f, 0 }, { 0x1100, 0x115f, 2 },
 		{ 0x200b, 0x200f, 0 }, { 0x2e80, 0x303e, 2 },
 		{ 0x3041, 0xa4cf, 2 }, { 0xac00, 0xd7a3, 2 },
@@ -53,7 +39,7 @@ width(const char *s, size_t n)
 		{ 0xffe0, 0xffe6, 2 }, { 0x1f300, 0x1f64f, 2 },
 		{ 0x1f900, 0x1f9ff, 2 }, { 0x20000, 0x3fffd, 2 },
 	};
-	unsigned long cp = code_point(s, n);
+	uint32_t cp = n <= 1 ? (unsigned char)*s : utf8_decode((struct str){ s, n }, &n);
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 		if (cp >= ranges[i].lo && cp <= ranges[i].hi)

@@ -144,28 +144,19 @@ fold_char(uint32_t c)
 static uint32_t
 next(struct str s, size_t *at)
 {
-	const unsigned char *p = (const unsigned char *)s.p + *at;
+	struct str rest = { s.p + *at, s.n - *at };
+	unsigned char octet = (unsigned char)rest.p[0];
+	size_t n = 1;
+	uint32_t c;
 
-	if (p[0] < 0x80) {
-		(*at)++;
-		return fold_char(p[0]);
-	}
-	switch (utf8_len((struct str){ s.p + *at, s.n - *at })) {
-	case 2:
-		*at += 2;
-		return fold_char((p[0] & 0x1fu) << 6 | (p[1] & 0x3fu));
-	case 3:
-		*at += 3;
-		return fold_char((p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 |
-		    (p[2] & 0x3fu));
-	case 4:
-		*at += 4;
-		return fold_char((p[0] & 0x07u) << 18 | (p[1] & 0x3fu) << 12 |
-		    (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu));
-	default:
-		(*at)++;
-		return BAD_OCTET(p[0]);
-	}
+	if (octet < 0x80)
+		c = fold_char(octet);
+	else if (utf8_len(rest) > 0)
+		c = fold_char(utf8_decode(rest, &n));
+	else
+		c = BAD_OCTET(octet);
+	*at += n;
+	return c;
 }
 
 /* Length of the character that ends s, which isn't empty. */
@@ -263,18 +254,11 @@ fold_to(struct str s, struct strbuf *out)
 	for (size_t i = 0; i < s.n; ) {
 		size_t from = i;
 		uint32_t c = next(s, &i);
+		char octets[4];
 
-		if (c < 0x80)
-			strbuf_putc(out, (char)c);
-		else if (c >= BAD_OCTET(0))
+		if (c >= BAD_OCTET(0))
 			strbuf_add(out, s.p + from, 1);
-		else if (c < 0x800)
-			strbuf_add(out, (char[]){ (char)(0xc0 | c >> 6), (char)(0x80 | (c & 0x3f)) }, 2);
-		else if (c < 0x10000)
-			strbuf_add(out, (char[]){ (char)(0xe0 | c >> 12), (char)(0x80 | (c >> 6 & 0x3f)),
-			    (char)(0x80 | (c & 0x3f)) }, 3);
 		else
-			strbuf_add(out, (char[]){ (char)(0xf0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3f)),
-			    (char)(0x80 | (c >> 6 & 0x3f)), (char)(0x80 | (c & 0x3f)) }, 4);
+			strbuf_add(out, octets, utf8_encode(c, octets));
 	}
 }

@@ -35,22 +35,7 @@ spell(const struct reader *r, uint32_t c, char *out)
 	/* In either case other letters are other octets. */
 	if (!r->text || r->icase || c == 0 || (c >= 0xd800 && c <= 0xdfff))
 		return -1;
-	if (c < 0x800) {
-		out[0] = (char)(0xc0 | c >> 6);
-		out[1] = (char)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (char)(0xe0 | c >> 12);
-		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | c >> 18);
-	out[1] = (char)(0x80 | (c >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (c >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (c & 0x3f));
-	return 4;
+	return (int)utf8_encode(c, out);
 }
 
 /* One character more that the piece may be; false, and it may be anything, if that has no end. */
@@ -75,19 +60,13 @@ read_plain(struct reader *r)
 	struct str rest = { r->s.p + r->i, r->s.n - r->i };
 	unsigned char c = (unsigned char)rest.p[0];
 	size_t n = r->text ? utf8_len(rest) : 1;
-	uint32_t u;
 
 	if (n == 0 || (r->extended && (c >= 0x80 || c == '\v'))) {
 		reader_doubt(r);	/* some versions skip such a one */
 		return 0;
 	}
 	r->i += n;
-	if (n == 1)
-		return c;
-	u = c & (0x7fu >> n);
-	for (size_t k = 1; k < n; k++)
-		u = u << 6 | ((unsigned char)rest.p[k] & 0x3f);
-	return u;
+	return n == 1 ? c : utf8_decode(rest, &n);
 }
 
 static int
