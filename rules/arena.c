@@ -6,8 +6,6 @@
  * connections are idle, and there may be thousands; so the first one is small,
  * too, and each further one twice as large, up to BLOCK_MAX.  A request larger
  * than a block gets a block of its own.
- *
- * Limits are the callers' business: they ask arena_size().
  */
 #include "arena.h"
 

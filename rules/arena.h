@@ -30,7 +30,7 @@ int arena_failed(const struct arena *a);
  */
 int arena_defer(struct arena *a, void (*fn)(void *), void *arg);
 
-/* Octets handed out, for limits and statistics. */
+/* Octets handed out; tests hold what a message takes to it. */
 size_t arena_size(const struct arena *a);
 
 /* Runs the deferred calls and empties the arena, which then holds no memory. */

@@ -3,7 +3,7 @@
  *
  * A rule that names the recipient, or a score or match that such a rule
  * feeds, may say one thing of Bob and another of Carol.  Such a rule can't
- * end the session: 421 and 521 would speak for all (language.md, Recipients).
+ * end the session: 421 and 521 would speak for all (postern-rules(5), RECIPIENTS).
  */
 #include "check.h"
 

@@ -187,7 +187,7 @@ place_reply(struct stages *s, struct rule *r)
 		r->reply_stage = S_MESSAGE;
 }
 
-/* greylist is asked at RCPT or not at all (language.md, Side effects). */
+/* greylist is asked at RCPT or not at all. */
 static void
 check_greylist(struct stages *s, const struct rule *r)
 {

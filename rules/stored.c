@@ -3,7 +3,7 @@
  * greylist.
  *
  * Both change what they ask, so when they are asked is part of their meaning
- * (language.md, Side effects).  A rate counts as soon as its key is known, once
+ * (postern-rules(5), MEMORY).  A rate counts as soon as its key is known, once
  * for each expression, whether or not a rule comes to it: so the count of one
  * rule doesn't hang on what stands above.  greylist is asked last, where the
  * reading has come to its rule at RCPT and the store alone decides the

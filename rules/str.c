@@ -5,7 +5,7 @@
  * keyword, a header name or a domain is must not depend on where the daemon
  * was started.
  *
- * Case folding of other scripts, where the language promises it, is types.c's.
+ * Case folding of other scripts, where the language promises it, is fold.c's.
  */
 #include "str.h"
 
