@@ -39,7 +39,6 @@ struct claim {
  */
 struct world *claims_world(const struct claim *claims, size_t n, const struct settings *s,
     bool inside, int64_t *work);
-bool claims_exclude(const struct claim *claims, size_t n, const struct settings *s, bool inside);
 void world_end(struct world *w);
 
 /* The classes of errors that a condition may be in, as fact_errors(). */

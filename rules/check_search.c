@@ -339,7 +339,7 @@ world_is_doubtful(const struct world *w)
 	return w->failed;
 }
 
-bool
+static bool
 claims_exclude(const struct claim *claims, size_t n, const struct settings *s, bool inside)
 {
 	int64_t work = 0;

@@ -130,12 +130,6 @@ keep_text(struct cidr_set *set, struct str text)
 }
 
 int
-cidr_add(struct cidr_set *set, const struct ipnet *net)
-{
-	return cidr_put(set, net, STR_NONE);
-}
-
-int
 cidr_put(struct cidr_set *set, const struct ipnet *net, struct str text)
 {
 	int64_t kept = keep_text(set, text);

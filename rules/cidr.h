@@ -17,14 +17,9 @@ struct cidr_set *cidr_new(void);
 void cidr_free(void *set);
 
 /*
- * Adds a network without host bits; one that is there already changes
- * nothing.  Returns 0, or -1 without memory.  Not while others look.
- */
-int cidr_add(struct cidr_set *set, const struct ipnet *net);
-
-/*
- * The same with a text, which isn't copied; that of a network that is there already stays,
- * and if it is another one 1 is returned.
+ * Adds a network without host bits, with its text (STR_NONE: none), which isn't copied.
+ * That of a network that is there already stays, and if it is another one 1 is returned.
+ * Returns 0 else, or -1 without memory.  Not while others look.
  */
 int cidr_put(struct cidr_set *set, const struct ipnet *net, struct str text);
 

@@ -1,7 +1,7 @@
 /*
  * eval.c - conditions: what each may still turn out to be.
  *
- * An outcome is a set (eval.h): a fact that isn't known leaves all of it open,
+ * An outcome is a set (outcome.h): a fact that isn't known leaves all of it open,
  * an error is unknown for good.  Decided outcomes are kept, those that are
  * the same for all recipients once for all of them; the rest is looked at
  * again when more is known.  Reading the rules in order is reading.c's
@@ -14,7 +14,8 @@
 #include "regex.h"
 #include "tables.h"
 
-outcome
+/* What on-error says to an error of that class. */
+static outcome
 o_error(const struct rules_state *st, enum error_class class)
 {
 	return o_on_error(&st->rs->settings, class);

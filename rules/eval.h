@@ -1,6 +1,6 @@
 /*
- * eval.h - the evaluator's inside: what compile.c makes and eval.c, reading.c,
- * plan.c, text.c and trace.c share.  Others include rules.h.
+ * eval.h - the evaluator's inside: what compile.c makes, and what the files
+ * share that run it.  Others include rules.h.
  */
 #ifndef RULES_EVAL_H
 #define RULES_EVAL_H
@@ -16,9 +16,6 @@
 struct captures;
 struct table_view;
 struct rules_state;
-
-/* What on-error says to an error of that class. */
-outcome o_error(const struct rules_state *st, enum error_class class);
 
 /* A condition, its children cheapest first.  Equal comparisons share a slot. */
 struct node {
@@ -185,6 +182,7 @@ enum fact_status given_answer(const struct mail *m, const struct fact_ref *ref, 
 enum fact_status given_parts(const struct mail *m, enum thing t, size_t *n, enum error_class *error);
 /* A fact's answer, `given` first; FACT_PENDING before its stage. */
 enum fact_status eval_fact(struct rules_state *st, const struct fact_ref *ref, struct answer *out);
+
 /* ---- notes.c, edits.c ---- */
 
 /* Fills in the plan's notes and scores: of one reading, or (NULL) of all recipients that are left. */
@@ -231,8 +229,10 @@ int eval_compare(const struct table_view *lists, const struct cond *c, const str
 bool reading_advance(struct rules_state *st, struct reading *rd, bool wait);
 struct reading *reading_new(struct rules_state *st, struct recipient *r);
 struct reading *reading_of(const struct rules_state *st, const struct recipient *r);
-/* The rule by which two readings differ, as far as content could make them
-   differ in the end, or NULL if they agree (language.md, Recipients). */
+/*
+ * The rule by which two readings differ, as far as content could make them
+ * differ in the end, or NULL if they agree.
+ */
 const struct rule *reading_differs(struct rules_state *st, struct reading *a, struct reading *b);
 
 /* The comparison that made an error of this decided outcome, or NULL; likewise the one that decided it. */

@@ -127,12 +127,6 @@ same_octets(const struct key *k, const void *arg)
 }
 
 int
-keyset_add(struct keyset *set, uint64_t hash, const struct key *k)
-{
-	return keyset_put(set, hash, k, STR_NONE);
-}
-
-int
 keyset_put(struct keyset *set, uint64_t hash, const struct key *k, struct str text)
 {
 	size_t at;
@@ -151,13 +145,6 @@ keyset_put(struct keyset *set, uint64_t hash, const struct key *k, struct str te
 	set->item[set->n++] = (struct item){ *k, hash };
 	put(set, hash, set->n);
 	return 0;
-}
-
-bool
-keyset_has(const struct keyset *set, uint64_t hash,
-    bool (*same)(const struct key *k, const void *arg), const void *arg)
-{
-	return set->n > 0 && find(set, spread(hash), same, arg) != 0;
 }
 
 bool

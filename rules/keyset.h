@@ -26,22 +26,16 @@ struct keyset *keyset_new(void);
 void keyset_free(void *set);
 
 /*
- * Adds a key, unless the same octets are in already.  Returns 0, or -1 without
- * memory.  Not while others look.
- */
-int keyset_add(struct keyset *set, uint64_t hash, const struct key *k);
-
-/*
- * The same with a text, which isn't copied; that of a key that is in already stays, and
- * if it is another one 1 is returned.
+ * Adds a key with its text (STR_NONE: none), unless the same octets are in already; then
+ * its text stays, and if that is another one 1 is returned.  Nothing is copied.  Returns 0
+ * else, or -1 without memory.  Not while others look.
  */
 int keyset_put(struct keyset *set, uint64_t hash, const struct key *k, struct str text);
 
-/* Is there a key with that hash for which same(key, arg) holds? */
-bool keyset_has(const struct keyset *set, uint64_t hash,
-    bool (*same)(const struct key *k, const void *arg), const void *arg);
-
-/* The same; *text is that key's, p NULL if it has none. */
+/*
+ * Is there a key with that hash for which same(key, arg) holds?  *text is that key's, p
+ * NULL if it has none.
+ */
 bool keyset_find(const struct keyset *set, uint64_t hash,
     bool (*same)(const struct key *k, const void *arg), const void *arg, struct str *text);
 

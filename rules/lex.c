@@ -19,8 +19,8 @@ lex_is_blank(char c)
 	return (unsigned char)c <= ' ' || c == 0x7f;
 }
 
-bool
-lex_is_word(char c)
+static bool
+is_word(char c)
 {
 	return !lex_is_blank(c) && strchr("\"(){}[],<>", c) == NULL;
 }
@@ -164,8 +164,9 @@ lex_expansion(struct str s)
 	return i < s.n && s.p[i] == '}' ? i + 1 : 0;
 }
 
-size_t
-lex_string_end(struct str text, size_t off)
+/* Offset behind the string that begins at text.p[off], or 0 if it has no end on its line. */
+static size_t
+string_end(struct str text, size_t off)
 {
 	size_t i = off + 1, n;
 
@@ -193,7 +194,7 @@ regex_end(struct str text, size_t off)
 			i++;
 		else if (text.p[i] == '/') {
 			/* Flags, and what was meant for flags. */
-			for (i++; i < text.n && lex_is_word(text.p[i]); i++)
+			for (i++; i < text.n && is_word(text.p[i]); i++)
 				;
 			return i;
 		}
@@ -224,7 +225,7 @@ path_end(struct str text, size_t off)
 static size_t
 word_end(struct str text, size_t off)
 {
-	while (off < text.n && lex_is_word(text.p[off]))
+	while (off < text.n && is_word(text.p[off]))
 		off++;
 	return off;
 }
@@ -238,10 +239,10 @@ scan(struct str text, size_t off, enum lex_mode mode, size_t *end,
 
 	*why = NULL;
 	if (c == '"') {
-		*why = off > 0 && lex_is_word(text.p[off - 1]) ?
+		*why = off > 0 && is_word(text.p[off - 1]) ?
 		    "this quote closes no string: is the one before it "
 		    "missing?" : "this string has no closing quote on its line";
-		*end = lex_string_end(text, off);
+		*end = string_end(text, off);
 		return TOK_STRING;
 	}
 	if (c == '/' && mode == LEX_REGEX) {
@@ -264,7 +265,7 @@ scan(struct str text, size_t off, enum lex_mode mode, size_t *end,
 		*end = path_end(text, off);
 		return TOK_PATH;
 	}
-	if (lex_is_word(c)) {
+	if (is_word(c)) {
 		*end = word_end(text, off);
 		return TOK_WORD;
 	}

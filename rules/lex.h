@@ -57,9 +57,6 @@ size_t lex_line_end(struct str text, size_t off);
 
 bool tok_is(const struct token *tok, const char *text);
 
-/* Offset behind the string that begins at text.p[off], or 0 if it has no end on its line. */
-size_t lex_string_end(struct str text, size_t off);
-
 /*
  * Length of a well-formed `${...}` at s, or 0.  Quotes between its brackets
  * do not end the string around it.
@@ -67,7 +64,6 @@ size_t lex_string_end(struct str text, size_t off);
 size_t lex_expansion(struct str s);
 
 bool lex_is_blank(char c);
-bool lex_is_word(char c);
 /* NAME and FACT of the grammar. */
 bool lex_is_name(struct str s);
 bool lex_is_fact(struct str s);

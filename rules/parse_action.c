@@ -290,8 +290,9 @@ read_score(struct parser *p, struct action *act)
 	return true;
 }
 
-bool
-parse_at_path(const struct parser *p)
+/* Does a path, rather than a keyword, stand here? */
+static bool
+at_path(const struct parser *p)
 {
 	struct token tok = lex_peek(&p->lx, LEX_PATH);
 
@@ -316,7 +317,7 @@ parse_path(struct parser *p, struct operand *path)
 		path->text = (struct str){ tok.text.p + 1, tok.text.n - 2 };
 		break;
 	case TOK_WORD:
-		if (!parse_at_path(p)) {
+		if (!at_path(p)) {
 			parse_expected(p, &tok, "an address");
 			return false;
 		}
@@ -361,7 +362,7 @@ read_args(struct parser *p, struct action *act, enum action_args args)
 	case ARG_PATH:
 		return read_path(p, act);
 	case ARG_PATH_OPTIONAL:
-		return !parse_at_path(p) || read_path(p, act);
+		return !at_path(p) || read_path(p, act);
 	case ARG_SIGNED:
 		return read_score(p, act);
 	}

@@ -103,8 +103,6 @@ struct action *parse_action(struct parser *p);
 bool parse_is_action(struct str word);
 /* A path, without <>. */
 bool parse_path(struct parser *p, struct operand *path);
-/* Does a path, rather than a keyword, stand here? */
-bool parse_at_path(const struct parser *p);
 /* A word of three digits. */
 bool parse_code(struct parser *p, const struct token *tok, int *code);
 

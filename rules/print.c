@@ -18,7 +18,8 @@
 
 static void print_text(const struct text *t, struct strbuf *out);
 
-void
+/* s with escapes, without quotes. */
+static void
 print_quoted(struct strbuf *out, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -240,7 +241,8 @@ print_action(const struct action *act, struct strbuf *out)
 	}
 }
 
-size_t
+/* Characters on the last line so far. */
+static size_t
 print_column(const struct strbuf *out)
 {
 	size_t n = out->n;

@@ -12,16 +12,12 @@ struct fact_ref;
 struct operand;
 struct test;
 
-/* s with escapes; the second with its quotes as well. */
-void print_quoted(struct strbuf *out, struct str s);
+/* s with escapes and quotes. */
 void print_string(struct strbuf *out, struct str s);
 void print_operand(struct strbuf *out, const struct operand *o);
 /* With <>, unless it was written as a string. */
 void print_path(struct strbuf *out, const struct operand *o);
 void print_fact(struct strbuf *out, const struct fact_ref *f);
-
-/* Characters on the last line so far. */
-size_t print_column(const struct strbuf *out);
 
 void print_test(struct strbuf *out, const struct test *t);
 

@@ -394,8 +394,9 @@ tz_load(struct arena *a, struct str name, struct strbuf *why)
 
 /* ---- Time ---- */
 
-long
-tz_offset(const struct tz *tz, time_t t)
+/* Seconds that the zone is ahead of UTC at t. */
+static long
+offset_at(const struct tz *tz, time_t t)
 {
 	size_t lo = 0, hi = tz->n;
 
@@ -423,7 +424,7 @@ tz_local(const struct tz *tz, time_t t, struct tm *out)
 		return localtime_r(&t, out) != NULL ? 0 : -1;
 	if (t > INT64_MAX - 2 * DAY || t < INT64_MIN + 2 * DAY)
 		return -1;
-	t += tz_offset(tz, t);
+	t += offset_at(tz, t);
 	return gmtime_r(&t, out) != NULL ? 0 : -1;
 }
 
@@ -436,6 +437,6 @@ tz_time(const struct tz *tz, struct tm *tm)
 		return mktime(tm);
 	local = timegm(tm);
 	/* The offset at the time that is looked for: twice is enough, but in the hour that is left out in spring. */
-	t = local - tz_offset(tz, local);
-	return local - tz_offset(tz, t);
+	t = local - offset_at(tz, local);
+	return local - offset_at(tz, t);
 }

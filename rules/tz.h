@@ -23,9 +23,6 @@ struct tz *tz_load(struct arena *a, struct str name, struct strbuf *why);
 /* The same from the contents of a file (RFC 8536).  NULL if it isn't one that can be used, or without memory. */
 struct tz *tz_read(struct arena *a, struct str file);
 
-/* Seconds that the zone is ahead of UTC at t. */
-long tz_offset(const struct tz *tz, time_t t);
-
 /* localtime_r(3) and mktime(3) in a zone; tz NULL: the system's.  0, or -1 if the time has no year. */
 int tz_local(const struct tz *tz, time_t t, struct tm *out);
 time_t tz_time(const struct tz *tz, struct tm *tm);
