@@ -257,6 +257,10 @@ change_message(SMFICTX *ctx, struct connection *c, const struct plan *p)
 	for (size_t i = 0; i < n; i++) {
 		if (change(ctx, c, &ch[i]) == 0)
 			continue;
+		if (arena_failed(session_mail_model(c->session)->arena)) {
+			c->trouble = "no memory for the changes";
+			return -1;
+		}
 		switch (ch[i].kind) {
 		case CHANGE_FIELD:
 		case CHANGE_APPEND:

@@ -18,6 +18,7 @@
 
 #include "filter/apply.h"
 #include "filter/milter.h"
+#include "rules/arena.h"
 #include "rules/diag.h"
 
 #define COUNT(a)	(sizeof(a) / sizeof(*(a)))
@@ -26,6 +27,7 @@
 
 static struct strbuf calls;	/* what was called, a line each */
 static const char *fails;	/* the call that fails */
+static struct arena *starves;	/* has no memory from there on */
 
 static int called(const char *name, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -79,6 +81,8 @@ int
 smfi_addheader(SMFICTX *ctx, char *name, char *value)
 {
 	(void)ctx;
+	if (starves != NULL)
+		assert_null(arena_alloc(starves, SIZE_MAX / 2));
 	return called("addheader", "%s:%s", name, value);
 }
 
@@ -391,6 +395,25 @@ refused_changes(void **state)
 	    "reply 451 4.3.0 Mail filter cannot hold this message, try again later\n");
 }
 
+/* Half of the changes would be another message. */
+static void
+changes_without_memory(void **state)
+{
+	struct edit edit = { EDIT_ADD_HEADER, STR("X-B"), STR("two"), 0 };
+	struct plan p = plan(V_ACCEPT, S_MESSAGE, 0, 0);
+
+	(void)state;
+	p.edits = &edit;
+	p.nedits = 1;
+	fails = "addheader";
+	starves = session_mail_model(conn.session)->arena;
+	assert_int_equal(apply_end(NULL, &conn, &p), SMFIS_TEMPFAIL);
+	starves = NULL;
+	assert_true(conn.put_off);
+	assert_calls("addheader X-B:two\n"
+	    "reply 451 4.3.0 Mail filter cannot change this message, try again later\n");
+}
+
 static void
 without_memory(void **state)
 {
@@ -420,6 +443,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(removed_paths, begin, end),
 		cmocka_unit_test_setup_teardown(changes, begin, end),
 		cmocka_unit_test_setup_teardown(refused_changes, begin, end),
+		cmocka_unit_test_setup_teardown(changes_without_memory, begin, end),
 		cmocka_unit_test_setup_teardown(without_memory, begin, end),
 	};
 
