@@ -138,6 +138,14 @@ wants_refused_rcpts(const struct ruleset *rs)
 	return false;
 }
 
+/* What is looked at of a message, by rules or for Authentication-Results. */
+static unsigned
+looked_at(const struct ruleset *rs)
+{
+	return rules_needs(rs)->facts |
+	    (evaluates_signatures(rules_settings(rs)) ? F_DKIM : 0);
+}
+
 /*
  * Steps not to be sent, and those that need no reply.  Chunks of body are
  * always answered: the last may come with the end of the message, where
@@ -148,7 +156,7 @@ wanted_steps(const struct ruleset *rs)
 {
 	const struct settings *s = rules_settings(rs);
 	const struct needs *n = rules_needs(rs);
-	unsigned looked = n->facts | (evaluates_signatures(s) ? F_DKIM : 0);
+	unsigned looked = looked_at(rs);
 	unsigned long want = SMFIP_NOUNKNOWN | SMFIP_NR_HELO | SMFIP_NR_HDR |
 	    SMFIP_NR_EOH | SMFIP_SKIP | SMFIP_HDR_LEADSPC;
 
@@ -304,7 +312,7 @@ negotiate(SMFICTX *ctx, struct connection *c, unsigned long offered_actions,
 	c->steps = g->steps & offered_steps;
 	check_missing(g, offered_actions);
 	if ((c->steps & SMFIP_HDR_LEADSPC) == 0 &&
-	    (rules_needs(g->ruleset)->facts & (F_DKIM | F_ARC)) != 0 &&
+	    (looked_at(g->ruleset) & (F_DKIM | F_ARC)) != 0 &&
 	    (atomic_fetch_or(&g->missed, MISSED_LEADSPC) & MISSED_LEADSPC) == 0)
 		log_printf(LOG_LEVEL_WARNING, "the MTA drops the blank before header values: DKIM and ARC signatures with simple canonicalization may fail");
 	if ((offered_actions & SMFIF_SETSYMLIST) == 0)

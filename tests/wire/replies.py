@@ -105,6 +105,21 @@ def macros_asked_for(e):
             e.ok(last.kind in ("accept", "continue"), "facts from macros", replies, last)
 
 
+def blanks_lost(e):
+    """Who takes away the blank before values breaks signatures, whoever it is that wants them verified."""
+    rule = 'rule r\n    if   rcpt.local is nobody\n    then reject 550 5.1.1 "No"\n'
+    for rules, hurts in (("set authentication-results dkim\n" + rule, True), (rule, False)):
+        with e.daemon(rules) as d:
+            with Milter(d.address) as m:
+                m.negotiate(steps=milter.ALL_STEPS & ~milter.HDR_LEADSPC)
+                m.connect()
+                m.helo()
+                e.same(m.message()[1].kind, "accept", "blanks lost: a message")
+            d.wait_line("verdict=accept")
+            told = "drops the blank before header values" in d.text()
+            e.same(told, hurts, "blanks lost: told where it hurts")
+
+
 def offers_little(e):
     """An MTA that offers nothing: what works goes on, and the log tells what doesn't."""
     rules = ('rule r\n    if   rcpt.local is nobody\n    then reject 550 5.1.1 "No"\n'
@@ -331,8 +346,8 @@ def long_log_lines(e):
         e.same(have.get("helo"), 'x" verdict=accept rule="y\n postern: fake', "and can be read back", line)
 
 
-CASES = [asks_for_little, asks_for_much, macros_asked_for, offers_little, refusals, hostile_values, second_helo,
-         abort_anywhere, many_messages, odd_commands, edits, long_log_lines]
+CASES = [asks_for_little, asks_for_much, macros_asked_for, blanks_lost, offers_little, refusals, hostile_values,
+         second_helo, abort_anywhere, many_messages, odd_commands, edits, long_log_lines]
 
 
 def main():
