@@ -251,7 +251,15 @@ finish_messages(msec deadline)
 	return milter_messages() == 0;
 }
 
-static int
+/* Workers may still hold what exit(3) would take apart. */
+static _Noreturn void
+leave(int code)
+{
+	fflush(NULL);
+	_exit(code);
+}
+
+static _Noreturn void
 stop(struct daemon *d, int signo)
 {
 	struct generation *g = generation_current();
@@ -269,12 +277,10 @@ stop(struct daemon *d, int signo)
 		    (long long)seconds, milter_messages());
 	else
 		log_printf(LOG_LEVEL_NOTICE, "stopped");
-	/* Workers may still hold what exit(3) would take apart. */
-	fflush(NULL);
-	_exit(EX_OK);
+	leave(EX_OK);
 }
 
-static int
+static _Noreturn void
 serve(struct daemon *d)
 {
 	sigset_t set;
@@ -285,12 +291,13 @@ serve(struct daemon *d)
 		signo = sigwaitinfo(&set, NULL);
 		if (atomic_load(&milter_ended)) {
 			log_printf(LOG_LEVEL_ERROR, "libmilter has ended: the socket failed");
-			return EX_OSERR;
+			listen_close(&d->listener);
+			leave(EX_OSERR);
 		}
 		if (signo == SIGHUP || signo == SIGUSR1)
 			reload(d);
 		else if (signo == SIGTERM || signo == SIGINT)
-			return stop(d, signo);
+			stop(d, signo);
 	}
 }
 
@@ -338,7 +345,5 @@ run_daemon(const char *path, const char *zone)
 		log_printf(LOG_LEVEL_WARNING, "changed list files won't be noticed before a reload: %s", strerror(code));
 	load_log(d.path, g, "started");
 	notify("READY=1\nSTATUS=Rules of %s", d.path);
-	code = serve(&d);
-	listen_close(&d.listener);
-	return code;
+	serve(&d);
 }
