@@ -173,6 +173,14 @@ def suites(place, *args):
                           env=dict(env, SUITES=place.join("suites")))
 
 
+def no_folder(tap):
+    """A mistyped name is no suite without a mistake."""
+    with Scratch("parts") as place:
+        p = suites(place)
+        tap.same((p.returncode, p.stdout), (os.EX_NOINPUT, ""), "no folder", p.stderr)
+        tap.same(suites(place, "--tap").returncode, 0, "no folder: make check skips")
+
+
 def one(tap, name, files, wanted, status):
     with Scratch("parts") as place:
         os.mkdir(place.join("suites"))
@@ -228,6 +236,7 @@ def main():
     tap = Tap()
     for name, files, wanted, status in CASES:
         tap.case(name, one, tap, name, files, wanted, status)
+    tap.case("no folder", no_folder, tap)
     tap.case("in make check", in_make_check, tap)
     tap.case("tools that fail", tools_that_fail, tap)
     return tap.done()

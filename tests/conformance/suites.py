@@ -6,7 +6,7 @@ usage: suites.py [--tap | --markdown]
 Each suite has a runner beside this file, NAME.py, and most have a tool that puts
 its cases to the code that judges mail.  For each case that is not right there is what was
 expected and what came out, and why where that is known.  Exit status 1 if
-one isn't known.  What $SUITES has not is said to be skipped.
+one isn't known, 66 if there is no such folder.  What $SUITES has not is said to be skipped.
 
 With --tap, a test a suite, for make check, which shows the line with the
 expected failures by name.  --markdown prints the table of CONFORMANCE.md.
@@ -58,6 +58,9 @@ def main():
     n, bad = 0, False
     for stream in sys.stdout, sys.stderr:
         stream.reconfigure(errors="backslashreplace", line_buffering=True)
+    if not as_tap and not os.path.isdir(runner.suites_dir()):
+        print("SUITES=%s: no such folder" % runner.suites_dir(), file=sys.stderr)
+        return os.EX_NOINPUT
     if as_table:
         print("| suite | right | of |\n| --- | --- | --- |")
     for n, result in enumerate(all_results(), 1):
