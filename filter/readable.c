@@ -105,8 +105,10 @@ collect(struct names *names, const struct ast *ast)
 		for (const struct entry *e = l->entries; e != NULL; e = e->next)
 			add_entry(names, e);
 	for (const struct set *s = ast->sets; s != NULL; s = s->next)
-		if (str_eq(s->name.text, STR("public-suffix-list")) && s->values != NULL)
-			add(names, s->values->at, str_cstr(names->a, s->values->text), false);
+		if (str_eq(s->name.text, STR("public-suffix-list")) ||
+		    str_eq(s->name.text, STR("geo-database")))
+			for (const struct operand *v = s->values; v != NULL; v = v->next)
+				add(names, v->at, str_cstr(names->a, v->text), false);
 	for (const struct test *t = ast->tests; t != NULL; t = t->next)
 		for (const struct item *i = t->items; i != NULL; i = i->next)
 			if (i->kind == ITEM_MESSAGE || i->kind == ITEM_ZONE)

@@ -78,6 +78,7 @@ RECEIVED = ("Return-Path: <bad@example.com>\nReceived: from bad.example (host.ex
             "\tby mx.example.org (Postfix) with ESMTP id 1 for <bob@example.org>; Sun, 22 Nov 2026 10:00:00 +0000\n")
 TYPES = "A, AAAA, CNAME, MX, NS, PTR, SOA or TXT"
 DAY = "2026-11-22 10:00"
+MMDB = b"\xab\xcd\xefMaxMind.com"       # all that is looked at while no rule asks
 SENDERS = os.path.join(ROOT, "tests/lang/include/senders.cdb")
 
 
@@ -194,7 +195,9 @@ def readable(tap, f):
     files = {"/rules": 'set user nobody\ninclude "open/more"\naddresses bad = file "closed/list" cdb "open/table"\n'
              'rule r\n    if   sender in bad\n    then reject "no"\n'
              'test "t"\n    message "open/m.eml"\n    zone "open/z"\n    sender <a@example.net>\n'
-             '    rcpt <b@example.org>\n    expect accept\n',
+             '    rcpt <b@example.org>\n    expect accept\n'
+             'set geo-database "%s/open/a.mmdb" "%s/closed/b.mmdb"\n' % (top, top),
+             "/open/a.mmdb": MMDB, "/closed/b.mmdb": MMDB,
              "/open/more": "rule x\n    if   helo is x.example\n    then accept\n",
              "/closed/list": "bad@example.com\n", "/open/m.eml": MESSAGE % "x", "/open/z": ZONE,
              "/open/table.cdb": None}
@@ -202,12 +205,13 @@ def readable(tap, f):
         if text is None:
             subprocess.run([sys.executable, "-c", CDB, top + name], check=True)
         else:
-            with open(top + name, "w") as out:
-                out.write(text)
+            with open(top + name, "wb") as out:
+                out.write(text if isinstance(text, bytes) else text.encode())
         os.chmod(top + name, 0o600)
     status, out, err = command("check", "-c", top + "/rules")
     for name, place in (("/rules", "rules:1:1"), ("/open/more", "more:1:1"), ("/closed/list", "rules:3:17"),
-                        ("/open/table.cdb", "rules:3:36"), ("/open/m.eml", "rules:8:13"), ("/open/z", "rules:9:10")):
+                        ("/open/table.cdb", "rules:3:36"), ("/open/m.eml", "rules:8:13"), ("/open/z", "rules:9:10"),
+                        ("/open/a.mmdb", "rules:13:18"), ("/closed/b.mmdb", "rules:13:%d" % (33 + len(top)))):
         tap.ok(re.search(r"%s: error: the daemon cannot read %s\b.*nobody" % (re.escape(place), re.escape(top + name)), err),
                "check: the daemon can't read %s" % name, err)
     tap.ok("may not enter %s/closed" % top in err, "check: nor enter a directory", err)
