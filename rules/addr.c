@@ -241,9 +241,19 @@ is_special(char c)
 	return memchr("@.:,<>", c, 6) != NULL;
 }
 
-/* Without comments and blanks that mean nothing; a comment that is never closed ends the path. */
+static bool
+may_hold_comments(struct str s)
+{
+	return s.n > 0 && (memchr(s.p, '(', s.n) != NULL || memchr(s.p, ' ', s.n) != NULL ||
+	    memchr(s.p, '\t', s.n) != NULL);
+}
+
+/*
+ * Without comments and blanks that mean nothing; a comment that is never closed ends the path.
+ * In place, since a path may have hundreds of layers.
+ */
 static struct str
-drop_comments(struct arena *a, struct str s)
+drop_comments(struct str s)
 {
 	bool quoted = false, blank = false;
 	size_t n = 0;
@@ -251,11 +261,9 @@ drop_comments(struct arena *a, struct str s)
 	char *p;
 
 	s = str_trim(s);
-	if (s.n == 0 || (memchr(s.p, '(', s.n) == NULL && memchr(s.p, ' ', s.n) == NULL &&
-	    memchr(s.p, '\t', s.n) == NULL))
+	if (!may_hold_comments(s))
 		return s;
-	if ((p = arena_alloc(a, s.n + 1)) == NULL)
-		return STR_NONE;
+	p = (char *)(uintptr_t)s.p;	/* of a copy of ours */
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
@@ -300,10 +308,11 @@ after_route(struct str s)
 	return s;
 }
 
-bool
-path_unwrap(struct arena *a, struct str *path)
+/* Takes a layer off a path whose octets may be written over. */
+static bool
+unwrap(struct str *path)
 {
-	struct str s = drop_comments(a, *path), rest;
+	struct str s = drop_comments(*path), rest;
 	const char *end;
 	ptrdiff_t at;
 	bool more;
@@ -320,10 +329,19 @@ path_unwrap(struct arena *a, struct str *path)
 	return more;
 }
 
+bool
+path_unwrap(struct arena *a, struct str *path)
+{
+	if (may_hold_comments(*path))
+		*path = str_dup(a, *path);
+	return unwrap(path);
+}
+
 struct str
 path_address(struct arena *a, struct str path)
 {
-	while (path_unwrap(a, &path))
+	path = str_dup(a, path);
+	while (unwrap(&path))
 		;
 	return path;
 }

@@ -215,6 +215,26 @@ has_limits(void **state)
 	assert_int_equal(mail.nheaders, MAIL_HEADERS + 1);
 }
 
+/* A path of hundreds of routes, each with a blank behind it, is copied a few times only. */
+static void
+layers_take_no_memory(void **state)
+{
+	struct recipient *r;
+	char path[2048];
+	size_t n = 0, before = arena_size(mail.arena);
+
+	(void)state;
+	path[n++] = '<';
+	while (n < 2000)
+		n += (size_t)sprintf(path + n, "@a:");
+	n += (size_t)sprintf(path + n, "\"b c\"@r.example>");
+	r = mail_rcpt(&mail, (struct str){ path, n }, '+');
+	assert_non_null(r);
+	assert_true(str_eq(r->addr.local, STR("b c")));
+	assert_true(str_eq(r->addr.domain, STR("r.example")));
+	assert_in_range(arena_size(mail.arena) - before, n, 4 * n);
+}
+
 int
 main(void)
 {
@@ -226,6 +246,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(splits_details, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_that_say_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(has_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(layers_take_no_memory, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("mail", tests, NULL, NULL);
