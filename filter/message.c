@@ -103,15 +103,6 @@ flush(struct decoder *d)
 	d->octets.n = 0;
 }
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void
 put_q(struct strbuf *out, struct str s)
 {
@@ -120,10 +111,10 @@ put_q(struct strbuf *out, struct str s)
 	for (i = 0; i < s.n; i++) {
 		if (s.p[i] == '_')
 			strbuf_putc(out, ' ');
-		else if (s.p[i] == '=' && i + 2 < s.n && hex(s.p[i + 1]) >= 0 &&
-		    hex(s.p[i + 2]) >= 0) {
-			strbuf_putc(out, (char)(hex(s.p[i + 1]) << 4 |
-			    hex(s.p[i + 2])));
+		else if (s.p[i] == '=' && i + 2 < s.n && str_hex(s.p[i + 1]) >= 0 &&
+		    str_hex(s.p[i + 2]) >= 0) {
+			strbuf_putc(out, (char)(str_hex(s.p[i + 1]) << 4 |
+			    str_hex(s.p[i + 2])));
 			i += 2;
 		} else if (s.p[i] != '\r' && s.p[i] != '\n')
 			strbuf_putc(out, s.p[i]);

@@ -99,15 +99,6 @@ feed_base64(struct mime_decoder *d, struct str s, struct out *o)
 
 enum { QP_TEXT, QP_EQUALS, QP_HEX, QP_EQUALS_CR, QP_EQUALS_BLANK };
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void
 emit_blanks(struct mime_decoder *d, struct out *o)
 {
@@ -157,7 +148,7 @@ feed_qp(struct mime_decoder *d, struct str s, struct out *o)
 			qp_text(d, c, o);
 			break;
 		case QP_EQUALS:
-			if (hex(c) >= 0) {
+			if (str_hex(c) >= 0) {
 				d->acc = (unsigned char)c;
 				d->state = QP_HEX;
 			} else if (c == '\n')
@@ -171,11 +162,11 @@ feed_qp(struct mime_decoder *d, struct str s, struct out *o)
 			break;
 		case QP_HEX:
 			was[1] = (char)d->acc;
-			if (hex(c) < 0) {
+			if (str_hex(c) < 0) {
 				qp_broken(d, was, c, o);
 				break;
 			}
-			emit(o, (char)(hex((char)d->acc) << 4 | hex(c)));
+			emit(o, (char)(str_hex((char)d->acc) << 4 | str_hex(c)));
 			d->state = QP_TEXT;
 			break;
 		case QP_EQUALS_CR:

@@ -210,21 +210,12 @@ field_params(struct field_reader *r)
 	}
 }
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void
 put_percent(struct strbuf *b, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '%' && i + 2 < s.n && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0) {
-			strbuf_putc(b, (char)(hex(s.p[i + 1]) << 4 | hex(s.p[i + 2])));
+		if (s.p[i] == '%' && i + 2 < s.n && str_hex(s.p[i + 1]) >= 0 && str_hex(s.p[i + 2]) >= 0) {
+			strbuf_putc(b, (char)(str_hex(s.p[i + 1]) << 4 | str_hex(s.p[i + 2])));
 			i += 2;
 		} else
 			strbuf_putc(b, s.p[i]);

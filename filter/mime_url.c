@@ -248,15 +248,6 @@ url_scan(struct str text, void (*found)(void *arg, struct str url), void *arg)
 
 /* ---- Hosts ---- */
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Octets of "scheme:", or 0. */
 static size_t
 scheme_len(struct str s)
@@ -355,8 +346,8 @@ plain_host(struct str s, char *out)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		if (c == '%' && i + 2 < s.n && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0) {
-			c = (char)(hex(s.p[i + 1]) << 4 | hex(s.p[i + 2]));
+		if (c == '%' && i + 2 < s.n && str_hex(s.p[i + 1]) >= 0 && str_hex(s.p[i + 2]) >= 0) {
+			c = (char)(str_hex(s.p[i + 1]) << 4 | str_hex(s.p[i + 2]));
 			i += 2;
 		}
 		if (c == '\t' || c == '\r' || c == '\n')

@@ -69,15 +69,6 @@ read_plain(struct reader *r)
 	return n == 1 ? c : utf8_decode(rest, &n);
 }
 
-static int
-hex(int c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* \xhh, \x{h...}: the x is read. */
 static uint32_t
 read_hex(struct reader *r)
@@ -86,8 +77,8 @@ read_hex(struct reader *r)
 	uint32_t u = 0;
 	int n;
 
-	for (n = 0; n < (braces ? 6 : 2) && reader_peek(r, 0) >= 0 && hex(reader_peek(r, 0)) >= 0; n++)
-		u = u << 4 | (uint32_t)hex(r->s.p[r->i++]);
+	for (n = 0; n < (braces ? 6 : 2) && str_hex((char)reader_peek(r, 0)) >= 0; n++)
+		u = u << 4 | (uint32_t)str_hex(r->s.p[r->i++]);
 	if (braces && (n == 0 || !reader_skip(r, "}")))
 		reader_doubt(r);
 	return u;

@@ -349,6 +349,15 @@ strbuf_free(struct strbuf *b)
 	*b = (struct strbuf){ 0 };
 }
 
+int
+str_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
 size_t
 utf8_len(struct str s)

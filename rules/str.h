@@ -89,6 +89,9 @@ void strbuf_json(struct strbuf *b, struct str s);
 struct str strbuf_slice(const struct strbuf *b);
 void strbuf_free(struct strbuf *b);
 
+/* What a hexadecimal digit stands for, or -1. */
+int str_hex(char c);
+
 /* Length of the UTF-8 sequence at s, 0 if there is no well-formed one. */
 size_t utf8_len(struct str s);
 /* Characters in s; an octet that isn't UTF-8 counts as one. */
