@@ -122,8 +122,7 @@ combine(struct rules_state *st)
 			continue;
 		}
 		/* Nothing is stricter: those that are open can only matter if they come first. */
-		if (!mildest && !open && rd->v.verdict == V_REJECT &&
-		    (best == NULL || severity(best->v.verdict) < 3))
+		if (!mildest && !open && rd->v.verdict == V_REJECT)
 			return rd;
 		more = best == NULL ? 1 : severity(rd->v.verdict) - severity(best->v.verdict);
 		if (best == NULL || (mildest ? more < 0 : more > 0))
