@@ -52,6 +52,15 @@ read_limit(struct parser *p, struct fact_ref *fact)
 	return read_number(p, "a duration, like 1h", &fact->window);
 }
 
+/* A word without the single quotes that somebody put around it. */
+static struct str
+without_quotes(struct str s)
+{
+	if (s.n > 2 && s.p[0] == '\'' && s.p[s.n - 1] == '\'')
+		return (struct str){ s.p + 1, s.n - 2 };
+	return s;
+}
+
 static bool
 read_text(struct parser *p, const struct token *tok, struct fact_ref *fact)
 {
@@ -72,8 +81,8 @@ parse_key(struct parser *p, struct fact_ref *fact)
 	tok = parse_peek(p);
 	if (tok.kind != TOK_STRING) {
 		if (tok.kind == TOK_WORD)
-			diag_error(p->d, tok.at, "the key needs quotes: [\""
-			    STR_FMT "\"]", STR_ARG(parse_shown(tok.text)));
+			diag_error(p->d, tok.at, "the key needs double quotes: [\""
+			    STR_FMT "\"]", STR_ARG(parse_shown(without_quotes(tok.text))));
 		else
 			parse_expected(p, &tok, "a key in quotes");
 		return false;

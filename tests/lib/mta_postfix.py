@@ -85,7 +85,7 @@ def missing():
     if os.geteuid() != 0:
         return "Postfix needs root"
     if not shutil.which("postfix") and not os.path.exists("/usr/sbin/postfix"):
-        return "Postfix is not installed (make deps)"
+        return "Postfix is not installed (make deps-check)"
     return None
 
 

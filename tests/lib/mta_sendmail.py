@@ -83,11 +83,11 @@ def missing():
     if os.geteuid() != 0:
         return "Sendmail needs root"
     if not os.access(program(), os.X_OK):
-        return "Sendmail is not there (make deps)"
+        return "Sendmail is not there (make deps-check)"
     if not shutil.which("m4"):
-        return "m4 is not installed (make deps)"
+        return "m4 is not installed (make deps-check)"
     if "not found" in subprocess.run(["ldd", program()], capture_output=True, text=True).stdout:
-        return "libraries of Sendmail are not installed (make deps)"
+        return "libraries of Sendmail are not installed (make deps-check)"
     if subprocess.run(["unshare", "--uts", "--mount", "true"], capture_output=True).returncode != 0:
         return "no namespaces may be made here (unshare --uts --mount)"
     return None

@@ -38,7 +38,7 @@ def main():
     if not os.access(binary(), os.X_OK):
         skip_all("no %s" % binary())
     if not shutil.which("miltertest"):
-        skip_all("miltertest is not installed (make deps)")
+        skip_all("miltertest is not installed (make deps-check)")
     tap = Tap()
     for name in sorted(os.listdir(HERE)):
         if name.endswith(".lua"):
