@@ -129,6 +129,7 @@ no_more_for_more_fields(void **state)
 		assert_int_equal(message(s, 10), few);
 		session_free(s);
 		generation_release(g);
+		rules_release(rs);
 		engines_free(e);
 		diag_free(d);
 	}
