@@ -300,6 +300,7 @@ take_keys(struct dkim_check *c, msec deadline)
 			continue;
 		r = dkim_read_key(c->arena, s->query, deadline, &s->tags, &s->key, &why);
 		s->s.bits = s->key.bits;
+		s->untried = r == DKIM_R_POLICY;
 		if (r != DKIM_R_PASS)
 			dkim_settle(s, r, why);
 		else
@@ -318,6 +319,8 @@ judge_body(struct signature *s)
 		dkim_settle(s, DKIM_R_PERMERROR, STR("l= is beyond the body's end"));
 	else if (!str_eq(digest, s->tags.body_hash))
 		dkim_settle(s, DKIM_R_FAIL, STR("the body hash differs"));
+	else if (s->untried)
+		return;
 	else if (s->body->sha1)
 		dkim_settle(s, DKIM_R_POLICY, STR("rsa-sha1 is not accepted"));
 	else if (s->tags.alg != DKIM_A_ED25519 && s->key.bits < KEY_BITS_MIN)
@@ -342,7 +345,7 @@ dkim_finish(struct dkim_check *c, msec deadline)
 	if ((v = arena_array(c->arena, c->nsig + 1, sizeof(*v))) == NULL)
 		return NULL;
 	for (size_t i = 0; i < c->nsig; i++) {
-		if (c->sig[i].open)
+		if (c->sig[i].open || c->sig[i].untried)
 			judge_body(&c->sig[i]);
 		v[i] = c->sig[i].s;
 	}

@@ -32,6 +32,7 @@ struct signature {
 	bool		 well_formed;
 	bool		 by_lib;	/* libopendkim gets to see it, once its key is there */
 	bool		 header_good;	/* libopendkim says so */
+	bool		 untried;	/* its key is too large; the body may still show it wrong */
 	struct body	*body;		/* NULL: it couldn't be verified from the start */
 };
 
