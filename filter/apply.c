@@ -25,6 +25,7 @@
 
 #define REPLY_LINES	32	/* smfi_setmlreply() */
 #define REPLY_OCTETS	980	/* of a line, with doubled % */
+#define LAYERS_MAX	20	/* routes and names around an address */
 
 /* The line with each % doubled, cut at what libmilter takes; NULL without memory. */
 static char *
@@ -187,7 +188,8 @@ c_value(struct connection *c, struct str v, bool blank)
  * Sendmail reads the path as it read the client's, so it knows the recipient by
  * the path as it came.  Postfix keeps what is left of it without the first
  * route or display name, but takes none off ours; so it is told all that there may be.
- * Neither minds a recipient that it doesn't have.
+ * Neither minds a recipient that it doesn't have.  A path of more layers than
+ * anybody means puts the message off.
  */
 static int
 remove_rcpt(SMFICTX *ctx, struct connection *c, struct str path)
@@ -196,7 +198,7 @@ remove_rcpt(SMFICTX *ctx, struct connection *c, struct str path)
 	struct str layer = path, told = path;
 	char *value;
 
-	for (;;) {
+	for (int n = 0; n < LAYERS_MAX; n++) {
 		if ((value = c_value(c, told, false)) == NULL ||
 		    smfi_delrcpt(ctx, value) != MI_SUCCESS)
 			return MI_FAILURE;
@@ -206,6 +208,7 @@ remove_rcpt(SMFICTX *ctx, struct connection *c, struct str path)
 			told = str_printf(a, "<" STR_FMT ">", STR_ARG(layer));
 		} while (str_eq(told, path));
 	}
+	return MI_FAILURE;
 }
 
 /* One change; 0, or -1 if the MTA or libmilter refuses it. */

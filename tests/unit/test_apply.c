@@ -362,6 +362,29 @@ removed_paths(void **state)
 	}
 }
 
+/* Each layer is a question to the MTA: nobody has hundreds. */
+static void
+path_of_many_layers(void **state)
+{
+	struct strbuf b = { 0 };
+	struct edit edit = { EDIT_REMOVE_RCPT, STR_NONE, STR_NONE, 0 };
+	struct plan p = plan(V_ACCEPT, S_MESSAGE, 0, 0);
+
+	(void)state;
+	strbuf_putc(&b, '<');
+	for (int i = 0; i < 100; i++)
+		strbuf_puts(&b, "@x:");
+	strbuf_puts(&b, "b@example.org>");
+	edit.value = strbuf_slice(&b);
+	p.edits = &edit;
+	p.nedits = 1;
+	session_sender(conn.session, STR("<a@example.org>"), NULL, 0);
+	session_rcpt(conn.session, edit.value, NULL);
+	session_data(conn.session);
+	assert_int_equal(apply_end(NULL, &conn, &p), SMFIS_TEMPFAIL);
+	strbuf_free(&b);
+}
+
 /* What the MTA doesn't do must not become something milder. */
 static void
 refused_changes(void **state)
@@ -441,6 +464,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(monitor_does_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(reply_lines, begin, end),
 		cmocka_unit_test_setup_teardown(removed_paths, begin, end),
+		cmocka_unit_test_setup_teardown(path_of_many_layers, begin, end),
 		cmocka_unit_test_setup_teardown(changes, begin, end),
 		cmocka_unit_test_setup_teardown(refused_changes, begin, end),
 		cmocka_unit_test_setup_teardown(changes_without_memory, begin, end),
