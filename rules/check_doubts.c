@@ -168,7 +168,7 @@ check_fact_word(struct diag *d, const struct cond *c, const struct operand *o)
 		    STR_ARG(o->text), STR_ARG(o->text));
 }
 
-/* Media types have a slash; and no domain that one can register begins with www. */
+/* Media types have a slash; and hardly a domain that one can register begins with www. */
 static void
 check_form(struct diag *d, const struct fact *f, const struct operand *o)
 {
@@ -184,7 +184,7 @@ check_form(struct diag *d, const struct fact *f, const struct operand *o)
 		return;
 	dot = memchr(s.p + 4, '.', s.n - 4);
 	if (dot != NULL)
-		diag_warning(d, o->at, "the part that can be registered never begins with www: "
+		diag_warning(d, o->at, "the part that can be registered hardly ever begins with www: "
 		    "write " STR_FMT ", or ask url.host", (int)(s.n - 4), s.p + 4);
 }
 
