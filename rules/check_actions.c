@@ -152,12 +152,42 @@ check_text(struct typing *t, const struct text *text, const char *what, size_t m
 		    what, max, n);
 }
 
+/* What the client would not see as it is written: text.c makes ? of it. */
+static void
+check_ascii(struct typing *t, const struct text *text)
+{
+	for (const struct part *p = text->parts; p != NULL; p = p->next)
+		for (size_t i = 0; p->kind == PART_LITERAL && i < p->text.n; i++)
+			if ((unsigned char)p->text.p[i] >= 0x80) {
+				diag_warning(t->d, text->at, "replies are ASCII: the client sees "
+				    "'?' for each octet that isn't");
+				return;
+			}
+}
+
+/* "450 4.7.1 later": whoever writes access(5) tables writes it so. */
+static bool
+begins_with_code(const struct text *text)
+{
+	const struct part *p = text->parts;
+
+	if (p == NULL || p->kind != PART_LITERAL || p->text.n < 4 || p->text.p[3] != ' ')
+		return false;
+	return (p->text.p[0] == '4' || p->text.p[0] == '5') &&
+	    p->text.p[1] >= '0' && p->text.p[1] <= '9' && p->text.p[2] >= '0' && p->text.p[2] <= '9';
+}
+
 static void
 check_reply(struct typing *t, struct action *a)
 {
 	check_codes(t, a);
-	for (const struct text *x = a->text; x != NULL; x = x->next)
+	for (const struct text *x = a->text; x != NULL; x = x->next) {
 		check_text(t, x, "a line of a reply", REPLY_LINE, true);
+		check_ascii(t, x);
+	}
+	if (a->text != NULL && a->code_at.src == NULL && begins_with_code(a->text))
+		diag_warning(t->d, a->text->at, "a code stands before the quotes, like "
+		    "reject 554 5.7.1 \"no\"; in them it is text");
 }
 
 /* ---- Addresses ---- */
