@@ -266,12 +266,6 @@ authres_write(struct arena *a, const struct authres *r)
 	return value;
 }
 
-bool
-authres_id_valid(struct str id)
-{
-	return id.n <= 255 && is_token(id);
-}
-
 /* ---- Fields that came in ---- */
 
 static bool

@@ -34,7 +34,4 @@ struct str authres_write(struct arena *a, const struct authres *r);
    after a semicolon, is it. */
 bool authres_claims(struct str value, struct str authserv_id);
 
-/* Is this fit to be an authserv-id?  For check. */
-bool authres_id_valid(struct str id);
-
 #endif

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <malloc.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -725,6 +726,18 @@ hashes_what_libopendkim_does_not(void **state)
 	expect(&m, 0, DKIM_R_POLICY, "rsa-sha1 is not accepted");
 }
 
+/* The zone with that key: a string of a TXT record has up to 255 octets. */
+static struct str
+zone_with(struct str key)
+{
+	struct str zone = STR("sel._domainkey.example.com TXT \"p=\"");
+
+	for (size_t at = 0; at < key.n; at += 200)
+		zone = str_printf(arena, STR_FMT " \"%.*s\"", STR_ARG(zone),
+		    (int)(key.n - at < 200 ? key.n - at : 200), key.p + at);
+	return str_printf(arena, STR_FMT "\n", STR_ARG(zone));
+}
+
 /* A key longer than libopendkim's records; of four primes, since those are soon found. */
 static void
 takes_long_keys(void **state)
@@ -746,12 +759,7 @@ takes_long_keys(void **state)
 	assert_true(BIO_get_mem_data(bio, &pem) > 0);
 	m.sig[0] = sign_by_hand(pem, OURS "from", "b=", AUTHOR);
 	p = publish(key);
-	/* A string of a TXT record has up to 255 octets. */
-	m.zone = STR("sel._domainkey.example.com TXT \"p=\"");
-	for (size_t at = 0; at < p.n; at += 200)
-		m.zone = str_printf(arena, STR_FMT " \"%.*s\"", STR_ARG(m.zone),
-		    (int)(p.n - at < 200 ? p.n - at : 200), p.p + at);
-	m.zone = str_printf(arena, STR_FMT "\n", STR_ARG(m.zone));
+	m.zone = zone_with(p);
 	expect(&m, 0, DKIM_R_PASS, "");
 	m.from = "b@example.com";
 	expect(&m, 0, DKIM_R_FAIL, "the signature doesn't verify");
@@ -759,6 +767,40 @@ takes_long_keys(void **state)
 	EVP_PKEY_free(key);
 	EVP_PKEY_CTX_free(ctx);
 	BIO_free(bio);
+}
+
+/* What is signed with a key that is too large is policy; but not if it can be seen to be wrong. */
+static void
+tries_no_larger_keys(void **state)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+	struct message m = by_hand(OURS "from", "b=", AUTHOR);
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	BIGNUM *n = BN_new(), *e = BN_new();
+	OSSL_PARAM *params;
+	EVP_PKEY *key = NULL;
+	struct str p;
+
+	(void)state;
+	assert_int_equal(BN_rand(n, 16000, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD), 1);
+	BN_set_word(e, 65537);
+	OSSL_PARAM_BLD_push_BN(build, "n", n);
+	OSSL_PARAM_BLD_push_BN(build, "e", e);
+	assert_non_null(params = OSSL_PARAM_BLD_to_param(build));
+	EVP_PKEY_fromdata_init(ctx);
+	assert_int_equal(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params), 1);
+	p = publish(key);
+	m.zone = zone_with(p);
+	expect(&m, 0, DKIM_R_POLICY, "the key is too large");
+	m.body = STR("another\r\n");
+	expect(&m, 0, DKIM_R_FAIL, "the body hash differs");
+	free((void *)(uintptr_t)p.p);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	EVP_PKEY_free(key);
+	EVP_PKEY_CTX_free(ctx);
+	BN_free(n);
+	BN_free(e);
 }
 
 /* RFC 8616, 4: hashed as it stands there, looked up and compared as A-labels. */
@@ -1039,6 +1081,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(signs_signatures, setup, teardown),
 		cmocka_unit_test_setup_teardown(hashes_what_libopendkim_does_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_long_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(tries_no_larger_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_internationalized_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_signatures_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(prefers_the_author, setup, teardown),
