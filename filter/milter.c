@@ -19,10 +19,12 @@
 #include <sys/socket.h>
 
 #include <libmilter/mfapi.h>
+#include <libmilter/mfdef.h>
 
 #include "filter/apply.h"
 #include "filter/milter_read.h"
 #include "filter/negotiate.h"
+#include "filter/pool.h"
 #include "filter/report.h"
 #include "rules/arena.h"
 
@@ -421,10 +423,12 @@ on_body(SMFICTX *ctx, unsigned char *chunk, size_t n)
 	r = session_body(c->session, (struct str){ (const char *)chunk, n });
 	if (r == -1)
 		c->failed = true;
-	/* A shorter chunk is the last; if it came with the end, to skip would be wrong. */
-	if (r == 0 && n >= MILTER_CHUNK_SIZE && (c->steps & SMFIP_SKIP) != 0)
+	/* With the end of the message libmilter takes no answer but "go on". */
+	if (pool_packet() != SMFIC_BODY)
+		return SMFIS_CONTINUE;
+	if (r == 0 && (c->steps & (SMFIP_SKIP | SMFIP_NR_BODY)) == SMFIP_SKIP)
 		return SMFIS_SKIP;
-	return SMFIS_CONTINUE;
+	return apply_quiet(c, SMFIP_NR_BODY);
 }
 
 static sfsistat

@@ -13,9 +13,11 @@
 #include <string.h>
 
 #include <libmilter/mfapi.h>
+#include <libmilter/mfdef.h>
 
 #include "filter/log.h"
 #include "filter/milter.h"
+#include "filter/pool.h"
 #include "rules/ast.h"
 
 /*
@@ -147,9 +149,10 @@ looked_at(const struct ruleset *rs)
 }
 
 /*
- * Steps not to be sent, and those that need no reply.  Chunks of body are
- * always answered: the last may come with the end of the message, where
- * libmilter takes no answer but "go on".
+ * Steps not to be sent, and those that need no reply.  A reply to a chunk of
+ * body can only be that no more is wanted.  Where signatures are looked at,
+ * nearly every body is wanted to its end, and to wait for each reply costs
+ * more than the few bodies that needn't have been sent.
  */
 static unsigned long
 wanted_steps(const struct ruleset *rs)
@@ -162,6 +165,8 @@ wanted_steps(const struct ruleset *rs)
 
 	if ((looked & (F_DKIM | F_ARC | F_RAWBODY | F_SIZE | F_CONTENT)) == 0)
 		want |= SMFIP_NOBODY;
+	if ((looked & (F_DKIM | F_ARC)) != 0)
+		want |= SMFIP_NR_BODY;
 	if ((looked & (F_HEADERS | F_DKIM | F_ARC | F_SIZE | F_CONTENT)) == 0 && !n->edits &&
 	    !writes_authres(s))
 		want |= SMFIP_NOHDRS | SMFIP_NOEOH;
@@ -310,6 +315,9 @@ negotiate(SMFICTX *ctx, struct connection *c, unsigned long offered_actions,
 		offered_steps &= FAKED_STEPS;
 	c->actions = g->actions & offered_actions;
 	c->steps = g->steps & offered_steps;
+	/* on_body() has to know what a chunk came with. */
+	if (pool_packet() != SMFIC_OPTNEG)
+		c->steps &= ~SMFIP_NR_BODY;
 	check_missing(g, offered_actions);
 	if ((c->steps & SMFIP_HDR_LEADSPC) == 0 &&
 	    (looked_at(g->ruleset) & (F_DKIM | F_ARC)) != 0 &&

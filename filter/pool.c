@@ -71,6 +71,9 @@ static struct {
 static atomic_int worker = -1;		/* its place in routines */
 static atomic_int waiting;
 
+/* What libmilter reads in this thread. */
+static _Thread_local struct packet_reader reader;
+
 /* Under a sanitizer that is linked statically, its functions come first. */
 extern create_fn __interceptor_pthread_create __attribute__((weak));
 extern timedwait_fn __interceptor_pthread_cond_timedwait __attribute__((weak));
@@ -212,6 +215,12 @@ pool_busy(void)
 	    atomic_load(&routines[w].alive) - atomic_load(&waiting);
 }
 
+int
+pool_packet(void)
+{
+	return reader.header[4];
+}
+
 /* The routine's place, made at its first start; -1 if there are too many. */
 static int
 place_of(void *(*routine)(void *))
@@ -351,7 +360,6 @@ sigwait(const sigset_t *restrict set, int *restrict signo)
 ssize_t
 read(int fd, void *buf, size_t n)
 {
-	static _Thread_local struct packet_reader reader;
 	ssize_t got;
 
 	if (!is_libmilter((uintptr_t)__builtin_return_address(0)))

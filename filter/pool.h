@@ -25,4 +25,10 @@ bool pool_wait_found(int ms);
  */
 int pool_busy(void);
 
+/*
+ * The command of the packet whose callback this thread runs: SMFIC_BODY,
+ * SMFIC_BODYEOB, ...  0 where libmilter's reading isn't seen.
+ */
+int pool_packet(void);
+
 #endif

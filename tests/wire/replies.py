@@ -81,6 +81,48 @@ def asks_for_much(e):
             e.same(o.actions & milter.CHGBODY, 0, "but not to change the body")
 
 
+BODY = 'rule b\n    if   raw.body contains "poison"\n    then reject 554 5.7.1 "body"\n'
+
+
+def body_by_pieces(m, *pieces):
+    """Chunks, the last of them with the end of the message: the replies to those before, and the last."""
+    m.macros("M", i="4XyZ12")
+    m.mail()
+    m.rcpt()
+    m.data()
+    m.header("Subject", " x")
+    m.end_of_headers()
+    return [m.step("B", p).kind for p in pieces[:-1]], m.end(pieces[-1])
+
+
+def chunks_of_body(e):
+    exempt = QUIET + 'rule x\n    if   subject is x\n    then accept\n'
+    with e.daemon(exempt + BODY) as d, Milter(d.address) as m:
+        m.open()
+        e.ok(not m.offer.silent("B"), "chunks are answered where rules look at the text", hex(m.offer.steps))
+        e.same(body_by_pieces(m, b"a poi", b"")[0], ["skip"], "no more of the body once all is decided")
+        e.same(body_by_pieces(m, b"poison", b"")[0], ["skip"], "in the next message, too")
+    with e.daemon(exempt + BODY) as d, Milter(d.address) as m:
+        m.open(steps=milter.ALL_STEPS & ~milter.SKIP)
+        e.same(body_by_pieces(m, b"a poi", b"")[0], ["continue"], "an MTA that knows no skip is told to go on")
+    with e.daemon(QUIET + BODY) as d, Milter(d.address) as m:
+        m.open()
+        replies, last = body_by_pieces(m, b"a poi", b"son")
+        e.same((replies, last.code), (["continue"], 554), "text that comes with the end of the message counts")
+    with e.daemon(QUIET + 'rule d\n    if   dkim is fail\n    then reject "DKIM"\n' + BODY) as d:
+        for what, steps in (("no reply to chunks where signatures are looked at", milter.ALL_STEPS),
+                            ("but for an MTA that waits for them", milter.ALL_STEPS & ~milter.NR["B"])):
+            with Milter(d.address) as m:
+                m.open(steps=steps)
+                one = "none" if steps == milter.ALL_STEPS else "continue"
+                e.same(m.offer.silent("B"), one == "none", what, hex(m.offer.steps))
+                replies, last = body_by_pieces(m, b"a poi", b"son")
+                e.same((replies, last.code), ([one], 554), what + ": text with the end of the message counts")
+                replies, last = body_by_pieces(m, b"a poi", b"s", b"on", b"")
+                e.same((replies, last.code), ([one] * 3, 554), what + ": and so does what came in many chunks")
+                e.same(body_by_pieces(m, b"harmless", b"")[1].kind, "accept", what + ": the next message passes")
+
+
 def macros_asked_for(e):
     rules = ('rule a\n    if   auth.user is set and tls.version is set and macro["{my_macro}"] is "x"\n    then accept\n'
              'rule b\n    if   subject contains "x"\n    then reject "no"\n')
@@ -346,7 +388,7 @@ def long_log_lines(e):
         e.same(have.get("helo"), 'x" verdict=accept rule="y\n postern: fake', "and can be read back", line)
 
 
-CASES = [asks_for_little, asks_for_much, macros_asked_for, blanks_lost, offers_little, refusals, hostile_values,
+CASES = [asks_for_little, asks_for_much, chunks_of_body, macros_asked_for, blanks_lost, offers_little, refusals, hostile_values,
          second_helo, abort_anywhere, many_messages, odd_commands, edits, long_log_lines]
 
 
