@@ -58,20 +58,26 @@ dkim_begin(struct dkim_engine *e, struct resolver *r, struct arena *a, struct st
 static struct str
 join_field(struct arena *a, struct str name, struct str raw)
 {
-	size_t i, n = 0, extra = 0;
+	size_t n = name.n, extra = 0, at, run;
+	const char *lf;
 	char *p;
 
-	for (i = 0; i < raw.n; i++)
-		extra += raw.p[i] == '\n';
+	for (at = 0; at < raw.n && (lf = memchr(raw.p + at, '\n', raw.n - at)) != NULL;
+	    at = (size_t)(lf - raw.p) + 1)
+		extra++;
 	if ((p = arena_alloc(a, name.n + raw.n + extra + 2)) == NULL)
 		return STR_NONE;
 	memcpy(p, name.p, name.n);
-	n = name.n;
 	p[n++] = ':';
-	for (i = 0; i < raw.n; i++) {
-		if (raw.p[i] == '\n' && (i == 0 || raw.p[i - 1] != '\r'))
-			p[n++] = '\r';
-		p[n++] = raw.p[i];
+	for (at = 0; at < raw.n; at += run) {
+		lf = memchr(raw.p + at, '\n', raw.n - at);
+		run = lf != NULL ? (size_t)(lf - raw.p) + 1 - at : raw.n - at;
+		memcpy(p + n, raw.p + at, run);
+		n += run;
+		if (lf != NULL && (lf == raw.p || lf[-1] != '\r')) {
+			p[n - 1] = '\r';
+			p[n++] = '\n';
+		}
 	}
 	return (struct str){ p, n };
 }
@@ -157,7 +163,7 @@ choose(struct dkim_check *c, const struct str *authors, size_t nauthors)
 	own = arena_array(c->arena, c->nsig, sizeof(*own));
 	if (c->chosen == NULL || own == NULL)
 		return -1;
-	for (i = 0; c->nsig > c->max && i < c->nsig; i++)
+	for (i = 0; dkim_has_too_many(c) && i < c->nsig; i++)
 		own[i] = is_of_author(c->arena, &c->sig[i], authors, nauthors);
 	for (int pass = 0; pass < 2; pass++)
 		for (i = 0; i < c->nsig; i++) {
@@ -241,6 +247,12 @@ body_for(struct dkim_check *c, const struct dkim_tags *t)
 	b->next = c->bodies;
 	c->bodies = b;
 	return canon_body_begin(&b->canon, t->relaxed_body, sha1, limit) == -1 ? NULL : b;
+}
+
+bool
+dkim_has_too_many(const struct dkim_check *c)
+{
+	return c->nfound > c->max;
 }
 
 int

@@ -32,9 +32,12 @@ struct dkim_check *dkim_begin(struct dkim_engine *e, struct resolver *r, struct 
 /* raw: all octets after the colon (leading blank included, folds as they came). 0, or -1 without memory. */
 int dkim_add_field(struct dkim_check *c, struct str name, struct str raw);
 
+/* Are there more signatures than are looked at? */
+bool dkim_has_too_many(const struct dkim_check *c);
+
 /*
  * Key lookups begin here and never block.  authors: the domains in From, whose
- * signatures come first where there are more than are looked at.
+ * signatures come first where there are too many; otherwise nobody looks at them.
  */
 int dkim_end_headers(struct dkim_check *c, const struct str *authors, size_t nauthors);
 

@@ -19,7 +19,8 @@ part_of(struct str name)
 	const char *const *words = type_of(T_PART)->words;
 	int p = 0;
 
-	while (p < PART_BODY && !str_ieq(name, str_of(words[p])))
+	while (p < PART_BODY && (name.n == 0 || ((name.p[0] ^ words[p][0]) & 0x5f) != 0 ||
+	    !str_ieq(name, str_of(words[p]))))
 		p++;
 	return p;
 }

@@ -242,9 +242,10 @@ session_header(struct session *s, struct str name, struct str raw)
 const struct plan *
 session_end_headers(struct session *s)
 {
-	struct dmarc_authors authors;
+	struct dmarc_authors authors = { .n = 0 };
 
-	if (s->dkim != NULL && (dmarc_authors_read(&s->mail, &authors) == -1 ||
+	if (s->dkim != NULL && ((dkim_has_too_many(s->dkim) &&
+	    dmarc_authors_read(&s->mail, &authors) == -1) ||
 	    dkim_end_headers(s->dkim, authors.domain, authors.n) == -1))
 		return NULL;
 	if (s->arc != NULL && arc_end_headers(s->arc) == -1)

@@ -408,12 +408,29 @@ utf8_count(struct str s)
 	return count;
 }
 
+/* How many octets of ASCII it begins with: nearly always all of them. */
+static size_t
+ascii_run(struct str s)
+{
+	uint64_t eight;
+	size_t i = 0;
+
+	for (; s.n - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, s.p + i, sizeof(eight));
+		if ((eight & UINT64_C(0x8080808080808080)) != 0)
+			break;
+	}
+	while (i < s.n && (unsigned char)s.p[i] < 0x80)
+		i++;
+	return i;
+}
+
 bool
 utf8_valid(struct str s)
 {
 	size_t n;
 
-	for (size_t i = 0; i < s.n; i += n)
+	for (size_t i = ascii_run(s); i < s.n; i += n + ascii_run((struct str){ s.p + i + n, s.n - i - n }))
 		if ((n = utf8_len((struct str){ s.p + i, s.n - i })) == 0)
 			return false;
 	return true;
