@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import logline
+import milter
 from daemon import Daemon
 from milter import Milter
 from nameserver import A, PTR, TXT, NameServer, text, wire
@@ -273,9 +274,9 @@ def body_needs_no_key(e):
     """Body chunks are taken while the key isn't there; at the dot it is waited for."""
     key = Key(e.scratch.join("key"))
     with e.daemon(ON_DKIM, timeout="3s") as d, Milter(d.address, timeout=30) as m:
-        m.open(ip=CLIENT)
+        m.open(ip=CLIENT, steps=milter.ALL_STEPS & ~milter.NR["B"])
         begin_signed(e, m, key, "<>")
-        e.tap.ok(not m.offer.silent("B"), "chunks are answered")
+        e.tap.ok(not m.offer.silent("B"), "chunks are answered where the MTA wants it")
         e.tap.ok(e.server.wait(KEY_NAME), "the key is asked for as soon as the header is known", e.asked())
         e.tap.same(m.body(SIGNED_BODY.encode()).kind, "continue", "all of the body is taken before it is there")
         e.server.add(KEY_NAME, TXT, text(key.record))
