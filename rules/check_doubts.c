@@ -260,6 +260,19 @@ find_set(const struct ast *ast, const char *name)
 	return NULL;
 }
 
+/* A milter's port asks nobody who he is: it is open to the world only where that is written. */
+static void
+check_open_port(const struct operand *socket, struct diag *d)
+{
+	struct str s = socket->text;
+
+	if (str_find(s, STR("@")) < 0)
+		diag_warning(d, socket->at, "without an address this port is open to everybody who reaches the "
+		    "machine: write " STR_FMT "@%s, or " STR_FMT "@%s if all addresses are meant", STR_ARG(s),
+		    str_istarts(s, STR("inet6")) ? "::1" : "127.0.0.1", STR_ARG(s),
+		    str_istarts(s, STR("inet6")) ? "::" : "0.0.0.0");
+}
+
 static void
 check_settings(struct ast *ast, struct diag *d)
 {
@@ -277,6 +290,7 @@ check_settings(struct ast *ast, struct diag *d)
 	if (listen == NULL || listen->values == NULL ||
 	    !str_istarts(listen->values->text, STR("inet")))
 		return;
+	check_open_port(listen->values, d);
 	for (size_t i = 0; i < sizeof(of_unix) / sizeof(*of_unix); i++)
 		if ((s = find_set(ast, of_unix[i])) != NULL) {
 			diag_warning(d, s->name.at, "%s has no effect, since the socket is "
