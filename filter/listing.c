@@ -1,12 +1,17 @@
 /*
  * listing.c - `postern facts` and `postern actions`: the tables that the
  * language is made of, for people and for programs.
+ *
+ * A row is a line, for grep(1).  Only on a terminal the last column is broken
+ * into lines that fit it, below each other.
  */
 #include "filter/commands.h"
 
 #include <getopt.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "rules/actions.h"
 #include "rules/facts.h"
@@ -36,6 +41,45 @@ read_options(const char *name, int argc, char **argv, bool *json)
 	if (optind < argc)
 		return command_usage(name, "unexpected argument '%s'", argv[optind]);
 	return -1;
+}
+
+#define LEAST_TEXT	40	/* columns; with fewer beside the others it goes below them */
+#define BELOW		8
+
+/* Columns of the terminal that it is printed to, or 0: nothing is to be broken. */
+static int
+terminal_width(void)
+{
+	struct winsize w;
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
+}
+
+/* The last column of a row that has come to column `at`, and the row's end. */
+static void
+print_text(const char *text, int at, int width)
+{
+	int used = at, indent = at;
+	struct str word;
+
+	if (width > 0 && width - at < LEAST_TEXT) {
+		indent = BELOW;
+		used = width;		/* so that its first word begins a line */
+	}
+	for (const char *p = text; *p != '\0'; p += strspn(p, " ")) {
+		word = (struct str){ p, strcspn(p, " ") };
+		p += word.n;
+		if (width > 0 && used > indent && used + 1 + (int)utf8_count(word) > width) {
+			printf("\n%*s", indent, "");
+			used = indent;
+		} else if (word.p > text) {
+			putchar(' ');
+			used++;
+		}
+		fwrite(word.p, 1, word.n, stdout);
+		used += (int)utf8_count(word);
+	}
+	putchar('\n');
 }
 
 static void
@@ -105,6 +149,7 @@ int
 command_facts(int argc, char **argv)
 {
 	int code, name = 0, type = 0, n;
+	int width = terminal_width();
 	bool json = false;
 	char shown[64];
 
@@ -121,8 +166,8 @@ command_facts(int argc, char **argv)
 	for (size_t i = 0; i < nfacts; i++) {
 		n = printf("%s%s", facts[i].name, key_shown(&facts[i]));
 		type_shown(&facts[i], shown, sizeof(shown));
-		printf("%*s  %-*s  %-8s  %s\n", name - n, "", type, shown,
-		    stage_name(facts[i].stage), facts[i].manual);
+		printf("%*s  %-*s  %-8s  ", name - n, "", type, shown, stage_name(facts[i].stage));
+		print_text(facts[i].manual, name + type + 14, width);
 	}
 	return EX_OK;
 }
@@ -153,7 +198,7 @@ actions_json(void)
 int
 command_actions(int argc, char **argv)
 {
-	int code, width = 0, n;
+	int code, name = 0, n, width = terminal_width();
 	bool json = false;
 
 	if ((code = read_options("actions", argc, argv, &json)) != -1)
@@ -163,13 +208,13 @@ command_actions(int argc, char **argv)
 	for (size_t i = 0; i < A_COUNT; i++) {
 		n = (int)(strlen(actions[i].words) +
 		    strlen(action_args_manual(actions[i].args)) + 1);
-		width = n > width ? n : width;
+		name = n > name ? n : name;
 	}
 	for (size_t i = 0; i < A_COUNT; i++) {
 		n = printf("%s %s", actions[i].words,
 		    action_args_manual(actions[i].args));
-		printf("%*s  %-5s  %s\n", width - n, "",
-		    actions[i].final ? "final" : "", actions[i].manual);
+		printf("%*s  %-5s  ", name - n, "", actions[i].final ? "final" : "");
+		print_text(actions[i].manual, name + 9, width);
 	}
 	return EX_OK;
 }

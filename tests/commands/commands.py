@@ -2,14 +2,17 @@
 """commands.py - check, judge, dns, facts and actions as an operator types them:
 what they print, for people and for programs, and their exit statuses."""
 
+import fcntl
 import json
 import os
 import pwd
 import re
 import select
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -534,6 +537,48 @@ def colour(tap, f):
     tap.ok("\033[" not in f.judge(f.plain)[1], "no colour in a pipe")
 
 
+def on_terminal(columns, *args):
+    """What a command prints on a terminal of that width, or None where there is none to be had."""
+    try:
+        master, slave = os.openpty()
+    except OSError:
+        return None
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    run = subprocess.Popen([binary(), *args], stdout=slave)
+    os.close(slave)
+    text = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:                 # the last one has closed it
+            part = b""
+        if not part:
+            break
+        text += part
+    os.close(master)
+    run.wait(30)
+    return text.decode().replace("\r\n", "\n")
+
+
+def wrapped(tap, f):
+    """On a terminal no line is longer than it is wide; in a pipe each row is one."""
+    for name in ("facts", "actions"):
+        piped = command(name)[1]
+        tap.ok(max(map(len, piped.splitlines())) > 80, "%s: in a pipe a row is a line" % name)
+        for columns in (80, 132):
+            shown = on_terminal(columns, name)
+            if shown is None:
+                tap.skip("%s: on a terminal" % name, "no terminal to be had here")
+                continue
+            longest = max(shown.splitlines(), key=len)
+            tap.ok(len(longest) <= columns, "%s: %d columns" % (name, columns), longest)
+            tap.same(shown.split(), piped.split(), "%s: and every word is there" % name)
+        if shown is not None:
+            starts = {line[:len(line) - len(line.lstrip())] for line in shown.splitlines() if line.startswith(" ")}
+            tap.ok(len(starts) <= (name == "facts"), "%s: the text stands in its column" % name, starts)
+            tap.same(on_terminal(0, name), piped, "%s: a terminal without a width is a pipe" % name)
+
+
 def main():
     if not os.access(binary(), os.X_OK):
         skip_all("no %s" % binary())
@@ -541,7 +586,8 @@ def main():
     tap = Tap()
     with Scratch("commands") as scratch:
         f = Files(scratch)
-        for case in (statuses, checks, readable, storable, judges, judges_json, lookups, waited, dns, tables, colour):
+        for case in (statuses, checks, readable, storable, judges, judges_json, lookups, waited, dns, tables, colour,
+                     wrapped):
             tap.case(case.__name__, case, tap, f)
     return tap.done()
 
