@@ -2,7 +2,8 @@
  * check.c - `postern check`: what is wrong with a rules file, before it runs.
  *
  * The very code that loads for the daemon, and the tests in the file; nothing
- * is asked of the network.
+ * is asked of the network, and nothing of this machine but what the file's lists are,
+ * unless by --here.
  */
 #include "filter/commands.h"
 
@@ -11,6 +12,7 @@
 #include <sysexits.h>
 
 #include "filter/generation.h"
+#include "filter/here.h"
 #include "filter/readable.h"
 #include "filter/selftest.h"
 #include "filter/table_db.h"
@@ -19,7 +21,7 @@
 
 struct options {
 	const char	*path;
-	bool		 verbose, strict, json, coverage;
+	bool		 verbose, strict, json, coverage, here;
 };
 
 /* -1: go on; otherwise the status to end with. */
@@ -32,6 +34,7 @@ read_options(int argc, char **argv, struct options *o)
 		{ "strict", no_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "coverage", no_argument, NULL, 'C' },
+		{ "here", no_argument, NULL, 'H' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
@@ -53,6 +56,9 @@ read_options(int argc, char **argv, struct options *o)
 			break;
 		case 'C':
 			o->coverage = true;
+			break;
+		case 'H':
+			o->here = true;
 			break;
 		case 'h':
 			command_help("check", stdout);
@@ -211,6 +217,19 @@ status_of(const struct options *o, struct diag *d)
 	return o->strict && diag_warnings(d) > 0 ? EX_DATAERR : EX_OK;
 }
 
+/* What else `run` needs of this machine: name servers, the files behind facts. */
+static void
+check_services(struct engines *e, struct ruleset *rs, struct diag *d)
+{
+	struct strbuf why = { 0 };
+	struct generation *g = generation_new(e, rs, NULL, &why);
+
+	if (g == NULL)
+		diag_error(d, (struct span){ 0 }, STR_FMT, STR_ARG(strbuf_slice(&why)));
+	generation_release(g);
+	strbuf_free(&why);
+}
+
 /*
  * Loads the rules, runs their tests and looks whether the daemon can read them; NULL if
  * they can't be loaded.  *reached, filled in for coverage, is the caller's to free(3).
@@ -227,7 +246,12 @@ load(const struct options *o, struct engines *e, struct reached **reached, struc
 		*reached = calloc(rules_ast(rs)->nrules + 1, sizeof(**reached));
 	if ((o->coverage && *reached == NULL) || selftest_run(rs, &sv, *reached, d) == -1)
 		diag_error(d, (struct span){ 0 }, "out of memory");
-	readable_check(rs, d);
+	readable_files(rs, d);
+	if (o->here) {
+		(void)here_check(rs, d);
+		check_services(e, rs, d);
+	} else
+		readable_store(rs, false, d);
 	return rs;
 }
 

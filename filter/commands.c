@@ -26,10 +26,12 @@ static const struct command {
 	    "  -c, --config FILE   the rules (default: " DEFAULT_RULES ")\n"
 	    "      --zone FILE     answer all DNS lookups from this file\n"
 	    "\nSIGHUP and SIGUSR1 load the rules anew, SIGTERM ends it.\n" },
-	{ "check", command_check, "[-c FILE] [-v] [--strict] [--coverage] [--json]",
+	{ "check", command_check, "[-c FILE] [-v] [--here] [--strict] [--coverage] [--json]",
 	    "say what is wrong with a rules file, and run its tests",
 	    "  -c, --config FILE   the rules (default: " DEFAULT_RULES ")\n"
 	    "  -v, --verbose       each rule's stage, and what holds it back\n"
+	    "      --here          also whether this machine has all that `run` needs: user,\n"
+	    "                      group, directories; as who starts it, mostly root\n"
 	    "      --strict        fail on warnings, too (exit status 65)\n"
 	    "      --coverage      rules that are true in none of the tests\n"
 	    "      --json          for programs\n" },

@@ -4,6 +4,8 @@
  * Made here rather than by libmilter, which replaces any unix socket that is
  * there, a live one too, gives its mode by the umask only, and does not remove
  * it at the end when started as root.
+ *
+ * What can be told before is told by the same code: listen_try().
  */
 #include "filter/listen.h"
 
@@ -47,9 +49,50 @@ is_alive(const struct sockaddr_un *un)
 	return error == ECONNREFUSED ? 0 : -1;
 }
 
-/* Makes way for the socket: only a socket that nobody listens on is removed. */
 static int
-clear_path(const struct sockaddr_un *un, struct str spec, struct strbuf *why)
+unix_address(struct str path, struct str spec, struct sockaddr_un *un, struct strbuf *why)
+{
+	memset(un, 0, sizeof(*un));
+	un->sun_family = AF_UNIX;
+	if (path.n == 0 || path.n >= sizeof(un->sun_path) ||
+	    memchr(path.p, '\0', path.n) != NULL)
+		return fail(why, EX_CONFIG, spec,
+		    "a path of 1 to 107 octets is needed", NULL);
+	memcpy(un->sun_path, path.p, path.n);
+	return 0;
+}
+
+/* Can a file be made in the directory of that path? */
+static int
+try_directory(const struct sockaddr_un *un, struct str spec, struct strbuf *why)
+{
+	char dir[sizeof(un->sun_path)], what[sizeof(dir) + 64];
+	const char *mend = NULL;
+	struct stat st;
+	char *slash;
+
+	errno = 0;
+	strcpy(dir, un->sun_path);
+	if ((slash = strrchr(dir, '/')) == NULL)
+		strcpy(dir, ".");
+	else
+		slash[slash == dir] = '\0';
+	if (stat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
+	    faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0)
+		return 0;
+	if (errno == ENOENT)
+		mend = strncmp(dir, "/run/", 5) == 0 ? "create it; since /run is empty after a boot, "
+		    "let systemd's RuntimeDirectory, as in postern's unit, or tmpfiles.d do that" :
+		    "create it first";
+	else if (errno == EACCES)
+		mend = "it must be writable for the user that starts postern";
+	snprintf(what, sizeof(what), "directory %s: %s", dir, strerror(errno == 0 ? ENOTDIR : errno));
+	return fail(why, EX_CANTCREAT, spec, what, mend);
+}
+
+/* What is there already: nothing, or a socket, in use or not.  Anything else is left alone. */
+static int
+look_at_path(const struct sockaddr_un *un, struct str spec, struct strbuf *why)
 {
 	struct stat st;
 
@@ -63,6 +106,15 @@ clear_path(const struct sockaddr_un *un, struct str spec, struct strbuf *why)
 		return fail(why, EX_CANTCREAT, spec,
 		    "a file that is no socket is there",
 		    "remove it, or change `set listen`");
+	return 0;
+}
+
+/* Makes way for the socket: only a socket that nobody listens on is removed. */
+static int
+clear_path(const struct sockaddr_un *un, struct str spec, struct strbuf *why)
+{
+	if (access(un->sun_path, F_OK) == -1 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
 	switch (is_alive(un)) {
 	case 1:
 		return fail(why, EX_UNAVAILABLE, spec,
@@ -81,23 +133,46 @@ clear_path(const struct sockaddr_un *un, struct str spec, struct strbuf *why)
 	return 0;
 }
 
+/* The group's number; it must be one that we may give a file to. */
+static int
+find_group(struct str group, gid_t *gid, struct strbuf *why)
+{
+	gid_t ours[256];
+	struct group *gr;
+	char name[256];
+	int n;
+
+	if (group.n >= sizeof(name)) {
+		strbuf_puts(why, "the group's name is too long");
+		return EX_CONFIG;
+	}
+	memcpy(name, group.p, group.n);
+	name[group.n] = '\0';
+	if ((gr = getgrnam(name)) == NULL) {
+		strbuf_printf(why, "there is no group %s (create it, or name the MTA's)", name);
+		return EX_CONFIG;
+	}
+	*gid = gr->gr_gid;
+	if (geteuid() == 0 || *gid == getegid())
+		return 0;
+	for (n = getgroups(256, ours); n > 0; n--)
+		if (ours[n - 1] == *gid)
+			return 0;
+	strbuf_printf(why, "only root and its members can give the socket to group %s (start postern as root)", name);
+	return EX_NOPERM;
+}
+
 static int
 set_group(const char *path, mode_t mode, struct str group, struct str spec,
     struct strbuf *why)
 {
-	char name[256];
-	struct group *gr;
+	gid_t gid;
+	int code;
 
 	if (group.n > 0) {
-		if (group.n >= sizeof(name))
-			return fail(why, EX_CONFIG, spec, "the group's name is too long", NULL);
-		memcpy(name, group.p, group.n);
-		name[group.n] = '\0';
-		if ((gr = getgrnam(name)) == NULL) {
-			strbuf_printf(why, "`set socket-group %s`: there is no such group (create it, or name the MTA's)", name);
-			return EX_CONFIG;
-		}
-		if (chown(path, (uid_t)-1, gr->gr_gid) == -1)
+		if ((code = find_group(group, &gid, why)) != 0)
+			return code;
+		if (chown(path, (uid_t)-1, gid) == -1)
 			return fail(why, EX_NOPERM, spec,
 			    "its group cannot be set", strerror(errno));
 	}
@@ -111,17 +186,15 @@ static int
 open_unix(struct str path, mode_t mode, struct str group, struct str spec,
     struct listener *l, struct strbuf *why)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr_un un;
 	struct stat st;
 	mode_t mask;
 	int code, r;
 
-	if (path.n == 0 || path.n >= sizeof(un.sun_path) ||
-	    memchr(path.p, '\0', path.n) != NULL)
-		return fail(why, EX_CONFIG, spec,
-		    "a path of 1 to 107 octets is needed", NULL);
-	memcpy(un.sun_path, path.p, path.n);
-	if ((code = clear_path(&un, spec, why)) != 0)
+	if ((code = unix_address(path, spec, &un, why)) != 0 ||
+	    (code = look_at_path(&un, spec, why)) != 0 ||
+	    (code = try_directory(&un, spec, why)) != 0 ||
+	    (code = clear_path(&un, spec, why)) != 0)
 		return code;
 	if ((l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
 		return fail(why, EX_OSERR, spec, strerror(errno), NULL);
@@ -130,9 +203,7 @@ open_unix(struct str path, mode_t mode, struct str group, struct str spec,
 	r = bind(l->fd, (struct sockaddr *)&un, sizeof(un));
 	umask(mask);
 	if (r == -1)
-		return fail(why, EX_CANTCREAT, spec, strerror(errno),
-		    errno == ENOENT ? "create the directory first" :
-		    errno == EACCES ? "the directory must be writable for the user that starts postern" : NULL);
+		return fail(why, EX_CANTCREAT, spec, strerror(errno), NULL);
 	memcpy(l->path, un.sun_path, sizeof(l->path));
 	if (lstat(l->path, &st) == 0) {
 		l->dev = st.st_dev;
@@ -231,32 +302,52 @@ open_fd(struct str number, struct str spec, struct listener *l,
 	return 0;
 }
 
+enum kind { KIND_NONE, KIND_UNIX, KIND_INET, KIND_INET6, KIND_FD };
+
+static enum kind
+kind_of(struct str spec, struct str *place, struct strbuf *why)
+{
+	static const struct { const char *name; enum kind kind; } kinds[] = {
+		{ "unix", KIND_UNIX }, { "local", KIND_UNIX }, { "inet", KIND_INET },
+		{ "inet6", KIND_INET6 }, { "fd", KIND_FD },
+	};
+	ptrdiff_t colon = str_find(spec, STR(":"));
+	struct str kind = { spec.p, colon > 0 ? (size_t)colon : 0 };
+
+	*place = (struct str){ spec.p + kind.n + 1, spec.n - kind.n - (colon > 0) };
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (str_eq(kind, str_of(kinds[i].name)))
+			return kinds[i].kind;
+	(void)fail(why, EX_CONFIG, spec,
+	    "unix:PATH, inet:PORT@ADDRESS, inet6:PORT@ADDRESS or fd:N is needed", NULL);
+	return KIND_NONE;
+}
+
 int
 listen_open(struct str spec, mode_t mode, struct str group,
     struct listener *l, struct strbuf *why)
 {
-	ptrdiff_t colon = str_find(spec, STR(":"));
-	struct str kind, place;
-	int code;
+	int code = EX_CONFIG;
+	struct str place;
 
 	memset(l, 0, sizeof(*l));
 	l->fd = -1;
-	if (colon <= 0)
-		return fail(why, EX_CONFIG, spec,
-		    "unix:PATH, inet:PORT@ADDRESS, inet6:PORT@ADDRESS or fd:N is needed", NULL);
-	kind = (struct str){ spec.p, (size_t)colon };
-	place = (struct str){ spec.p + colon + 1, spec.n - (size_t)colon - 1 };
-	if (str_eq(kind, STR("unix")) || str_eq(kind, STR("local")))
+	switch (kind_of(spec, &place, why)) {
+	case KIND_UNIX:
 		code = open_unix(place, mode, group, spec, l, why);
-	else if (str_eq(kind, STR("inet")))
+		break;
+	case KIND_INET:
 		code = open_inet(place, AF_INET, spec, l, why);
-	else if (str_eq(kind, STR("inet6")))
+		break;
+	case KIND_INET6:
 		code = open_inet(place, AF_INET6, spec, l, why);
-	else if (str_eq(kind, STR("fd")))
+		break;
+	case KIND_FD:
 		code = open_fd(place, spec, l, why);
-	else
-		code = fail(why, EX_CONFIG, spec,
-		    "unix:PATH, inet:PORT@ADDRESS, inet6:PORT@ADDRESS or fd:N is needed", NULL);
+		break;
+	case KIND_NONE:
+		break;
+	}
 	if (code == 0 && listen(l->fd, BACKLOG) == -1)
 		code = fail(why, errno == EADDRINUSE ? EX_UNAVAILABLE :
 		    EX_CANTCREAT, spec, strerror(errno), NULL);
@@ -268,6 +359,47 @@ listen_open(struct str spec, mode_t mode, struct str group,
 	getsockname(l->fd, (struct sockaddr *)&l->addr, &l->addrlen);
 	snprintf(l->conn, sizeof(l->conn), STR_FMT, STR_ARG(spec));
 	return 0;
+}
+
+int
+listen_try(struct str spec, struct strbuf *why)
+{
+	struct listener l = { .fd = -1 };
+	struct sockaddr_un un;
+	int code = 0, family;
+	struct str place;
+
+	switch (kind_of(spec, &place, why)) {
+	case KIND_UNIX:
+		if ((code = unix_address(place, spec, &un, why)) == 0 &&
+		    (code = look_at_path(&un, spec, why)) == 0)
+			code = try_directory(&un, spec, why);
+		break;
+	case KIND_INET:
+	case KIND_INET6:
+		family = str_istarts(spec, STR("inet6")) ? AF_INET6 : AF_INET;
+		code = open_inet(place, family, spec, &l, why);
+		listen_close(&l);
+		if (code == EX_UNAVAILABLE) {
+			why->n = 0;
+			code = 0;
+		}
+		break;
+	case KIND_FD:
+		break;
+	case KIND_NONE:
+		code = EX_CONFIG;
+		break;
+	}
+	return code;
+}
+
+int
+listen_try_group(struct str group, struct strbuf *why)
+{
+	gid_t gid;
+
+	return group.n > 0 ? find_group(group, &gid, why) : 0;
 }
 
 /* Removes the file, if it is still the one that we made. */

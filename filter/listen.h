@@ -35,6 +35,14 @@ int listen_open(struct str spec, mode_t mode, struct str group,
     struct listener *l, struct strbuf *why);
 
 /*
+ * Could it be opened here, by us?  A place where somebody listens is fine: that may be the
+ * filter itself.  Nothing can be told of fd:N.  The same of `set socket-group` (empty: none).
+ * 0, or a sysexits(3) code with the reason and the mend in `why`.
+ */
+int listen_try(struct str spec, struct strbuf *why);
+int listen_try_group(struct str group, struct strbuf *why);
+
+/*
  * From here on nobody is let in: the file goes, and a socket that no one
  * knows takes the descriptor's place, so that libmilter's accept loop has
  * something to wait on.  -1: it can't be had.

@@ -12,6 +12,7 @@
 
 #include "filter/commands.h"
 #include "filter/generation.h"
+#include "filter/here.h"
 #include "filter/log.h"
 #include "filter/milter.h"
 #include "filter/selftest.h"
@@ -30,6 +31,7 @@ struct loading {
 	struct ruleset	*rs;
 	struct generation *g;		/* NULL: there is none */
 	bool		 good;		/* its tests passed, and it may become current */
+	int		 code;		/* of what is queued in diag */
 	struct diag	*diag;
 	struct strbuf	 why;		/* what else is wrong */
 };
@@ -43,13 +45,22 @@ begin_loading(struct loading *l, const char *path, struct engines *e, const stru
 	*l = (struct loading){ .diag = diag_new() };
 	if (l->diag == NULL)
 		return -1;
-	if ((l->rs = rules_load_with(path, &table_db_ops, l->diag)) == NULL ||
-	    (l->g = generation_new(e, l->rs, old, &l->why)) == NULL)
+	if ((l->rs = rules_load_with(path, &table_db_ops, l->diag)) == NULL) {
+		l->code = EX_CONFIG;
+		return 0;
+	}
+	/* Before there are threads, since it forks. */
+	if (old == NULL)
+		l->code = here_check(l->rs, l->diag);
+	if ((l->g = generation_new(e, l->rs, old, &l->why)) == NULL)
 		return 0;
 	failed = selftest_run(l->rs, &l->g->services, NULL, l->diag);
-	l->good = failed == 0 && milter_prepare(l->g) == 0;
-	if (failed <= 0 && !l->good)
+	if (failed == -1 || milter_prepare(l->g) == -1)
 		strbuf_puts(&l->why, "out of memory");
+	else if (failed > 0)
+		l->code = EX_CONFIG;
+	else
+		l->good = l->code == 0;
 	return 0;
 }
 
@@ -91,11 +102,11 @@ load_first(const char *path, struct engines *e, struct generation **g)
 		*g = take_generation(&l);
 	else if (l.why.n > 0)
 		say(&l.why);
-	else
+	if (n > 0)
 		fprintf(stderr, "postern: %s: not started: %d %s\n", path, n,
 		    n == 1 ? "mistake to mend" : "mistakes to mend");
 	if (!l.good)
-		code = l.why.n > 0 ? EX_UNAVAILABLE : EX_CONFIG;
+		code = l.code != 0 ? l.code : EX_UNAVAILABLE;
 	end_loading(&l);
 	return code;
 }

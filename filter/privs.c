@@ -94,33 +94,83 @@ privs_make_directory(struct str file, struct str user)
 		(void)rmdir(path);
 }
 
+/* NULL and a code: there is no such user. */
+static const struct passwd *
+find_user(struct str user, int *code, struct strbuf *why)
+{
+	const struct passwd *pw;
+	char name[256];
+
+	*code = EX_CONFIG;
+	if (user.n >= sizeof(name)) {
+		(void)fail(why, EX_CONFIG, "become user", user, ENAMETOOLONG);
+		return NULL;
+	}
+	memcpy(name, user.p, user.n);
+	name[user.n] = '\0';
+	if ((pw = getpwnam(name)) == NULL)
+		strbuf_printf(why, "there is no user %s (create it, or leave the setting out)", name);
+	else
+		*code = 0;
+	return pw;
+}
+
+int
+privs_try_user(struct str user, struct strbuf *why)
+{
+	const struct passwd *pw;
+	int code;
+
+	if (user.n == 0 || (pw = find_user(user, &code, why)) == NULL)
+		return user.n == 0 ? 0 : code;
+	return is_us(pw) || geteuid() == 0 ? 0 : fail(why, EX_NOPERM, "become user", user, EPERM);
+}
+
+static int
+root_directory(struct str root, char *dir, size_t size, struct strbuf *why)
+{
+	if (root.n >= size)
+		return fail(why, EX_CONFIG, "change the root to", root, ENAMETOOLONG);
+	memcpy(dir, root.p, root.n);
+	dir[root.n] = '\0';
+	return 0;
+}
+
+int
+privs_try_chroot(struct str root, struct strbuf *why)
+{
+	struct stat st;
+	char dir[4096];
+	int code;
+
+	if (root.n == 0 || (code = root_directory(root, dir, sizeof(dir), why)) != 0)
+		return root.n == 0 ? 0 : code;
+	if (stat(dir, &st) == -1)
+		return fail(why, EX_OSERR, "change the root to", root, errno);
+	if (!S_ISDIR(st.st_mode))
+		return fail(why, EX_OSERR, "change the root to", root, ENOTDIR);
+	return geteuid() == 0 ? 0 : fail(why, EX_NOPERM, "change the root to", root, EPERM);
+}
+
 int
 privs_drop(struct str user, struct str chroot_dir, struct strbuf *why)
 {
-	char name[256] = "", dir[4096];
-	struct passwd *pw = NULL;
+	const struct passwd *pw = NULL;
+	char dir[4096];
 	int code;
 
 	/* User and groups are looked up while their files can still be reached. */
 	if (user.n > 0) {
-		if (user.n >= sizeof(name))
-			return fail(why, EX_CONFIG, "become user", user, ENAMETOOLONG);
-		memcpy(name, user.p, user.n);
-		name[user.n] = '\0';
-		if ((pw = getpwnam(name)) == NULL) {
-			strbuf_printf(why, "`set user %s`: there is no such user (create it, or leave the setting out)", name);
-			return EX_CONFIG;
-		}
+		if ((pw = find_user(user, &code, why)) == NULL)
+			return code;
 		if (is_us(pw))
 			pw = NULL;
 		else if ((code = take_groups(pw, user, why)) != 0)
 			return code;
 	}
 	if (chroot_dir.n > 0) {
-		if (chroot_dir.n >= sizeof(dir))
-			return fail(why, EX_CONFIG, "change the root to", chroot_dir, ENAMETOOLONG);
-		memcpy(dir, chroot_dir.p, chroot_dir.n);
-		dir[chroot_dir.n] = '\0';
+		if ((code = root_directory(chroot_dir, dir, sizeof(dir), why)) != 0)
+			return code;
 		if (chroot(dir) == -1 || chdir("/") == -1)
 			return fail(why, errno == EPERM ? EX_NOPERM : EX_OSERR,
 			    "change the root to", chroot_dir, errno);

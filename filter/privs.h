@@ -16,6 +16,13 @@ void privs_raise_limits(void);
 void privs_make_directory(struct str file, struct str user);
 
 /*
+ * Could that be done here, by us?  Either may be empty.  0, or a sysexits(3) code with
+ * the reason and the mend in `why`.
+ */
+int privs_try_user(struct str user, struct strbuf *why);
+int privs_try_chroot(struct str root, struct strbuf *why);
+
+/*
  * Changes the root, and becomes the user with its groups, for good; either
  * may be empty.  Returns 0, or a sysexits(3) code with the reason in `why`.
  */

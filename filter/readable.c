@@ -330,34 +330,62 @@ ask(struct names *names, const struct passwd *pw, const struct settings *s, stru
 /* Who isn't root can try as that user only what it is itself. */
 static void
 check_own_store(struct names *names, const struct settings *s, const struct passwd *pw,
-    struct diag *d)
+    bool starts, struct diag *d)
 {
-	bool sure = pw != NULL && pw->pw_uid == geteuid();
+	bool ours = pw != NULL ? pw->pw_uid == geteuid() : starts && s->user.n == 0;
 	struct refusal r = { .which = 0 };
 
 	if (names->n == 0 || s->chroot.n > 0)
 		return;
-	if (!can_store(names->v[0].path, !sure, sure ? W_OK | X_OK : F_OK, &r))
-		tell_store(d, &names->v[0], &r, s->user, sure);
+	if (!can_store(names->v[0].path, !ours, ours ? W_OK | X_OK : F_OK, &r))
+		tell_store(d, &names->v[0], &r, s->user, ours || starts);
+}
+
+/* The daemon's user, if there is one of that name. */
+static const struct passwd *
+daemon_user(struct names *names, const struct settings *s)
+{
+	char *user = s->user.n > 0 ? str_cstr(names->a, s->user) : NULL;
+
+	return user != NULL ? getpwnam(user) : NULL;
+}
+
+static bool
+can_become(const struct passwd *pw)
+{
+	return geteuid() == 0 && pw != NULL && pw->pw_uid != 0;
 }
 
 void
-readable_check(const struct ruleset *rs, struct diag *d)
+readable_files(const struct ruleset *rs, struct diag *d)
 {
 	const struct settings *s = rules_settings(rs);
 	struct names names = { .a = arena_new(0) };
-	const struct passwd *pw = NULL;
-	char *user;
+	const struct passwd *pw;
 
 	if (names.a == NULL)
 		return;
-	if (s->user.n > 0 && (user = str_cstr(names.a, s->user)) != NULL)
-		pw = getpwnam(user);
-	collect_store(&names, rs);
-	if (geteuid() == 0 && pw != NULL && pw->pw_uid != 0) {
+	if (can_become(pw = daemon_user(&names, s))) {
 		collect(&names, rules_ast(rs));
 		ask(&names, pw, s, d);
-	} else
-		check_own_store(&names, s, pw, d);
+	}
+	arena_free(names.a);
+}
+
+void
+readable_store(const struct ruleset *rs, bool starts, struct diag *d)
+{
+	const struct settings *s = rules_settings(rs);
+	struct names names = { .a = arena_new(0) };
+	const struct passwd *pw;
+
+	if (names.a == NULL)
+		return;
+	pw = daemon_user(&names, s);
+	collect_store(&names, rs);
+	if (names.n > 0 && can_become(pw))
+		ask(&names, pw, s, d);
+	else
+		check_own_store(&names, s, pw, starts, d);
 	arena_free(names.a);
 }

@@ -61,6 +61,7 @@ def unix_sockets(e, scratch):
         e.same(oct(mode), "0o660", "unix: mode 0660 unless set")
         e.ok(serves(path), "unix: serves")
         # A second one finds the place taken and leaves the first alone.
+        e.same(command("check", "--here", "-c", d.path)[0], 0, "unix: check --here finds no fault while it runs")
         status, out, err = command("run", "-c", d.path, "--zone", scratch.join("zone"))
         e.ok(status == 69 and err.count("\n") == 1 and path in err, "unix: a live socket is not replaced", status, err)
         e.ok(serves(path), "unix: and goes on")
@@ -76,7 +77,8 @@ def unix_sockets(e, scratch):
         f.write("precious")
     status, out, err = command("run", "-c", d.path, "--zone", scratch.join("zone"))
     with open(path) as f:
-        e.ok(status != 0 and err.count("\n") == 1 and f.read() == "precious", "unix: a file is not replaced", status, err)
+        e.ok(status == 73 and ":2:12: error: " in err and "a file that is no socket is there" in err and
+             f.read() == "precious", "unix: a file is not replaced", status, err)
     os.unlink(path)
     if os.geteuid() == 0:
         with Daemon(scratch, "set socket-group mail\nset socket-mode 0660\n" + SIMPLE) as d:
@@ -88,6 +90,7 @@ def inet_sockets(e, scratch):
     port = free_port()
     with Daemon(scratch, SIMPLE, listen="inet:%d@127.0.0.1" % port) as d:
         e.ok(serves(d.address), "inet: serves")
+        e.same(command("check", "--here", "-c", d.path)[0], 0, "inet: check --here finds no fault while it runs")
         status, out, err = command("run", "-c", d.path, "--zone", scratch.join("zone"))
         e.ok(status == 69 and err.count("\n") == 1 and str(port) in err, "inet: a port in use", status, err)
         ends_well(e, d, "inet")
@@ -119,6 +122,15 @@ def refused_starts(e, scratch):
         e.ok(status in (want if isinstance(want, tuple) else (want,)) and (lines == 0 or err.count("\n") == lines)
              and word in err and err.startswith("postern: " if lines else "") and not os.path.exists(sock),
              "start: " + name, "status %s, want %s" % (status, want), err)
+        return err
+
+    def shown(name, want, value, rules, word):
+        """What this machine lacks, with a caret under the value."""
+        err = case(name, want, rules, lines=0, word=word)
+        line, text = next((n, t) for n, t in enumerate(rules.split("\n"), 1) if t.endswith(" " + value))
+        column = text.index(value) + 1
+        e.ok(":%d:%d: error: " % (line, column) in err and "| " + " " * (column - 1) + "^" + "~" * (len(value) - 1) + "\n" in err
+             and err.endswith("not started: 1 mistake to mend\n"), "start: %s: shown" % name, err)
     case("no such rules file", 66, args=("run", "-c", scratch.join("nowhere")), word="nowhere")
     case("a directory for a rules file", (66, 78), args=("run", "-c", scratch.path), word=scratch.path)
     case("a mistake in the rules", 78, good + 'rule x\n    if   hello is x\n    then accept\n', lines=0, word="hello")
@@ -136,15 +148,29 @@ def refused_starts(e, scratch):
          word="nozone")
     case("a zone file that is none", 65, args=("run", "-c", scratch.write("r", good), "--zone",
                                                scratch.write("badzone", "a b c\n")), word="badzone")
-    case("a directory for a socket", 73, good.replace(sock, scratch.path), word="directory (name a file in it")
-    case("a socket in no directory", 73, good.replace(sock, scratch.join("no/such/dir/s")), word="director")
+    shown("a directory for a socket", 73, "unix:" + scratch.path, good.replace(sock, scratch.path),
+          "directory (name a file in it")
+    nowhere = scratch.join("no/such/dir/s")
+    shown("a socket in no directory", 73, "unix:" + nowhere, good.replace(sock, nowhere), "(create it first)")
     case("a socket's path too long", 78, good.replace(sock, "/tmp/" + "x" * 120), lines=0, word="107")
-    case("an address of another host", (69, 73), good.replace("unix:" + sock, "inet:%d@192.0.2.1" % free_port()),
-         word="192.0.2.1")
+    other = "inet:%d@192.0.2.1" % free_port()
+    shown("an address of another host", (69, 73), other, good.replace("unix:" + sock, other), "192.0.2.1")
     case("a port that is none", 78, good.replace("unix:" + sock, "inet:99999@127.0.0.1"), lines=0)
-    case("a group that isn't there", 78, "set socket-group nosuchgroup\n" + good, word="nosuchgroup")
-    if os.geteuid() == 0:
-        case("a user that isn't there", 78, "set user nosuchuser\n" + good, word="nosuchuser")
+    shown("a group that isn't there", 78, "nosuchgroup", "set socket-group nosuchgroup\n" + good, "nosuchgroup")
+    shown("a user that isn't there", 78, "nosuchuser", "set user nosuchuser\n" + good, "nosuchuser")
+    several = ("set user nosuchuser\nset socket-group nosuchgroup\nset store lmdb:%s/no/dir/store\nset listen unix:%s\n"
+               'rule r\n    if   rate["${client.ip}", 1 per 1h]\n    then reject "x"\n' % (scratch.path, nowhere))
+    err = case("all that is missing at once", 78, several, lines=0)
+    e.same(re.findall(r":(\d+):\d+: error", err), ["1", "2", "3", "4"], "start: all that is missing at once", err)
+    # The same before the start; and what is missing here is no mistake in the file.
+    path = scratch.write("r", several)
+    status, out, before = command("check", "--here", "-c", path)
+    e.same((status, before), (78, err[:err.index("postern: ")]), "check --here: says the same")
+    status, out, err = command("check", "-c", path)
+    e.ok(status == 0 and "error" not in err, "check: asks nothing of this machine", status, err)
+    path = scratch.write("r", "set dmarc rfc7489\nset public-suffix-list %s\n" % scratch.write("psl", "") + good)
+    status, out, err = command("check", "--here", "-c", path)
+    e.ok(status == 78 and "cannot be read as a public suffix list" in err, "check --here: the files behind facts", status, err)
 
 
 def privileges(e, scratch):

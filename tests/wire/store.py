@@ -140,10 +140,12 @@ def reloads(tap, scratch):
 
 def bad_files(tap, scratch):
     scratch.write("junk", b"this is no store" * 1000)
-    for name, path in (("a directory that isn't there", "/nonexistent/deeper/store"), ("a file that is no store", scratch.join("junk"))):
+    for name, path, words, lines in (
+            ("a directory that isn't there", "/nonexistent/deeper/store", ":3:11: error: there is no directory /nonexistent/deeper for the store", 4),
+            ("a file that is no store", scratch.join("junk"), "cannot use the store", 1)):
         file = scratch.write("b", "set log stderr\nset listen unix:%s\n" % scratch.join("sock") + rules("lmdb:" + path))
         status, out, err = command("run", "-c", file)
-        tap.ok(status == 73 and err.count("\n") == 1 and "cannot use the store" in err, "start: " + name, status, err)
+        tap.ok(status == 73 and err.count("\n") == lines and words in err, "start: " + name, status, err)
 
 
 def damaged(tap, scratch):
