@@ -96,6 +96,7 @@ $(BUILD)/man/%: man/%.in $(BUILD)/man/tables
 	sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SYSCONFDIR@|$(sysconfdir)|g' \
 	    -e '/^@FACTS@$$/{s/.*//;e $(BUILD)/man/tables facts' -e 'd}' \
 	    -e '/^@ACTIONS@$$/{s/.*//;e $(BUILD)/man/tables actions' -e 'd}' \
+	    -e '/^@FIXED@$$/{s/.*//;e $(BUILD)/man/tables fixed' -e 'd}' \
 	    -e '/^@SETTINGS@$$/{s/.*//;e $(BUILD)/man/tables settings' -e 'd}' $< > $@.new
 	mv $@.new $@
 

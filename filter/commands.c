@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "filter/reload.h"
 #include "filter/run.h"
 #include "filter/version.h"
 
@@ -26,6 +28,10 @@ static const struct command {
 	    "  -c, --config FILE   the rules (default: " DEFAULT_RULES ")\n"
 	    "      --zone FILE     answer all DNS lookups from this file\n"
 	    "\nSIGHUP and SIGUSR1 load the rules anew, SIGTERM ends it.\n" },
+	{ "reload", command_reload, "PID",
+	    "have the filter load its rules anew, and say what came of it",
+	    "PID is the running filter's process. The exit status is 0 if the new rules are in\n"
+	    "force, 78 if the old ones go on, and other than these where nothing is known.\n" },
 	{ "check", command_check, "[-c FILE] [-v] [--here] [--strict] [--coverage] [--json]",
 	    "say what is wrong with a rules file, and run its tests",
 	    "  -c, --config FILE   the rules (default: " DEFAULT_RULES ")\n"
@@ -160,6 +166,31 @@ command_run(int argc, char **argv)
 	if (optind < argc)
 		return command_usage("run", "unexpected argument '%s'", argv[optind]);
 	return run_daemon(path, zone);
+}
+
+int
+command_reload(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	char *end;
+	long pid;
+	int c;
+
+	if ((c = getopt_long(argc, argv, ":h", options, NULL)) == 'h') {
+		command_help("reload", stdout);
+		return EX_OK;
+	}
+	if (c != -1)
+		return command_bad_option("reload", c, argv);
+	if (optind + 1 != argc)
+		return command_usage("reload", "the process id of the running filter is needed");
+	pid = strtol(argv[optind], &end, 10);
+	if (*end != '\0' || pid < 1 || pid > INT_MAX)
+		return command_usage("reload", "'%s' is no process id", argv[optind]);
+	return reload_ask((pid_t)pid);
 }
 
 int

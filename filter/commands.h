@@ -18,6 +18,7 @@ int command_main(int argc, char **argv);
 
 /* Each gets the arguments from its own name on, and returns a sysexits(3) code. */
 int command_run(int argc, char **argv);
+int command_reload(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_judge(int argc, char **argv);
 int command_dns(int argc, char **argv);

@@ -111,75 +111,93 @@ load_first(const char *path, struct engines *e, struct generation **g)
 	return code;
 }
 
+/* To the log; `why` keeps the first mistake, for who waits for an answer. */
 static void
 log_diagnostic(void *arg, enum severity severity, struct str line)
 {
-	(void)arg;
+	struct strbuf *why = arg;
+
 	log_printf(severity == DIAG_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
 	    "reload: " STR_FMT, STR_ARG(line));
+	if (severity == DIAG_ERROR && why->n == 0)
+		strbuf_str(why, line);
 }
 
 /* Settings that a reload can't change must be as they were. */
 static bool
-fixed_settings_kept(const struct generation *old, const struct generation *g)
+fixed_settings_kept(const struct generation *old, const struct generation *g, struct strbuf *why)
 {
 	struct strbuf names = { 0 };
 	int n = settings_fixed_changes(rules_settings(old->ruleset),
 	    rules_settings(g->ruleset), &names);
 
 	if (n > 0)
-		log_printf(LOG_LEVEL_ERROR, "reload: refused: a reload can't change " STR_FMT " (restart postern for that)",
+		strbuf_printf(why, "refused: a reload can't change " STR_FMT " (restart postern for that)",
 		    STR_ARG(strbuf_slice(&names)));
 	strbuf_free(&names);
 	return n == 0;
 }
 
 static bool
-store_opened(struct engines *e, struct generation *g)
+store_opened(struct engines *e, struct generation *g, struct strbuf *why)
 {
-	struct strbuf why = { 0 };
-	int r = generation_open_store(e, g, &why);
+	strbuf_puts(why, "refused: ");
+	if (generation_open_store(e, g, why) == -1)
+		return false;
+	why->n = 0;
+	return true;
+}
 
-	if (r == -1)
-		log_printf(LOG_LEVEL_ERROR, "reload: refused: " STR_FMT, STR_ARG(strbuf_slice(&why)));
-	strbuf_free(&why);
-	return r == 0;
+/* The last steps of a reload, which need a ruleset that is good. */
+static bool
+can_replace(struct loading *l, struct engines *e, const struct generation *old)
+{
+	return l->good && fixed_settings_kept(old, l->g, &l->why) && store_opened(e, l->g, &l->why);
 }
 
 int
-load_again(const char *path, struct engines *e)
+load_again(const char *path, struct engines *e, struct strbuf *said)
 {
 	struct generation *old = generation_current(), *g = NULL;
 	struct loading l;
 
 	if (begin_loading(&l, path, e, old) == -1) {
 		log_printf(LOG_LEVEL_ERROR, "reload: out of memory: the old rules go on");
+		strbuf_puts(said, "out of memory");
 		generation_release(old);
 		return -1;
 	}
-	diag_each(l.diag, log_diagnostic, NULL);
-	if (l.why.n > 0)
-		log_printf(LOG_LEVEL_ERROR, "reload: " STR_FMT, STR_ARG(strbuf_slice(&l.why)));
-	if (l.good && fixed_settings_kept(old, l.g) && store_opened(e, l.g)) {
+	diag_each(l.diag, log_diagnostic, said);
+	if (can_replace(&l, e, old)) {
 		/* Only this thread swaps: the current one stays valid here. */
 		generation_swap(g = take_generation(&l));
-		load_log(path, g, "reloaded");
+		load_log(path, g, "reloaded", said);
 		if (rules_settings(g->ruleset)->log_to != rules_settings(old->ruleset)->log_to)
 			log_open(rules_settings(g->ruleset)->log_to);
-	} else
-		load_log(path, old, "not reloaded, the old rules go on");
+	} else {
+		if (l.why.n > 0)
+			log_printf(LOG_LEVEL_ERROR, "reload: " STR_FMT, STR_ARG(strbuf_slice(&l.why)));
+		if (said->n == 0)
+			strbuf_str(said, strbuf_slice(&l.why));
+		load_log(path, old, "not reloaded, the old rules go on", NULL);
+	}
 	end_loading(&l);
 	generation_release(old);
 	return g != NULL ? 0 : -1;
 }
 
 void
-load_log(const char *path, const struct generation *g, const char *what)
+load_log(const char *path, const struct generation *g, const char *what, struct strbuf *said)
 {
 	const struct ast *ast = rules_ast(g->ruleset);
+	struct strbuf line = { 0 };
 	char digest[13];
 
 	generation_digest(g->ruleset, digest);
-	log_printf(LOG_LEVEL_NOTICE, "%s: %s sha256=%s rules=%zu lists=%zu tests=%zu",
+	strbuf_printf(&line, "%s: %s sha256=%s rules=%zu lists=%zu tests=%zu",
 	    what, path, digest, ast->nrules, ast->nlists, ast->ntests);
+	log_printf(LOG_LEVEL_NOTICE, STR_FMT, STR_ARG(strbuf_slice(&line)));
+	if (said != NULL)
+		strbuf_str(said, strbuf_slice(&line));
+	strbuf_free(&line);
 }

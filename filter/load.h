@@ -6,6 +6,7 @@
 
 struct engines;
 struct generation;
+struct strbuf;
 
 /*
  * The first load.  Diagnostics go to stderr as `check` shows them.
@@ -16,11 +17,11 @@ int load_first(const char *path, struct engines *e, struct generation **g);
 /*
  * Loads the file beside the current generation, runs its tests and swaps it
  * in; what is wrong goes to the log, and then nothing has changed.
- * Returns 0, or -1.
+ * Returns 0, or -1; `said`, which must be empty, gets what came of it, in one line.
  */
-int load_again(const char *path, struct engines *e);
+int load_again(const char *path, struct engines *e, struct strbuf *said);
 
-/* Says path, hash and counts of a generation to the log. */
-void load_log(const char *path, const struct generation *g, const char *what);
+/* Says path, hash and counts of a generation to the log, and adds the same to `said` (may be NULL). */
+void load_log(const char *path, const struct generation *g, const char *what, struct strbuf *said);
 
 #endif

@@ -37,6 +37,7 @@
 #include "filter/notify.h"
 #include "filter/pool.h"
 #include "filter/privs.h"
+#include "filter/reload.h"
 #include "filter/watch.h"
 
 struct daemon {
@@ -211,17 +212,22 @@ start_milter(struct daemon *d, struct strbuf *why)
 /* ---- Reload ---- */
 
 static void
-reload(struct daemon *d)
+reload(struct daemon *d, pid_t asker)
 {
+	struct strbuf said = { 0 };
 	struct timespec now;
 	int r;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	notify("RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-	r = load_again(d->path, d->engines);
-	notify("READY=1\nSTATUS=%s %s", r == 0 ? "Rules of" :
-	    "Reload refused, see the log; the old rules go on:", d->path);
+	r = load_again(d->path, d->engines, &said);
+	if (r == 0)
+		notify("READY=1\nSTATUS=Rules of %s", d->path);
+	else
+		notify("READY=1\nSTATUS=Not reloaded, the old rules go on: " STR_FMT, STR_ARG(strbuf_slice(&said)));
+	reload_answer(asker, r == 0, strbuf_slice(&said));
+	strbuf_free(&said);
 }
 
 /* ---- Stop ---- */
@@ -283,19 +289,20 @@ stop(struct daemon *d, int signo)
 static _Noreturn void
 serve(struct daemon *d)
 {
+	siginfo_t from;
 	sigset_t set;
 	int signo;
 
 	signals_of_ours(&set);
 	for (;;) {
-		signo = sigwaitinfo(&set, NULL);
+		signo = sigwaitinfo(&set, &from);
 		if (atomic_load(&milter_ended)) {
 			log_printf(LOG_LEVEL_ERROR, "libmilter has ended: the socket failed");
 			listen_close(&d->listener);
 			leave(EX_OSERR);
 		}
 		if (signo == SIGHUP || signo == SIGUSR1)
-			reload(d);
+			reload(d, from.si_pid);
 		else if (signo == SIGTERM || signo == SIGINT)
 			stop(d, signo);
 	}
@@ -343,7 +350,7 @@ run_daemon(const char *path, const char *zone)
 	}
 	if ((code = watch_start()) != 0)
 		log_printf(LOG_LEVEL_WARNING, "changed list files won't be noticed before a reload: %s", strerror(code));
-	load_log(d.path, g, "started");
+	load_log(d.path, g, "started", NULL);
 	notify("READY=1\nSTATUS=Rules of %s", d.path);
 	serve(&d);
 }

@@ -1,6 +1,6 @@
 /*
- * tables.c - the tables of facts, actions and settings as mdoc lists, for the
- * manual pages.  Built from the same rows as postern itself.
+ * tables.c - the tables of facts, actions and settings as mdoc lists, and the settings that a
+ * reload can't change, for the manual pages.  Built from the same rows as postern itself.
  */
 #include <stdio.h>
 #include <string.h>
@@ -89,6 +89,26 @@ settings(void)
 #undef SETTING
 }
 
+/* "listen, user and chroot" */
+static void
+fixed(void)
+{
+	static const struct { const char *name; int reload; } all[] = {
+#define SETTING(name, field, kind, takes, dflt, reload, manual) { name, reload },
+#include "rules/settings.def"
+#undef SETTING
+	};
+	size_t n = 0, i = 0;
+
+	for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
+		n += !all[k].reload;
+	for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
+		if (!all[k].reload) {
+			i++;
+			printf(".Ic %s%s", all[k].name, i + 1 < n ? " ,\n" : i < n ? "\nand\n" : " .\n");
+		}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -98,6 +118,8 @@ main(int argc, char **argv)
 		facts();
 	else if (strcmp(what, "actions") == 0)
 		actions();
+	else if (strcmp(what, "fixed") == 0)
+		fixed();
 	else
 		settings();
 	return 0;

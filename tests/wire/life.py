@@ -266,6 +266,48 @@ def reloads(e, scratch):
         ends_well(e, d, "reload")
 
 
+def reloads_answered(e, scratch):
+    """`postern reload` says what came of it: the unit's ExecReload fails where the old rules go on."""
+    with Daemon(scratch, version("one")) as d:
+        pid = str(d.process.pid)
+
+        def asked(rules):
+            d.write_rules(rules)
+            return command("reload", pid)
+        status, out, err = asked(version("two"))
+        e.ok((status, err) == (0, "") and re.match(r"reloaded: %s sha256=\w+ rules=1 " % re.escape(d.path), out),
+             "postern reload: taken", status, out, err)
+        with Milter(d.address) as m:
+            m.open()
+            e.same(told(m), "two", "postern reload: is over when it answers")
+        for name, rules, word in (
+                ("a mistake", "strings s = a\n" + 'rule x\n    if   subjct contains "x"\n    then accept\n', r"rules:\d+:10: error: .*subjct"),
+                ("a test that fails", version("three") + 'test "t"\n    sender <bad@example.com>\n    rcpt <b@example.org>\n'
+                 "    expect accept\n", 'test "t" failed'),
+                ("settings that wait for a restart", "set store-limit 5000\nset user nobody\n" + version("three"),
+                 r"a reload can't change user, store-limit \(restart"),
+                ("a file that is needed", no_suffixes(scratch) + version("three"), "cannot be read as a public suffix list"),
+                ("a store that can't be had", 'set store lmdb:/nonexistent/x\nrule r\n    if   rate["${client.ip}", 1 per 1h]\n'
+                 '    then reject "x"\n', "cannot use the store /nonexistent/x")):
+            since = d.mark()
+            status, out, err = asked(rules)
+            e.ok(status == 78 and out == "" and err.count("\n") == 1 and err.startswith("postern: not reloaded, the old rules go on: ")
+                 and re.search(word, err), "postern reload: " + name, status, err)
+            e.ok(d.wait_line(word, since), "postern reload: %s: in the log, too" % name, d.lines[since:])
+        e.ok(d.wait_notice("STATUS=Not reloaded, the old rules go on: refused: cannot use the store /nonexistent/x: "
+                           "No such file or directory"), "postern reload: systemd has the reason, too", d.notices[-1:])
+        d.write_rules(version("four"))
+        for _ in range(200):
+            d.signal(signal.SIGHUP)
+        status, out, err = command("reload", pid)
+        e.same(status, 0, "postern reload: behind many signals", err)
+        ends_well(e, d, "postern reload")
+    for name, args, want in (("nobody", (pid,), 69), ("no postern", (str(os.getpid()),), 69), ("no number", ("1x",), 64),
+                             ("process 0", ("0",), 64), ("nothing", (), 64)):
+        status, out, err = command("reload", *args)
+        e.ok(status == want and err.count("\n") == 1, "postern reload: asked of %s" % name, status, err)
+
+
 # ---- stop
 
 def stops(e, scratch):
@@ -418,7 +460,7 @@ def plain_commands(e, scratch):
     e.same(status, 0, "check: a good file", out, err)
 
 
-CASES = [unix_sockets, inet_sockets, refused_starts, privileges, groups_in_chroot, reload_beside_warning, reloads,
+CASES = [unix_sockets, inet_sockets, refused_starts, privileges, groups_in_chroot, reload_beside_warning, reloads, reloads_answered,
          stops, floods, reload_memory, half_sent, many_idle, plain_commands]
 
 
