@@ -3,8 +3,9 @@
  *
  * A list's table is never changed: a new one is made beside it and both live as long as
  * somebody looks at them.  The tables of all lists stand in a view; the
- * pointer to the current view, under a lock, is all that changes.  A message
- * takes the view once, when it begins.
+ * pointer to the current view is all that changes.  A message takes the view
+ * once, when it begins, without a lock: the memory of views stays until the end, so
+ * that one that nobody holds any more can still be told by its count.
  *
  * A file that is being written looks like a whole one at many moments.  So it
  * is read only when it has rested, not taken if it changed meanwhile, and
@@ -13,8 +14,8 @@
  */
 #include "tables.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,7 +34,9 @@ struct snapshot {
 };
 
 struct table_view {
+	struct table_view *next;	/* all that there are */
 	atomic_int	 refs;
+	atomic_bool	 idle;		/* let go by the last, and empty */
 	size_t		 n;
 	struct snapshot	*of[];		/* by list->index */
 };
@@ -62,8 +65,8 @@ struct watched {
 
 struct tables {
 	struct table_how how;
-	pthread_mutex_t	 lock;		/* of current */
-	struct table_view *current;
+	struct table_view *_Atomic current;
+	struct table_view *views;
 	struct watched	*lists;		/* by list->index */
 	size_t		 n;
 };
@@ -100,16 +103,31 @@ snapshot_new(const struct list *list, const struct table_how *how, struct diag *
 	return s;
 }
 
+/* An empty one that nobody has yet; NULL without memory. */
 static struct table_view *
-view_new(size_t n)
+view_new(struct tables *ts, size_t n)
 {
-	struct table_view *v = calloc(1, sizeof(*v) + n * sizeof(v->of[0]));
+	struct table_view *v;
 
-	if (v != NULL) {
-		atomic_init(&v->refs, 1);
+	for (v = ts->views; v != NULL; v = v->next)
+		if (atomic_load(&v->idle)) {
+			atomic_store(&v->idle, false);
+			return v;
+		}
+	if ((v = calloc(1, sizeof(*v) + n * sizeof(v->of[0]))) != NULL) {
 		v->n = n;
+		v->next = ts->views;
+		ts->views = v;
 	}
 	return v;
+}
+
+/* From now on it is what messages look at; what it was before is returned. */
+static struct table_view *
+view_publish(struct tables *ts, struct table_view *v)
+{
+	atomic_store(&v->refs, 1);
+	return atomic_exchange(&ts->current, v);
 }
 
 void
@@ -117,23 +135,28 @@ table_view_release(void *arg)
 {
 	struct table_view *v = arg;
 
-	if (v == NULL || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) > 1)
+	if (v == NULL || atomic_fetch_sub(&v->refs, 1) > 1)
 		return;
-	for (size_t i = 0; i < v->n; i++)
+	for (size_t i = 0; i < v->n; i++) {
 		snapshot_release(v->of[i]);
-	free(v);
+		v->of[i] = NULL;
+	}
+	atomic_store(&v->idle, true);
 }
 
 struct table_view *
 tables_view(struct tables *ts)
 {
 	struct table_view *v;
+	int refs;
 
-	pthread_mutex_lock(&ts->lock);
-	v = ts->current;
-	atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
-	pthread_mutex_unlock(&ts->lock);
-	return v;
+	/* Between the two steps it may have been let go, and even be another's: what counts is that it lives. */
+	for (;;) {
+		v = atomic_load(&ts->current);
+		for (refs = atomic_load(&v->refs); refs > 0;)
+			if (atomic_compare_exchange_weak(&v->refs, &refs, refs + 1))
+				return v;
+	}
 }
 
 const struct table *
@@ -204,9 +227,13 @@ static void
 tables_free(void *arg)
 {
 	struct tables *ts = arg;
+	struct table_view *v;
 
 	table_view_release(ts->current);
-	pthread_mutex_destroy(&ts->lock);
+	while ((v = ts->views) != NULL) {
+		ts->views = v->next;
+		free(v);
+	}
 }
 
 struct tables *
@@ -214,21 +241,20 @@ tables_new(struct ast *ast, const struct table_ops *ops, unsigned match_limit, s
     struct diag *d)
 {
 	struct tables *ts = arena_new_object(a, struct tables);
+	struct table_view *v;
 	size_t i = 0;
 
 	if (ts == NULL || (ts->lists = arena_array(a, ast->nlists + 1, sizeof(*ts->lists))) == NULL ||
-	    (ts->current = view_new(ast->nlists)) == NULL)
+	    arena_defer(a, tables_free, ts) != 0 || (v = view_new(ts, ast->nlists)) == NULL)
 		return NULL;
 	ts->how = (struct table_how){ .ops = ops, .match_limit = match_limit };
-	pthread_mutex_init(&ts->lock, NULL);
-	if (arena_defer(a, tables_free, ts) != 0)
-		return NULL;
+	(void)view_publish(ts, v);
 	for (struct list *l = ast->lists; l != NULL && i < ast->nlists; l = l->next, i++) {
 		l->index = i;
 		/* First, so that what changes meanwhile is seen later. */
 		if (watch(&ts->lists[i], l, a) != 0)
 			return NULL;
-		ts->current->of[i] = snapshot_new(l, &ts->how, d);
+		v->of[i] = snapshot_new(l, &ts->how, d);
 	}
 	ts->n = i;
 	return ts;
@@ -278,7 +304,7 @@ struct change {
 static void
 doubt_shrunk(const struct tables *ts, const struct list *list, const struct change *c)
 {
-	const struct snapshot *old = ts->current->of[list->index];
+	const struct snapshot *old = atomic_load(&ts->current)->of[list->index];
 	size_t was = old != NULL && old->table != NULL ? table_size(old->table) : 0;
 
 	if (was >= LARGE && c->news.size < was / 10)
@@ -318,7 +344,7 @@ read_again(struct tables *ts, struct watched *w, struct change *c)
 static bool
 replace(struct tables *ts, const struct change *changes, size_t n)
 {
-	struct table_view *old = ts->current, *v = view_new(ts->n);
+	struct table_view *old = atomic_load(&ts->current), *v = view_new(ts, ts->n);
 
 	if (v == NULL)
 		return false;
@@ -330,10 +356,7 @@ replace(struct tables *ts, const struct change *changes, size_t n)
 	for (size_t i = 0; i < ts->n; i++)
 		if (v->of[i] != NULL)
 			atomic_fetch_add_explicit(&v->of[i]->refs, 1, memory_order_relaxed);
-	pthread_mutex_lock(&ts->lock);
-	ts->current = v;
-	pthread_mutex_unlock(&ts->lock);
-	table_view_release(old);
+	table_view_release(view_publish(ts, v));
 	return true;
 }
 
