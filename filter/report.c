@@ -291,7 +291,7 @@ put_others(struct log_line *l, const struct connection *c, const struct mail *m,
 	for (size_t i = 0; i < m->nrcpts && b.n < LONG; i++) {
 		if (m->rcpts[i]->state != RCPT_OPEN ||
 		    (rv = rules_rcpt_verdict(session_rules(c->session),
-		    m->rcpts[i])) == NULL || rv->verdict == V_NONE ||
+		    m->rcpts[i])) == NULL || rv->verdict == V_NONE || rv->apart ||
 		    (rv->verdict == p->verdict && rv->rule == p->rule))
 			continue;
 		r = rule_at(c, rv->rule);
@@ -382,21 +382,108 @@ put_edits(struct log_line *l, const struct connection *c, const struct plan *p)
 	strbuf_free(&b);
 }
 
-/* In mode monitor: what the file would have done. */
-static void
-put_monitor(struct log_line *l, const struct connection *c, const struct plan *p)
-{
-	const struct rule *r = rule_at(c, p->rule);
-	struct strbuf b = { 0 };
+/* ---- Mode monitor ---- */
 
-	strbuf_puts(&b, verdict_name(p->verdict));
-	if (p->reply.code != 0)
-		strbuf_printf(&b, " %d", p->reply.code);
+/* What would have become of some recipients. */
+struct fate {
+	enum verdict	verdict;
+	int		code, rule;
+	const struct rule *differs;	/* split by it first */
+	bool		together;	/* they are told at the end, all the same */
+	size_t		n;
+	struct strbuf	rcpts;
+};
+#define FATES	16
+#define NAMED	3	/* recipients of each */
+
+static struct fate
+fate_of(const struct plan *p, const struct rcpt_verdict *rv)
+{
+	if (rv == NULL || !rv->apart)
+		return (struct fate){ .verdict = p->verdict, .code = p->reply.code, .rule = p->rule,
+		    .together = true };
+	return (struct fate){ .verdict = rv->verdict, .code = rv->reply.code, .rule = rv->rule,
+	    .differs = rv->differs };
+}
+
+/* Those that the rules drop stand among the edits, where there are any. */
+static bool
+is_dropped(const struct plan *p, const struct rcpt_verdict *rv)
+{
+	return rv != NULL && rv->verdict == V_DISCARD && !rv->apart &&
+	    (p->verdict == V_ACCEPT || p->verdict == V_QUARANTINE);
+}
+
+/* Recipients by what would have become of them; returns how many kinds there are. */
+static size_t
+collect_fates(const struct connection *c, const struct mail *m, const struct plan *p, struct fate *v)
+{
+	size_t n = 0, k;
+
+	for (size_t i = 0; i < m->nrcpts; i++) {
+		struct recipient *r = m->rcpts[i];
+		const struct rcpt_verdict *rv;
+		struct fate f;
+
+		if (r->state != RCPT_OPEN ||
+		    is_dropped(p, rv = rules_rcpt_verdict(session_rules(c->session), r)))
+			continue;
+		f = fate_of(p, rv);
+		for (k = 0; k < n && (v[k].verdict != f.verdict || v[k].rule != f.rule ||
+		    v[k].differs != f.differs || v[k].together != f.together); k++)
+			;
+		if (k == FATES)
+			continue;
+		if (k == n)
+			v[n++] = f;
+		if (v[k].n++ < NAMED)
+			strbuf_printf(&v[k].rcpts, "%s" STR_FMT, v[k].n > 1 ? "," : "", STR_ARG(r->path));
+	}
+	return n;
+}
+
+static void
+print_fate(struct strbuf *b, const struct connection *c, const struct plan *p,
+    const struct fate *f, bool alone)
+{
+	const struct rule *r = rule_at(c, f->rule);
+
+	if (f->differs != NULL)
+		strbuf_printf(b, "split by " STR_FMT ", then ", STR_ARG(f->differs->name.text));
+	strbuf_puts(b, verdict_name(f->verdict));
+	if (f->code != 0)
+		strbuf_printf(b, " %d", f->code);
 	if (r != NULL)
-		strbuf_printf(&b, " by " STR_FMT, STR_ARG(r->name.text));
-	if (p->nedits > 0) {
-		strbuf_puts(&b, ": ");
-		list_edits(&b, c, p);
+		strbuf_printf(b, " by " STR_FMT, STR_ARG(r->name.text));
+	if (!alone)
+		strbuf_printf(b, " for " STR_FMT, STR_ARG(strbuf_slice(&f->rcpts)));
+	if (!alone && f->n > NAMED)
+		strbuf_printf(b, " and %zu more", f->n - NAMED);
+	if (f->together && p->nedits > 0) {
+		strbuf_puts(b, ": ");
+		list_edits(b, c, p);
+	}
+}
+
+/* What the file would have done: "reject 550 by spf-fail for <b@example.org>; accept by role for ..." */
+static void
+put_monitor(struct log_line *l, const struct connection *c, const struct mail *m,
+    const struct plan *p)
+{
+	struct fate fates[FATES] = { { .n = 0 } };
+	struct strbuf b = { 0 };
+	size_t n = collect_fates(c, m, p, fates);
+
+	/* No recipient, or all dropped. */
+	if (n == 0) {
+		fates[0] = fate_of(p, NULL);
+		print_fate(&b, c, p, &fates[0], true);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			strbuf_puts(&b, "; ");
+		print_fate(&b, c, p, &fates[i], n == 1);
+		strbuf_free(&fates[i].rcpts);
 	}
 	log_field(l, "would", strbuf_slice(&b), LONG);
 	strbuf_free(&b);
@@ -434,10 +521,10 @@ report(const struct connection *c, struct recipient *r)
 		put_words(&l, c, p);
 	if (p != NULL && !p->monitor && !c->put_off)
 		put_edits(&l, c, p);
-	if (p != NULL && r == NULL && p->stage == S_MESSAGE && !p->monitor)
+	if (p != NULL && r == NULL && p->stage == S_MESSAGE)
 		put_others(&l, c, m, p);
 	if (p != NULL && p->monitor)
-		put_monitor(&l, c, p);
+		put_monitor(&l, c, m, p);
 	if (p != NULL)
 		put_notes(&l, c, p);
 	log_write(LOG_LEVEL_INFO, &l);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "rules/arena.h"
+#include "rules/ast.h"
 
 /* All of a stream, with CR LF for each bare LF; -1 with errno. */
 static int
@@ -152,6 +153,22 @@ play_rcpts(const struct script *sc, struct outcome *o)
 	return left;
 }
 
+/* In mode monitor nothing was said at RCPT: what would have been is known now. */
+static void
+fill_monitored(struct outcome *o)
+{
+	for (size_t i = 0; i < o->nrcpts; i++) {
+		struct rcpt_outcome *r = &o->rcpts[i];
+		const struct rcpt_verdict *rv = rules_rcpt_verdict(session_rules(o->session), r->rcpt);
+
+		if (rv == NULL || !rv->apart)
+			continue;
+		*r = rv->differs != NULL ?
+		    (struct rcpt_outcome){ r->rcpt, V_SPLIT, rv->differs->index, *rules_split_reply() } :
+		    (struct rcpt_outcome){ r->rcpt, rv->verdict, rv->rule, rv->reply };
+	}
+}
+
 static int
 play_message(const struct script *sc, struct outcome *o)
 {
@@ -170,6 +187,8 @@ play_message(const struct script *sc, struct outcome *o)
 	if ((p = session_end(o->session)) == NULL)
 		return -1;
 	o->plan = *p;
+	if (p->monitor)
+		fill_monitored(o);
 	return 0;
 }
 

@@ -40,7 +40,7 @@ struct script {
 int script_message(struct script *sc, struct arena *a, const char *path,
     struct message_file *f, struct strbuf *why);
 
-/* What was said to a recipient at RCPT; verdict V_NONE: 250. */
+/* What was said to a recipient at RCPT, in mode monitor what would have been; verdict V_NONE: 250. */
 struct rcpt_outcome {
 	struct recipient *rcpt;
 	enum verdict	verdict;

@@ -122,8 +122,8 @@ plan_edits(struct rules_state *st)
 			if (a->would || (actions[a->id].flags & ACT_EDIT) == 0)
 				continue;
 			for (struct reading *rd = st->readings; rd != NULL; rd = rd->next)
-				if (rd->r->state == RCPT_OPEN && rd->v.verdict != V_DISCARD &&
-				    i < rd->end && eval_rule(st, rd, i) == O_TRUE)
+				if (rd->r->state == RCPT_OPEN && !rd->v.apart &&
+				    rd->v.verdict != V_DISCARD && i < rd->end && eval_rule(st, rd, i) == O_TRUE)
 					edit_action(&e, rd, i, a);
 		}
 	}

@@ -96,6 +96,16 @@ severity(enum verdict v)
 	}
 }
 
+/* In mode monitor: would there be nobody left at the end? */
+static bool
+all_apart(const struct rules_state *st)
+{
+	for (const struct reading *rd = st->readings; rd != NULL; rd = rd->next)
+		if (rd->r->state == RCPT_OPEN && !rd->v.apart)
+			return false;
+	return true;
+}
+
 /*
  * The reading that speaks for all, once that can no longer change; NULL: not yet.
  * A discarded recipient has no voice, unless there is no other.
@@ -105,12 +115,12 @@ combine(struct rules_state *st)
 {
 	bool mildest = st->rs->settings.mixed_recipients == MIXED_EXEMPT_WINS;
 	struct reading *best = NULL, *discarded = NULL;
-	bool open = false;
+	bool open = false, apart = all_apart(st);
 
 	for (struct reading *rd = st->readings; rd != NULL; rd = rd->next) {
 		int more;
 
-		if (rd->r->state != RCPT_OPEN)
+		if (rd->r->state != RCPT_OPEN || rd->v.apart != apart)
 			continue;
 		if (rd->v.verdict == V_NONE) {
 			open = true;
@@ -211,8 +221,7 @@ may_split(const struct rules_state *st)
 {
 	const struct settings *set = &st->rs->settings;
 
-	return set->mixed_recipients == MIXED_SPLIT && !st->strictest &&
-	    set->mode != MODE_MONITOR && st->m->by_smtp &&
+	return set->mixed_recipients == MIXED_SPLIT && !st->strictest && st->m->by_smtp &&
 	    st->nsplit < set->split_limit &&
 	    mail_find_macro(st->m, STR("auth_authen")).n == 0;
 }
@@ -226,36 +235,42 @@ must_split(struct rules_state *st, struct reading *rd)
 	if (st->rs->settings.mixed_recipients != MIXED_SPLIT || rd->v.verdict == V_DISCARD)
 		return NULL;
 	for (first = st->readings; first != NULL && first != rd; first = first->next)
-		if (first->r->state == RCPT_OPEN && first->v.verdict != V_DISCARD)
+		if (first->r->state == RCPT_OPEN && !first->v.apart && first->v.verdict != V_DISCARD)
 			break;
 	if (first == NULL || first == rd)
 		return NULL;
 	return reading_differs(st, first, rd);
 }
 
+const struct reply *
+rules_split_reply(void)
+{
+	static const char text[] = "Other rules apply to this recipient, send it in a transaction of its own";
+	static const struct str line = { text, sizeof(text) - 1 };
+	static const struct reply reply = { 452, { "4.5.3", 5 }, &line, 1 };
+
+	return &reply;
+}
+
 static void
 split(struct rules_state *st, struct reading *rd, const struct rule *differs)
 {
-	struct str *line;
-
-	if ((line = arena_new_object(st->m->arena, struct str)) == NULL) {
-		st->failed = true;
-		return;
-	}
-	*line = STR("Other rules apply to this recipient, send it in a transaction of its own");
-	st->nsplit++;
 	rd->r->state = RCPT_SPLIT;
 	rd->v.verdict = V_SPLIT;
 	rd->v.stage = S_RCPT;
 	rd->v.rule = differs->index;
-	rd->v.differs = differs;
-	rd->v.reply = (struct reply){ 452, STR("4.5.3"), line, 1 };
+	rd->v.reply = *rules_split_reply();
 	say(st, rd);
 }
 
+/*
+ * In mode monitor nothing is said, but what would be is found out in the same way, waiting
+ * as long: the log tells which recipients would have been refused or split here.
+ */
 static void
 advance_rcpt(struct rules_state *st)
 {
+	bool monitor = st->rs->settings.mode == MODE_MONITOR, says = st->m->by_smtp;
 	struct mail *m = st->m;
 	const struct rule *differs;
 	struct reading *rd;
@@ -264,15 +279,15 @@ advance_rcpt(struct rules_state *st)
 	if (m->nrcpts == 0 || (rd = add_reading(st, m->rcpts[m->nrcpts - 1])) == NULL)
 		return;
 	done = reading_advance(st, rd, false);
-	/*
-	 * In monitor mode, too, greylist is asked, so that it has learnt when it matters; and for
-	 * mail that came otherwise its rules are settled here as well.
-	 */
-	if (!done && (may_say(st) || st->rs->prog.greylists))
+	/* Of mail that came otherwise the rules with greylist are settled here as well. */
+	if (!done && (says || st->rs->prog.greylists))
 		done = reading_advance(st, rd, true);
 	stored_close(st, rd->r);
-	if (done && may_say(st) &&
+	if (done && says &&
 	    (rd->v.verdict == V_REJECT || rd->v.verdict == V_TEMPFAIL)) {
+		rd->v.apart = monitor;
+		if (monitor)
+			return;
 		rd->r->state = RCPT_REFUSED;
 		say(st, rd);
 		plan_notes(st, rd);
@@ -282,7 +297,12 @@ advance_rcpt(struct rules_state *st)
 		st->strictest = true;
 		return;
 	}
-	if ((differs = must_split(st, rd)) != NULL)
+	if ((differs = must_split(st, rd)) == NULL)
+		return;
+	st->nsplit++;
+	rd->v.differs = differs;
+	rd->v.apart = monitor;
+	if (!monitor)
 		split(st, rd, differs);
 }
 

@@ -245,6 +245,46 @@ test "t"
         tap.ok(status == 78 and "say `given %s ...`" % missing in err, "given: %s is missing" % missing, out, err)
 
 
+MIXED = """\
+rule role
+    if   rcpt.local is postmaster
+    then accept
+rule bad
+    if   sender is bad@example.com
+    then reject 550 5.7.1 "Bad"
+rule x
+    if   subject contains xx
+    then reject 554 5.7.1 "x"
+test "a"
+    client 192.0.2.1 sender bad@example.com rcpt <bob@example.org> rcpt <postmaster@example.org>
+    expect rcpt <bob@example.org> reject 550 by bad at rcpt
+    expect rcpt <postmaster@example.org> accept by role
+test "b"
+    client 192.0.2.1 sender a@example.com rcpt <bob@example.org> rcpt <postmaster@example.org>
+    header Subject "xx"
+    expect rcpt <bob@example.org> reject 554 by x at message
+    expect rcpt <postmaster@example.org> split by role
+test "c"
+    client 192.0.2.1 sender bad@example.com rcpt <bob@example.org>
+    expect reject 550 by bad at rcpt
+"""
+
+
+def monitored(tap, scratch):
+    """Who tries a good file in mode monitor has a good file: what its tests say is what would be."""
+    message = scratch.write("m.eml", "Subject: xx\n\nx\n")
+    told = {}
+    for mode in ("enforce", "monitor"):
+        path = scratch.write("rules", "set mode %s\n%s" % (mode, MIXED))
+        status, out, err = command("check", "-c", path)
+        tap.ok(status == 0 and "3 tests passed" in out, "mode %s: the same tests pass" % mode, out, err)
+        told[mode] = [command("judge", "-c", path, "--client", "192.0.2.1", "--sender", sender, "--rcpt", "bob@example.org",
+                              "--rcpt", "postmaster@example.org", message)[1] for sender in ("bad@example.com", "a@example.com")]
+    same = [t.replace("  (mode monitor: the mail would pass unchanged)\n", "") for t in told["monitor"]]
+    tap.ok(" split 452 " in same[1] and " reject 550 " in same[0], "judge: who would be refused and split at RCPT", same)
+    tap.same(same, told["enforce"], "mode monitor: judge says what would be")
+
+
 def main():
     tap = Tap()
     with Scratch("selftests") as scratch:
@@ -252,6 +292,7 @@ def main():
         coverage(tap, scratch)
         suffixes(tap, scratch)
         givens(tap, scratch)
+        monitored(tap, scratch)
     return tap.done()
 
 

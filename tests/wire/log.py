@@ -101,6 +101,83 @@ def monitored(tap, scratch):
         tap.ok("edits" not in have and "reason" not in have, "mode monitor: and they are not said to be done", line)
 
 
+MIXED = """\
+rule role
+    if   rcpt.local is postmaster
+    then accept
+rule bad
+    if   sender is bad@example.com
+    then reject 550 5.7.1 "Bad"
+rule slow-spf
+    if   spf is fail
+    then reject 550 5.7.23 "SPF"
+rule full
+    if   rcpt.local is full
+    then tempfail 450 4.2.2 "Full"
+rule trap
+    if   rcpt.local is trap
+    then discard
+rule external
+    then tag subject "[EXT]"
+rule x
+    if   subject contains "xx"
+    then reject 554 5.7.1 "X"
+"""
+MIXED_ZONE = 'fail.example TXT "v=spf1 -all"\n'
+
+# setting, sender, subject, recipients, what is said to each of them when it is enforced, what monitor logs
+MONITORED = [
+    ("", "bad@example.com", "hello", "bob postmaster carol", [550, 250, 550],
+     "reject 550 by bad for <bob@example.org>,<carol@example.org>; accept by role for <postmaster@example.org>"),
+    ("", "a@fail.example", "hello", "bob postmaster", [550, 250],
+     "reject 550 by slow-spf for <bob@example.org>; accept by role for <postmaster@example.org>"),
+    ("", "a@example.com", "xx", "bob postmaster carol", [250, 452, 250],
+     "reject 554 by x for <bob@example.org>,<carol@example.org>; split by role, then accept by role for <postmaster@example.org>"),
+    ("", "a@example.com", "hello", "postmaster bob carol", [250, 452, 452],
+     "accept by role for <postmaster@example.org>; "
+     "split by role, then accept for <bob@example.org>,<carol@example.org>"),
+    ("set split-limit 1\n", "a@example.com", "xx", "postmaster bob carol", [250, 452, 250],
+     "reject 554 by x for <postmaster@example.org>,<carol@example.org>; split by role, then reject 554 by x for <bob@example.org>"),
+    ("", "a@example.com", "hello", "full bob", [450, 250],
+     "tempfail 450 by full for <full@example.org>; accept for <bob@example.org>: tag subject by external"),
+    ("", "a@example.com", "hello", "bob carol", [250, 250], "accept: tag subject by external"),
+    ("", "a@example.com", "hello", "bob trap", [250, 250], "accept: tag subject by external, remove rcpt <trap@example.org> by trap"),
+    ("", "a@example.com", "hello", "trap", [250], "discard by trap"),
+    ("", "bad@example.com", "hello", "bob carol", [550, 550], "reject 550 by bad"),
+    ("", "bad@example.com", "hello", "a b c d e postmaster", [550] * 5 + [250],
+     "reject 550 by bad for <a@example.org>,<b@example.org>,<c@example.org> and 2 more; accept by role for <postmaster@example.org>"),
+    ("set mixed-recipients strictest\n", "a@example.com", "xx", "bob postmaster", [250, 250], "reject 554 by x"),
+    ("set mixed-recipients exempt-wins\n", "a@example.com", "xx", "bob postmaster", [250, 250],
+     "accept by role: tag subject by external"),
+]
+
+
+def told(m, sender, rcpts):
+    """What each recipient is told: 250 where nothing is said against it."""
+    m.mail("<%s>" % sender)
+    replies = [m.rcpt("<%s@example.org>" % r) for r in rcpts.split()]
+    return [r.code if r is not None and r.kind == "reply" else 250 for r in replies]
+
+
+def monitored_recipients(tap, scratch):
+    """would= tells what becomes of each recipient when the file is enforced, by the replies that it gets then."""
+    for setting, sender, subject, rcpts, codes, would in MONITORED:
+        name = "%s%s, %s to %s" % (setting.strip() + ": " if setting else "", sender, subject, rcpts)
+        with Daemon(scratch, setting + MIXED, zone=MIXED_ZONE) as d, Milter(d.address) as m:
+            m.open()
+            tap.same(told(m, sender, rcpts), codes, "enforced: " + name)
+        with Daemon(scratch, "set mode monitor\n" + setting + MIXED, zone=MIXED_ZONE) as d, Milter(d.address) as m:
+            m.open()
+            tap.same(set(told(m, sender, rcpts)), {250}, "mode monitor: nothing is said: " + name)
+            since = d.mark()
+            m.data()
+            m.header("Subject", " " + subject)
+            m.end_of_headers()
+            m.end()
+            line = d.wait_line(logline.is_verdict, since)
+            tap.same(logline.parse(line or "").get("would"), would, "mode monitor: " + name, line)
+
+
 def documented(tap):
     """Every key that report.c writes stands in the manual."""
     import re
@@ -122,6 +199,7 @@ def main():
     with Scratch("log") as scratch:
         tap.case("fields", fields, tap, scratch)
         tap.case("monitored", monitored, tap, scratch)
+        tap.case("monitored recipients", monitored_recipients, tap, scratch)
     tap.case("documented", documented, tap)
     return tap.done()
 
