@@ -83,6 +83,7 @@ struct cond {
 	struct span	at;
 	struct cond    *child;		/* AND, OR: two or more; NOT, HAS: one */
 	struct cond    *next;
+	int		constant;	/* resolved: 1 always true, -1 never, 0 neither, or nobody can say; errors aside */
 
 	/* HAS and CMP */
 	enum quant	quant;

@@ -159,6 +159,12 @@ rule_final(const struct rule *r)
 	return NULL;
 }
 
+int
+rule_constant(const struct rule *r)
+{
+	return r->cond != NULL ? r->cond->constant : 1;
+}
+
 bool
 use_is_quantified(const struct fact_use *u)
 {

@@ -27,11 +27,13 @@ void check_types(struct ast *ast, const struct settings *s, const struct tz *tz,
     const struct table_ops *ops, struct arena *a, struct diag *d);
 /* What the tests give that no rule asks for. */
 void check_givens(struct ast *ast, struct diag *d);
+/* Conditions that are the same for every message. */
+void check_constants(struct ast *ast, struct diag *d);
 /* The stage of each rule, and what holds it back. */
 void check_stages(struct ast *ast, struct diag *d);
 /* Which rules are judged per recipient; what must not be in those. */
 void check_recipients(struct ast *ast, struct diag *d);
-/* Constant conditions, dead rules, thresholds out of reach, unused lists. */
+/* Dead rules, doubtful conditions, thresholds out of reach, unused lists. */
 void check_reachability(struct ast *ast, const struct settings *s, struct diag *d);
 
 /* Can a text make the pattern, at its place with its slashes, take very long?  Says so. */

@@ -27,6 +27,7 @@ struct above {
 	const struct rule *rule;
 	uint64_t	must[2];	/* facts without which it isn't true (asked_bit) */
 	uint64_t	hash;		/* of a value that it needs; 0: of none */
+	int64_t		size;		/* comparisons and operands */
 	ptrdiff_t	next;		/* with that hash, or without; -1: the last */
 	bool		forgotten;
 };
@@ -135,8 +136,10 @@ cover_new(struct ast *ast, const struct settings *s)
 		if (rule_final(r) == NULL)
 			continue;
 		c->above[c->n] = (struct above){ .rule = r, .next = -1 };
-		if (r->cond != NULL)
+		if (r->cond != NULL) {
 			need(&c->above[c->n], r->cond);
+			c->above[c->n].size = cond_asked(r->cond).size;
+		}
 		link_rule(c, c->n++);
 	}
 	return c;
@@ -186,7 +189,7 @@ takes(struct hunt *h, const struct above *a)
 
 	if (a->forgotten || is_known(h->known, a->rule))
 		return false;
-	h->c->work += 16;
+	h->c->work += 16 + a->size;
 	o = a->rule->cond == NULL ? O_TRUE :
 	    world_outcome(h->w, a->rule->cond, &h->c->scores[a->rule->index]);
 	return o_may_end(o);

@@ -1,6 +1,6 @@
 /*
- * check_reach.c - what can never be: constant conditions, rules that no
- * message comes to, thresholds that no score reaches, lists that nobody asks.
+ * check_reach.c - what can never be: rules that no message comes to,
+ * thresholds that no score reaches, lists that nobody asks.
  *
  * Each is a sign that something else was meant, so each is a warning, and
  * each must be right: what can't be told for sure isn't told.  Where a file
@@ -8,8 +8,8 @@
  * says by itself is looked at.
  *
  * check_search.c does the reasoning, check_cover.c what rules do to each other; conditions
- * that mean something, but perhaps not what was meant, are check_doubts.c's
- * and check_temperror.c's.
+ * that are constant by themselves are check_constant.c's, those that mean something, but
+ * perhaps not what was meant, check_doubts.c's and check_temperror.c's.
  */
 #include "check.h"
 
@@ -20,87 +20,8 @@
 #include "check_reach.h"
 #include "check_walk.h"
 #include "diag.h"
-#include "print.h"
 
 #define NAMES_MAX	6	/* rules that are named in one message */
-
-/* ---- Constant conditions ---- */
-
-/* For a message: the text of a condition, freed by strbuf_free(). */
-static const char *
-show(const struct cond *c, struct strbuf *b)
-{
-	struct cond one = *c;
-
-	one.next = NULL;
-	print_cond(&one, b);
-	return b->failed || b->p == NULL ? "?" : b->p;
-}
-
-/* One of a and b always holds. */
-static bool
-exhausts(const struct cond *a, const struct cond *b, bool inside)
-{
-	struct cond first = *a, second = *b;
-	struct cond either = { .kind = COND_OR, .child = &first };
-
-	second.next = NULL;
-	first.next = &second;
-	return cond_constant(&either, inside) == 1;
-}
-
-/* The two parts that make it constant, if two alone do. */
-static bool
-find_pair(const struct cond *c, bool inside, const struct cond **a, const struct cond **b)
-{
-	int tried = 0;
-
-	for (*b = c->child; *b != NULL; *b = (*b)->next)
-		for (*a = c->child; *a != *b; *a = (*a)->next) {
-			if (++tried > 1000)
-				return false;
-			if (c->kind == COND_AND ? cond_excludes(*a, *b, inside) :
-			    exhausts(*a, *b, inside))
-				return true;
-		}
-	return false;
-}
-
-static void
-tell_constant(struct diag *d, const struct cond *c, int constant, bool inside)
-{
-	const struct cond *a, *b;
-	struct strbuf sa = { 0 }, sb = { 0 };
-
-	if ((c->kind == COND_AND || c->kind == COND_OR) && find_pair(c, inside, &a, &b)) {
-		if (c->kind == COND_AND)
-			diag_warning(d, b->at, "this is never true: '%s' and '%s' exclude "
-			    "each other", show(a, &sa), show(b, &sb));
-		else
-			diag_warning(d, b->at, "this is always true: '%s' or '%s' holds "
-			    "for every message", show(a, &sa), show(b, &sb));
-		diag_note(d, a->at, "the other one is here");
-	} else
-		diag_warning(d, c->at, "'%s' is %s true", show(c, &sa),
-		    constant == 1 ? "always" : "never");
-	strbuf_free(&sa);
-	strbuf_free(&sb);
-}
-
-/* Tells the smallest parts that are constant; true if any is. */
-static bool
-check_constant(struct diag *d, const struct cond *c, bool inside)
-{
-	bool told = false;
-	int constant;
-
-	for (const struct cond *k = c->child; k != NULL; k = k->next)
-		told |= check_constant(d, k, inside || c->kind == COND_HAS);
-	if (told || (constant = cond_constant(c, inside)) == 0)
-		return told;
-	tell_constant(d, c, constant, inside);
-	return true;
-}
 
 /* ---- Scores ---- */
 
@@ -169,8 +90,9 @@ threshold(void *arg, const struct fact_use *u)
 }
 
 static void
-add_score(struct range *range, const struct rule *r, int constant)
+add_score(struct range *range, const struct rule *r)
 {
+	int constant = rule_constant(r);
 	int64_t sum = 0;
 	bool scores = false;
 
@@ -202,7 +124,7 @@ check_scores(struct ast *ast, struct diag *d)
 		struct thresholds t = { d, &range };
 
 		walk_cond(r->cond, threshold, &t);
-		add_score(&range, r, cond_constant(r->cond, false));
+		add_score(&range, r);
 	}
 }
 
@@ -253,7 +175,7 @@ check_unreached(struct ast *ast, struct cover *cover, struct diag *d)
 	struct cover_rules by;
 
 	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
-		if (r->cond != NULL && cond_constant(r->cond, false) == -1) {
+		if (rule_constant(r) == -1) {
 			cover_forget(cover, r);		/* that was said */
 			continue;
 		}
@@ -283,9 +205,6 @@ check_reachability(struct ast *ast, const struct settings *s, struct diag *d)
 	bool whole = diag_errors(d) == 0;
 	struct cover *cover = NULL;
 
-	for (struct rule *r = ast->rules; r != NULL; r = r->next)
-		if (r->cond != NULL)
-			(void)check_constant(d, r->cond, false);
 	if (whole && (cover = cover_new(ast, s)) == NULL)
 		diag_error(d, (struct span){ 0 }, "out of memory");
 	check_doubts(ast, cover != NULL, d);

@@ -339,16 +339,6 @@ world_is_doubtful(const struct world *w)
 	return w->failed;
 }
 
-static bool
-claims_exclude(const struct claim *claims, size_t n, const struct settings *s, bool inside)
-{
-	int64_t work = 0;
-	struct world *w = claims_world(claims, n, s, inside, &work);
-
-	world_end(w);
-	return w == NULL;
-}
-
 /* ---- The message that was found ---- */
 
 static outcome
@@ -426,25 +416,13 @@ world_values(const struct world *w,
 	}
 }
 
-/* ---- Questions about one condition, and two ---- */
-
-int
-cond_constant(const struct cond *c, bool inside)
-{
-	struct claim claim = { c, O_TRUE, SCORE_ANY };
-
-	if (c == NULL)
-		return 1;
-	if (claims_exclude(&claim, 1, NULL, inside))
-		return -1;
-	claim.may = O_FALSE;
-	return claims_exclude(&claim, 1, NULL, inside) ? 1 : 0;
-}
-
 bool
-cond_excludes(const struct cond *a, const struct cond *b, bool inside)
+cond_excludes(const struct cond *a, const struct cond *b)
 {
 	const struct claim both[] = { { a, O_TRUE, SCORE_ANY }, { b, O_TRUE, SCORE_ANY } };
+	int64_t work = 0;
+	struct world *w = claims_world(both, 2, NULL, false, &work);
 
-	return claims_exclude(both, 2, NULL, inside);
+	world_end(w);
+	return w == NULL;
 }

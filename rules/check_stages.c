@@ -148,7 +148,7 @@ must_wait(struct stages *s, const struct rule *r, const struct rule *other)
 
 	return r->cond == NULL || other->cond == NULL || !related ||
 	    (a->score && b->score) || !cond_affordable(a, b, &s->work) ||
-	    !cond_excludes(r->cond, other->cond, false);
+	    !cond_excludes(r->cond, other->cond);
 }
 
 /*
@@ -278,7 +278,7 @@ check_stages(struct ast *ast, struct diag *d)
 		place_reply(&s, r);
 		if (k->greylist)
 			check_greylist(&s, r);
-		if ((k->constant = cond_constant(r->cond, false)) == -1)
+		if ((k->constant = rule_constant(r)) == -1)
 			continue;
 		if (rule_final(r) != NULL || has_edits(r))
 			s.above[s.nabove++] = r;

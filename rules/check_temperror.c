@@ -121,7 +121,7 @@ reaches_temperror(const struct temperror *t)
 	if (t->result->type == T_DKIM)
 		for (struct rule *r = t->ast->rules; r != t->rule; r = r->next)
 			collect_has(r->cond, room, &n, &all.child);
-	return !cond_excludes(t->rule->cond, &all, false) &&
+	return !cond_excludes(t->rule->cond, &all) &&
 	    !cover_hides(t->cover, t->rule, &all, &by);
 }
 

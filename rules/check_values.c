@@ -181,7 +181,7 @@ world_collect(struct world *w, const struct cond *c, const struct score_at *scor
 	a = &w->atoms[w->natoms++];
 	*a = (struct atom){ .c = c, .free = -1 };
 	if (c->kind == COND_HAS) {
-		a->never = cond_constant(c->child, true) == -1;
+		a->never = c->child->constant == -1;
 		a->errors = errors_of(w, cond_errors(c));
 		make_free(w, a);
 		return;

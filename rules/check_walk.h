@@ -47,17 +47,11 @@ bool use_is_quantified(const struct fact_use *u);
 
 enum stage stage_later(enum stage a, enum stage b);
 
-/*
- * Is the condition (NULL: none) the same for every message?  1 always true,
- * -1 always false, 0 neither, or nobody can say.  Reasons over the types of
- * the facts that it compares; errors are left out of account.
- *
- * inside	c stands in a has ( ... ), where each part is one value
- */
-int cond_constant(const struct cond *c, bool inside);
+/* What check_constants() found of the rule's condition; 1 if it has none. */
+int rule_constant(const struct rule *r);
 
-/* Can a and b never be true together? */
-bool cond_excludes(const struct cond *a, const struct cond *b, bool inside);
+/* Can a and b never be true together?  Reasons over the types of the facts that they compare. */
+bool cond_excludes(const struct cond *a, const struct cond *b);
 
 /* What a condition asks: to see cheaply whether two have to do with each other. */
 struct asked {

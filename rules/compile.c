@@ -476,7 +476,7 @@ list_rules(struct ruleset *rs)
 int
 compile(struct ruleset *rs)
 {
-	struct compiler c = { .rs = rs, .nbuckets = 1024 };
+	struct compiler c = { .rs = rs, .nbuckets = 65536 };
 	struct program *prog = &rs->prog;
 	size_t i = 0;
 

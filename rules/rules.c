@@ -64,6 +64,7 @@ finish(struct ruleset *rs, const struct table_ops *ops, struct diag *d)
 	check_names(ast, rs->arena, d);
 	check_types(ast, &rs->settings, rs->tz, ops, rs->arena, d);
 	check_givens(ast, d);
+	check_constants(ast, d);
 	check_stages(ast, d);
 	check_recipients(ast, d);
 	check_reachability(ast, &rs->settings, d);

@@ -141,7 +141,7 @@ test_constants(void **state)
 
 		strbuf_printf(&b, "rule r\n  if %s\n  then log \"x\"\n", conditions[i].cond);
 		rs = load(strbuf_slice(&b), d);
-		constant = cond_constant(rules_ast(rs)->rules->cond, false);
+		constant = rules_ast(rs)->rules->cond->constant;
 		if (constant != conditions[i].constant)
 			fail_msg("%s: %d, not %d", conditions[i].cond, constant,
 			    conditions[i].constant);
@@ -498,8 +498,8 @@ test_random_rules(void **state)
 		strbuf_puts(&b, "\n  then reject \"2\"\n");
 		rs = load(strbuf_slice(&b), d);
 		r = rules_ast(rs)->rules->next;
-		first = cond_constant(r->cond, false);
-		second = cond_constant(r->next->cond, false);
+		first = r->cond->constant;
+		second = r->next->cond->constant;
 		diag_each(d, note_unreached, &dead);
 		constants += first != 0;
 		unreached += dead;

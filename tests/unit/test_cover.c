@@ -367,11 +367,11 @@ ask(struct said *s, const struct ruleset *rs, struct diag *d)
 	s->below = MAX_RULES;
 	diag_each(d, note, s);
 	for (const struct rule *r = s->ast->rules; r != NULL; r = r->next) {
-		s->constant[r->index] = cond_constant(r->cond, false);
+		s->constant[r->index] = rule_constant(r);
 		s->n++;
 		for (const struct rule *k = r->next; r->cond != NULL && k != NULL; k = k->next)
 			s->exclude[r->index][k->index] = k->cond != NULL && !(asks_score(r) && asks_score(k)) &&
-			    cond_excludes(r->cond, k->cond, false);
+			    cond_excludes(r->cond, k->cond);
 	}
 }
 
