@@ -303,7 +303,7 @@ is_all(struct cover *c, const struct cover_rules *by)
 	return w == NULL;
 }
 
-bool
+enum hiding
 cover_hides(struct cover *c, const struct rule *r, const struct cond *also, struct cover_rules *by)
 {
 	const struct rule *taker = NULL;
@@ -313,18 +313,24 @@ cover_hides(struct cover *c, const struct rule *r, const struct cond *also, stru
 		struct world *w = find_message(c, r, also, by);
 
 		if (w == NULL && by->n == 0)
-			return false;	/* true of no message anyhow, which is told where it stands */
+			return HIDES_NOT;	/* true of no message anyhow, which is told where it stands */
 		if (w == NULL) {
 			make_small(c, r, also, by);
 			qsort(by->v, by->n, sizeof(by->v[0]), by_index);
 			by->all = is_all(c, by);
-			return true;
+			return HIDES;
 		}
-		taker = world_is_doubtful(w) || by->n == COVER_MAX ? NULL : find_taker(c, r, w, by);
+		if (world_is_doubtful(w)) {
+			world_end(w);
+			break;
+		}
+		taker = find_taker(c, r, w, by);
 		world_end(w);
 		if (taker == NULL)
-			return false;
+			return HIDES_NOT;
+		if (by->n == COVER_MAX)
+			break;
 		by->v[by->n++] = taker;
 	}
-	return false;
+	return HIDES_PERHAPS;
 }

@@ -21,13 +21,14 @@ struct cover_rules {
 	bool		 all;		/* they take every message */
 };
 
+enum hiding { HIDES_NOT, HIDES, HIDES_PERHAPS };
 /*
  * Do rules above r end the reading of each message for which r, and what `also` says,
- * would be true?  Says no where it isn't sure.
+ * would be true?  Perhaps: that is too much to find out.
  *
  * also		NULL: nothing
  */
-bool cover_hides(struct cover *c, const struct rule *r, const struct cond *also,
+enum hiding cover_hides(struct cover *c, const struct rule *r, const struct cond *also,
     struct cover_rules *by);
 /* Don't name that rule any more: nothing comes to it. */
 void cover_forget(struct cover *c, const struct rule *r);

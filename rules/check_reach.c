@@ -179,7 +179,7 @@ check_unreached(struct ast *ast, struct cover *cover, struct diag *d)
 			cover_forget(cover, r);		/* that was said */
 			continue;
 		}
-		if (!cover_hides(cover, r, NULL, &by))
+		if (cover_hides(cover, r, NULL, &by) != HIDES)
 			continue;
 		tell_unreached(d, r, &by);
 		if (by.all)

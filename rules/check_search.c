@@ -417,12 +417,14 @@ world_values(const struct world *w,
 }
 
 bool
-cond_excludes(const struct cond *a, const struct cond *b)
+cond_excludes(const struct cond *a, const struct cond *b, bool *unsure)
 {
 	const struct claim both[] = { { a, O_TRUE, SCORE_ANY }, { b, O_TRUE, SCORE_ANY } };
 	int64_t work = 0;
 	struct world *w = claims_world(both, 2, NULL, false, &work);
 
+	if (w != NULL && unsure != NULL)
+		*unsure |= world_is_doubtful(w);
 	world_end(w);
 	return w == NULL;
 }

@@ -6,8 +6,9 @@
  * So one late rule near the top keeps all that is cheap below it from being
  * told before the message came; who didn't mean that is told here.
  *
- * `score` and `matched` are known when what feeds them is.  Nothing here is an
- * error, and nothing is said about a file that has errors.
+ * `score` and `matched` are known when what feeds them is.  The one error here is
+ * greylist in a rule that is known too late to ask it; what is held back is told of
+ * files without errors only.
  */
 #include "check.h"
 
@@ -26,7 +27,7 @@ struct known {
 	enum stage	ends;		/* at which it may end the reading; S_CONNECT if it doesn't */
 	bool		per_rcpt;
 	bool		greylist;	/* asked in the condition */
-	int		constant;	/* of the condition */
+	bool		unsure;		/* whether it must wait for its holder */
 	struct asked	asked;
 	int		held;		/* rules that it holds back */
 };
@@ -138,17 +139,19 @@ place_rule(struct stages *s, struct rule *r)
 
 /*
  * Must r wait until `other` is known?  Not where r can only be true if what
- * is known early makes `other` false.
+ * is known early makes `other` false.  *unsure: whether that is so nobody can say.
  */
 static bool
-must_wait(struct stages *s, const struct rule *r, const struct rule *other)
+must_wait(struct stages *s, const struct rule *r, const struct rule *other, bool *unsure)
 {
 	const struct asked *a = &s->of[r->index].asked, *b = &s->of[other->index].asked;
 	bool related = (a->facts[0] & b->facts[0]) != 0 || (a->facts[1] & b->facts[1]) != 0;
 
-	return r->cond == NULL || other->cond == NULL || !related ||
-	    (a->score && b->score) || !cond_affordable(a, b, &s->work) ||
-	    !cond_excludes(r->cond, other->cond);
+	*unsure = false;
+	if (r->cond == NULL || other->cond == NULL || !related)
+		return true;
+	*unsure = (a->score && b->score) || !cond_affordable(a, b, &s->work);
+	return *unsure || !cond_excludes(r->cond, other->cond, unsure);
 }
 
 /*
@@ -159,8 +162,8 @@ static void
 place_reply(struct stages *s, struct rule *r)
 {
 	const struct action *final = rule_final(r);
-	const struct known *k = &s->of[r->index];
-	bool with_edits;
+	struct known *k = &s->of[r->index];
+	bool with_edits, unsure;
 
 	r->reply_stage = r->stage;
 	r->holder = NULL;
@@ -176,9 +179,10 @@ place_reply(struct stages *s, struct rule *r)
 
 		if (with_edits)
 			at = stage_later(at, o->edits);
-		if (at > r->reply_stage && must_wait(s, r, other)) {
+		if (at > r->reply_stage && must_wait(s, r, other, &unsure)) {
 			r->reply_stage = at;
 			r->holder = other;
+			k->unsure = unsure;
 		}
 	}
 	if (final->id == A_DISCARD)
@@ -192,6 +196,7 @@ static void
 check_greylist(struct stages *s, const struct rule *r)
 {
 	const struct known *k = &s->of[r->index];
+	bool unsure;
 
 	if (k->cond > S_RCPT) {
 		diag_error(s->d, r->name.at, "'" STR_FMT "' asks greylist, which is asked at rcpt, "
@@ -203,7 +208,7 @@ check_greylist(struct stages *s, const struct rule *r)
 		const struct rule *other = s->above[i];
 
 		if (rule_final(other) == NULL || s->of[other->index].cond <= S_RCPT ||
-		    !must_wait(s, r, other))
+		    !must_wait(s, r, other, &unsure) || unsure)
 			continue;
 		diag_warning(s->d, r->name.at, "'" STR_FMT "' asks greylist, which is asked at rcpt, "
 		    "and delays nobody where '" STR_FMT "' above is not decided by then; put it "
@@ -218,9 +223,11 @@ static bool
 is_held_back(const struct stages *s, const struct rule *r)
 {
 	const struct action *final = rule_final(r);
+	const struct known *k = &s->of[r->index];
 
-	return !s->of[r->index].greylist && final != NULL && s->of[r->index].constant != -1 && actions[final->id].args == ARG_REPLY &&
-	    r->holder != NULL && r->stage <= S_RCPT && r->reply_stage > S_DATA;
+	return final != NULL && actions[final->id].args == ARG_REPLY && !k->greylist &&
+	    rule_constant(r) != -1 && r->holder != NULL && !k->unsure &&
+	    r->stage <= S_RCPT && r->reply_stage > S_DATA;
 }
 
 /* One late rule is one mistake, however many it holds back. */
@@ -278,11 +285,11 @@ check_stages(struct ast *ast, struct diag *d)
 		place_reply(&s, r);
 		if (k->greylist)
 			check_greylist(&s, r);
-		if ((k->constant = rule_constant(r)) == -1)
+		if (rule_constant(r) == -1)
 			continue;
 		if (rule_final(r) != NULL || has_edits(r))
 			s.above[s.nabove++] = r;
-		if (rule_final(r) != NULL && k->constant == 1 && catch_all == NULL)
+		if (rule_final(r) != NULL && rule_constant(r) == 1 && catch_all == NULL)
 			catch_all = r;
 	}
 	if (diag_errors(d) == 0)

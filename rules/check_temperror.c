@@ -15,7 +15,7 @@
 #include "check_walk.h"
 #include "diag.h"
 
-#define HAS_MAX	16	/* of rules above that name temperror: more are not looked at */
+#define HAS_MAX	16	/* of rules above that name temperror: with more nothing is said */
 
 struct temperror {
 	struct ast	*ast;
@@ -121,8 +121,8 @@ reaches_temperror(const struct temperror *t)
 	if (t->result->type == T_DKIM)
 		for (struct rule *r = t->ast->rules; r != t->rule; r = r->next)
 			collect_has(r->cond, room, &n, &all.child);
-	return !cond_excludes(t->rule->cond, &all) &&
-	    !cover_hides(t->cover, t->rule, &all, &by);
+	return n < HAS_MAX && !cond_excludes(t->rule->cond, &all, NULL) &&
+	    cover_hides(t->cover, t->rule, &all, &by) == HIDES_NOT;
 }
 
 /* ---- What is said ---- */

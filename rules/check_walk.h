@@ -50,8 +50,11 @@ enum stage stage_later(enum stage a, enum stage b);
 /* What check_constants() found of the rule's condition; 1 if it has none. */
 int rule_constant(const struct rule *r);
 
-/* Can a and b never be true together?  Reasons over the types of the facts that they compare. */
-bool cond_excludes(const struct cond *a, const struct cond *b);
+/*
+ * Can a and b never be true together?  Reasons over the types of the facts that they
+ * compare.  *unsure (NULL: nobody asks) is set where that is too much to find out.
+ */
+bool cond_excludes(const struct cond *a, const struct cond *b, bool *unsure);
 
 /* What a condition asks: to see cheaply whether two have to do with each other. */
 struct asked {

@@ -2,7 +2,7 @@
  * outcome.h - what a condition may turn out to be.
  *
  * The evaluator counts with it while facts are pending (eval.h), and the checker
- * while it tries what facts may be (check_world.h).
+ * while it tries what facts may be (check_claims.h).
  */
 #ifndef RULES_OUTCOME_H
 #define RULES_OUTCOME_H

@@ -521,6 +521,76 @@ test_random_rules(void **state)
 	assert_true(unreached > ROUNDS / 100);
 }
 
+/* ---- Files that are too much to reason about ---- */
+
+/* Rules whose sets are so long that the reasoner gives up after some hundred. */
+static void
+long_sets(struct strbuf *b)
+{
+	strbuf_puts(b, "rule top\n  if spf is temperror\n  then tempfail \"later\"\n");
+	for (int i = 0; i < 600; i++) {
+		strbuf_printf(b, "rule r%d\n  if spf is not pass and helo in {", i);
+		for (int k = 0; k < 200; k++)
+			strbuf_printf(b, " h%d.example", i * 200 + k);
+		strbuf_puts(b, " }\n  then reject \"no\"\n");
+	}
+}
+
+/* Each rule is excluded by all that stand above and are known later. */
+static void
+many_pairs(struct strbuf *b)
+{
+	for (int i = 0; i < 700; i++)
+		strbuf_printf(b, "rule a%d\n  if from.domain is f%d.example and client.ip not in 10.0.0.0/8\n"
+		    "  then accept\nrule r%d\n  if client.ip is 10.0.%d.%d\n  then reject \"no\"\n",
+		    i, i, i, i / 256, i % 256);
+}
+
+/* The last of them takes all that the rule below would. */
+static void
+many_signatures(struct strbuf *b)
+{
+	for (int i = 0; i < 20; i++)
+		strbuf_printf(b, "rule s%d\n  if any dkim.signature has ( result is temperror and domain is "
+		    "d%d.example )\n  then log \"x\"\n", i, i);
+	strbuf_puts(b, "rule all\n  if any dkim.signature has ( result is temperror )\n  then accept\n"
+	    "rule below\n  if dkim.signature.result is not pass\n  then reject \"no\"\n");
+}
+
+static void
+count_line(void *arg, enum severity severity, struct str line)
+{
+	(void)severity;
+	(void)line;
+	++*(int *)arg;
+}
+
+/* What can't be found out isn't said. */
+static void
+test_too_much(void **state)
+{
+	static void (*const make[])(struct strbuf *) = { long_sets, many_pairs, many_signatures };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(make); i++) {
+		struct strbuf b = { 0 };
+		struct diag *d = diag_new();
+		struct ruleset *rs;
+		int said = 0;
+
+		make[i](&b);
+		rs = load(strbuf_slice(&b), d);
+		diag_each(d, count_line, &said);
+		if (said > 0) {
+			diag_print(d, stderr, false);
+			fail_msg("file %zu: %d warnings", i, said);
+		}
+		rules_release(rs);
+		diag_free(d);
+		strbuf_free(&b);
+	}
+}
+
 int
 main(void)
 {
@@ -530,6 +600,7 @@ main(void)
 		cmocka_unit_test(test_attacks),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_random_rules),
+		cmocka_unit_test(test_too_much),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

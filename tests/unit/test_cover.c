@@ -371,7 +371,7 @@ ask(struct said *s, const struct ruleset *rs, struct diag *d)
 		s->n++;
 		for (const struct rule *k = r->next; r->cond != NULL && k != NULL; k = k->next)
 			s->exclude[r->index][k->index] = k->cond != NULL && !(asks_score(r) && asks_score(k)) &&
-			    cond_excludes(r->cond, k->cond);
+			    cond_excludes(r->cond, k->cond, NULL);
 	}
 }
 
