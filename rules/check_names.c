@@ -16,12 +16,15 @@
 #include "diag.h"
 #include "print_int.h"
 
+#define NEAREST_MAX	100	/* misspelt names for which all rules, or lists, are gone through */
+
 struct names {
 	struct ast	*ast;
 	struct arena	*a;
 	struct diag	*d;
 	struct index	*rules, *lists, *tests;
 	struct rule	*rule;		/* at hand; NULL in tests and broken rules */
+	size_t		 nearest;	/* such names so far */
 };
 
 static void
@@ -63,6 +66,13 @@ may_be_missing(const struct names *n, struct str name)
 	return n->ast->incomplete;
 }
 
+/* Room for the names that may have been meant; NULL: nothing is to be suggested. */
+static struct str *
+candidates(struct names *n, size_t count)
+{
+	return n->nearest++ < NEAREST_MAX ? arena_array(n->a, count + 1, sizeof(struct str)) : NULL;
+}
+
 static void
 unknown_rule(struct names *n, struct str name, struct span at)
 {
@@ -71,11 +81,10 @@ unknown_rule(struct names *n, struct str name, struct span at)
 
 	for (const struct rule *r = n->ast->broken; r != NULL; r = r->next)
 		broken++;
-	if ((names = arena_array(n->a, n->ast->nrules + broken + 1, sizeof(*names))) == NULL)
-		return;
-	for (const struct rule *r = n->ast->rules; r != NULL; r = r->next)
+	names = candidates(n, n->ast->nrules + broken);
+	for (const struct rule *r = n->ast->rules; names != NULL && r != NULL; r = r->next)
 		names[count++] = r->name.text;
-	for (const struct rule *r = n->ast->broken; r != NULL; r = r->next)
+	for (const struct rule *r = n->ast->broken; names != NULL && r != NULL; r = r->next)
 		names[count++] = r->name.text;
 	check_unknown(n->d, at, "rule", name, names, count);
 }
@@ -262,23 +271,30 @@ resolve_fact(struct names *n, struct fact_ref *ref, enum thing inside)
 		resolve_rate(n, ref);
 }
 
+/* want: its type, or -1 for any. */
+static void
+suggest_list(struct names *n, struct span at, struct str name, int want)
+{
+	struct str *names = candidates(n, n->ast->nlists);
+	size_t count = 0;
+
+	for (const struct list *l = n->ast->lists; names != NULL && l != NULL; l = l->next)
+		if (want == -1 || (int)l->type == want)
+			names[count++] = l->name.text;
+	check_unknown(n->d, at, "list", name, names, count);
+}
+
 static void
 unknown_list(struct names *n, const struct cond *c)
 {
 	const struct type *t = c->fact.fact != NULL ? type_of(c->fact.fact->type) : NULL;
 	int want = c->op == OP_MATCHES_LIST ? LIST_PATTERNS : t != NULL ? t->list : -1;
-	struct str name = c->list_name.text, *names;
-	size_t count = 0;
+	struct str name = c->list_name.text;
 
 	/* That nothing of the type is in lists is said elsewhere. */
 	if (may_be_missing(n, name) || (t != NULL && t->list == -1))
 		return;
-	if ((names = arena_array(n->a, n->ast->nlists + 1, sizeof(*names))) == NULL)
-		return;
-	for (const struct list *l = n->ast->lists; l != NULL; l = l->next)
-		if (want == -1 || (int)l->type == want)
-			names[count++] = l->name.text;
-	check_unknown(n->d, c->list_name.at, "list", name, names, count);
+	suggest_list(n, c->list_name.at, name, want);
 }
 
 static void
@@ -381,18 +397,13 @@ has_texts(const struct list *l)
 static void
 resolve_table(struct names *n, const struct rule *r, struct part *p, bool broken)
 {
-	struct str name = p->list_name.text, *names;
+	struct str name = p->list_name.text;
 	struct span at = p->list_name.at;
 	enum asks asks;
-	size_t count = 0;
 
 	if ((p->list = index_find(n->lists, name)) == NULL) {
-		if (may_be_missing(n, name) ||
-		    (names = arena_array(n->a, n->ast->nlists + 1, sizeof(*names))) == NULL)
-			return;
-		for (const struct list *l = n->ast->lists; l != NULL; l = l->next)
-			names[count++] = l->name.text;
-		check_unknown(n->d, at, "list", name, names, count);
+		if (!may_be_missing(n, name))
+			suggest_list(n, at, name, -1);
 		return;
 	}
 	if (broken)

@@ -591,6 +591,33 @@ test_too_much(void **state)
 	}
 }
 
+static void
+count_meant(void *arg, enum severity severity, struct str line)
+{
+	(void)severity;
+	*(int *)arg += str_find(line, STR("did you mean 'known'?")) >= 0;
+}
+
+/* Not each of ten thousand wrong names is held against ten thousand right ones. */
+static void
+test_too_many_names(void **state)
+{
+	struct strbuf b = { 0 };
+	struct diag *d = diag_new();
+	int meant = 0;
+
+	(void)state;
+	strbuf_puts(&b, "rule known\n  if helo is x\n  then log \"x\"\n");
+	for (int i = 0; i < 150; i++)
+		strbuf_printf(&b, "rule r%d\n  if matched[\"knwon\"]\n  then log \"x\"\n", i);
+	assert_null(rules_load_text(STR("rules"), strbuf_slice(&b), "", d));
+	assert_int_equal(diag_errors(d), 150);
+	diag_each(d, count_meant, &meant);
+	assert_int_equal(meant, 100);
+	diag_free(d);
+	strbuf_free(&b);
+}
+
 int
 main(void)
 {
@@ -601,6 +628,7 @@ main(void)
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_random_rules),
 		cmocka_unit_test(test_too_much),
+		cmocka_unit_test(test_too_many_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
