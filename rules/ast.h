@@ -47,6 +47,7 @@ struct fact_ref {
 	enum stage	stage;		/* fact->stage, but macros have their own, and `score`, `matched` and `rate` that of what feeds them */
 	enum scope	scope;		/* likewise: P_RCPT where what feeds it is judged per recipient */
 	int		rule;		/* of matched["rule"]: its index */
+	size_t		rate;		/* of rate, in a rule: the place of its expression; equal ones have the same */
 };
 
 /* /re/flags */
@@ -238,6 +239,7 @@ struct ast {
 	struct rule    *rules;
 	struct test    *tests;
 	size_t		nrules, nlists, ntests;
+	size_t		nrates;		/* expressions with `rate`, each once; resolved */
 	struct tables  *tables;		/* what the lists hold; resolved */
 	/*
 	 * Rules with mistakes that diag knows of.  Their names exist, and what

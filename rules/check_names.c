@@ -23,6 +23,7 @@ struct names {
 	struct arena	*a;
 	struct diag	*d;
 	struct index	*rules, *lists, *tests;
+	struct index	*rates;		/* expressions, in lower case: what each stands for is the first */
 	struct rule	*rule;		/* at hand; NULL in tests and broken rules */
 	size_t		 nearest;	/* such names so far */
 };
@@ -209,6 +210,21 @@ resolve_key_part(struct names *n, struct part *p)
 	return true;
 }
 
+/* Equal expressions count together: each has a number. */
+static void
+number_rate(struct names *n, struct fact_ref *ref)
+{
+	struct str key = str_lower(n->a, ref->key);
+	const struct fact_ref *first;
+
+	if (key.p == NULL)
+		return;		/* the arena remembers */
+	if ((first = index_add(n->rates, key, ref)) != NULL)
+		ref->rate = first->rate;
+	else
+		ref->rate = n->ast->nrates++;
+}
+
 /* Its key becomes all that is in [ ], so that equal keys are equal expressions. */
 static void
 resolve_rate(struct names *n, struct fact_ref *ref)
@@ -232,6 +248,8 @@ resolve_rate(struct names *n, struct fact_ref *ref)
 	if (!b.failed)
 		ref->key = str_dup(n->a, strbuf_slice(&b));
 	strbuf_free(&b);
+	if (n->rule != NULL)
+		number_rate(n, ref);
 }
 
 static void
@@ -460,7 +478,8 @@ check_names(struct ast *ast, struct arena *a, struct diag *d)
 	n.rules = index_new(a, ast->nrules);
 	n.lists = index_new(a, ast->nlists);
 	n.tests = index_new(a, ast->ntests);
-	if (n.rules == NULL || n.lists == NULL || n.tests == NULL)
+	n.rates = index_new(a, 0);
+	if (n.rules == NULL || n.lists == NULL || n.tests == NULL || n.rates == NULL)
 		return;		/* the arena remembers */
 	define_all(&n);
 	resolve_rules(&n, ast->rules, false);

@@ -27,7 +27,7 @@ struct compiler {
 	size_t		 nbuckets;
 	unsigned	 flags;		/* of the rule at hand */
 	bool		 greylists;
-	struct param_list macros;
+	struct str	*macros;	/* needs.macros, to be filled in */
 	bool		 failed;
 };
 
@@ -55,38 +55,20 @@ note_macro(struct compiler *c, struct str name)
 	for (size_t i = 0; i < m->n; i++)
 		if (str_eq(m->v[i], name))
 			return;
-	if ((v = arena_array(c->rs->arena, m->n + 1, sizeof(*v))) == NULL) {
-		c->failed = true;
-		return;
+	/* Room for twice as many where a power of two is full. */
+	if ((m->n & (m->n - 1)) == 0) {
+		if ((v = arena_array(c->rs->arena, m->n * 2 + 1, sizeof(*v))) == NULL) {
+			c->failed = true;
+			return;
+		}
+		if (m->n > 0)
+			memcpy(v, m->v, m->n * sizeof(*v));
+		m->v = c->macros = v;
 	}
-	if (m->n > 0)
-		memcpy(v, m->v, m->n * sizeof(*v));
-	v[m->n++] = name;
-	m->v = v;
+	c->macros[m->n++] = name;
 }
 
 static void note_texts(struct compiler *c, const struct text *t);
-
-/* Each expression once: equal ones count together. */
-static void
-note_rate(struct compiler *c, const struct fact_ref *ref)
-{
-	struct program *p = &c->rs->prog;
-	const struct fact_ref **v;
-
-	note_texts(c, ref->key_text);
-	for (size_t i = 0; i < p->nrates; i++)
-		if (str_ieq(p->rates[i]->key, ref->key))
-			return;
-	if ((v = arena_array(c->rs->arena, p->nrates + 1, sizeof(*v))) == NULL) {
-		c->failed = true;
-		return;
-	}
-	if (p->nrates > 0)
-		memcpy(v, p->rates, p->nrates * sizeof(*v));
-	v[p->nrates++] = ref;
-	p->rates = v;
-}
 
 static void
 note_fact(struct compiler *c, const struct fact_ref *ref)
@@ -96,8 +78,10 @@ note_fact(struct compiler *c, const struct fact_ref *ref)
 	c->flags |= ref->fact->flags;
 	if (strcmp(ref->fact->name, "macro") == 0)
 		note_macro(c, ref->key);
-	if (ref->fact->flags & F_RATE)
-		note_rate(c, ref);
+	if (ref->fact->flags & F_RATE) {
+		note_texts(c, ref->key_text);
+		c->rs->prog.rates[ref->rate] = ref;
+	}
 	if (ref->fact->flags & F_GREYLIST)
 		c->greylists = c->rs->prog.greylists = true;
 }
@@ -481,9 +465,11 @@ compile(struct ruleset *rs)
 	size_t i = 0;
 
 	prog->rules = arena_array(rs->arena, rs->ast->nrules + 1, sizeof(*prog->rules));
+	prog->nrates = rs->ast->nrates;
+	prog->rates = arena_array(rs->arena, prog->nrates + 1, sizeof(*prog->rates));
 	prog->scans = scans_new(rs->arena);
 	c.buckets = calloc(c.nbuckets, sizeof(struct seen *));
-	if (prog->rules == NULL || prog->scans == NULL || c.buckets == NULL)
+	if (prog->rules == NULL || prog->rates == NULL || prog->scans == NULL || c.buckets == NULL)
 		c.failed = true;
 	for (const struct rule *r = rs->ast->rules; r != NULL && !c.failed; r = r->next) {
 		compile_rule(&c, i, r);

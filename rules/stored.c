@@ -118,18 +118,13 @@ count(struct rules_state *st, const struct fact_ref *ref, struct counted *c)
 	c->error = a.error;
 }
 
-/* Where the answer to this expression is kept, or NULL. */
+/* Where the answer to this expression is kept; NULL without memory. */
 static struct counted *
 counted_of(struct rules_state *st, const struct fact_ref *ref)
 {
-	const struct program *p = &st->rs->prog;
-	struct stored *s;
+	struct stored *s = stored_of(st, ref->scope == P_RCPT);
 
-	for (size_t i = 0; i < p->nrates; i++)
-		if (str_ieq(p->rates[i]->key, ref->key))
-			return (s = stored_of(st, ref->scope == P_RCPT)) != NULL ?
-			    &s->rates[i] : NULL;
-	return NULL;
+	return s != NULL ? &s->rates[ref->rate] : NULL;
 }
 
 static enum fact_status
