@@ -108,16 +108,46 @@ until(struct str s, const char *marks)
 }
 
 /*
+ * Characters that may be user name and host.  Several URLs may begin in one run
+ * ("www.a,www.b"), and it is looked through once for all of them.
+ */
+struct run {
+	size_t		end;
+	size_t		at;		/* behind its last @; 0 without one */
+};
+
+static bool
+begins_path(char c)
+{
+	return is_slash(c) || c == '?' || c == '#';
+}
+
+/* The run at `host`: the last one, if that goes so far. */
+static void
+find_run(struct str text, size_t host, struct run *r)
+{
+	size_t n;
+
+	if (host < r->end)
+		return;
+	r->at = 0;
+	for (r->end = host; r->end < text.n && !begins_path(text.p[r->end]) &&
+	    (n = url_char(text, r->end, true)) > 0; r->end += n)
+		if (text.p[r->end] == '@')
+			r->at = r->end + 1;
+}
+
+/*
  * Where the text goes on without a blank: but for a user name no punctuation can
  * be there, and there is no top-level domain of ASCII and CJK.  host: offset;
- * returns the host's end, at most `end`.
+ * returns the host's end, at most the run's.
  */
 static size_t
-host_end(struct str text, size_t host, size_t end)
+host_end(struct str text, size_t host, const struct run *r)
 {
-	size_t label = host, n;
+	size_t label = host, end = r->end, n;
 
-	if (memchr(text.p + host, '@', end - host) == NULL)
+	if (r->at <= host)
 		end = host + until((struct str){ text.p + host, end - host }, "&;,!'()*=$+");
 	for (size_t i = host; i < end; i++)
 		if (text.p[i] == '.')
@@ -136,45 +166,37 @@ host_end(struct str text, size_t host, size_t end)
 
 /* Where the URL ends whose "://" or "www." is at `at`. */
 static size_t
-ends_at(struct str text, size_t at)
+ends_at(struct str text, size_t at, struct run *r)
 {
 	size_t host = text.p[at] == ':' ? at + 1 : at, end, n;
-	bool in_host = true;
 
 	while (host < text.n && is_slash(text.p[host]))
 		host++;
-	for (end = host; end < text.n; end += n) {
-		bool path = is_slash(text.p[end]) || text.p[end] == '?' || text.p[end] == '#';
-
-		if (in_host && path) {
-			in_host = false;
-			if ((n = host_end(text, host, end)) < end)
-				return n;
-		}
-		if ((n = url_char(text, end, in_host)) == 0)
-			break;
-	}
-	return in_host ? host_end(text, host, end) : end;
+	find_run(text, host, r);
+	end = host_end(text, host, r);
+	if (end == text.n || end < r->end || !begins_path(text.p[end]))
+		return end;
+	while (end < text.n && (n = url_char(text, end, false)) > 0)
+		end += n;
+	return end;
 }
 
-/* Punctuation that ends a sentence, and a bracket that was opened before. */
+/* Punctuation that ends a sentence, and a bracket that was not opened before. */
 static struct str
 without_tail(struct str s)
 {
-	while (s.n > 0) {
+	ptrdiff_t round = 0, square = 0;	/* more opened than closed */
+
+	for (size_t i = 0; i < s.n; i++) {
+		round += s.p[i] == '(' ? 1 : s.p[i] == ')' ? -1 : 0;
+		square += s.p[i] == '[' ? 1 : s.p[i] == ']' ? -1 : 0;
+	}
+	for (; s.n > 0; s.n--) {
 		char c = s.p[s.n - 1];
 
-		if (c == ')' || c == ']') {
-			char open = c == ')' ? '(' : '[';
-			ptrdiff_t level = 0;
-
-			for (size_t i = 0; i < s.n; i++)
-				level += s.p[i] == open ? 1 : s.p[i] == c ? -1 : 0;
-			if (level >= 0)
-				break;
-		} else if (strchr(".,;:!?'*_", c) == NULL)
+		if (c == ')' ? ++round > 0 : c == ']' ? ++square > 0 :
+		    strchr(".,;:!?'*_", c) == NULL)
 			break;
-		s.n--;
 	}
 	return s;
 }
@@ -227,6 +249,7 @@ void
 url_scan(struct str text, void (*found)(void *arg, struct str url), void *arg)
 {
 	size_t i = 0, done = 0;
+	struct run run = { 0, 0 };
 
 	while (i + 4 <= text.n) {
 		ptrdiff_t begin;
@@ -238,7 +261,7 @@ url_scan(struct str text, void (*found)(void *arg, struct str url), void *arg)
 			i++;
 			continue;
 		}
-		end = ends_at(text, i);
+		end = ends_at(text, i, &run);
 		url = without_tail((struct str){ text.p + begin, end - (size_t)begin });
 		if (url.n > i - (size_t)begin + 4)
 			tell(url, found, arg);
