@@ -6,14 +6,15 @@
  * comments, raw text of script and style, quotes of attributes, entities.  A
  * word that is cut by tags, comments or characters of no width is whole again;
  * blocks become lines, runs of blanks one blank.  Style sheets aren't read:
- * what they hide counts as seen.
+ * what they hide counts as seen, and so does a template, which not all programs
+ * know.
  */
 #include "mime_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW		256	/* octets of text at once */
+#define WINDOW		256	/* octets of text that are searched at once */
 #define NAME_LEN	16	/* of tags and attributes that mean something */
 #define ENTITY_LEN	32
 
@@ -28,6 +29,7 @@ struct html {
 	char		tag[NAME_LEN], attr[NAME_LEN];
 	size_t		ntag, nattr;
 	bool		closing;
+	bool		slash;		/* the last character was one that may end the tag: <svg/> */
 	char		quote;		/* of the value, or 0 */
 	struct link	link;		/* the value, if it may be one */
 	char		entity[ENTITY_LEN];
@@ -38,13 +40,15 @@ struct html {
 		int	dashes;
 		bool	bang;
 	}		end, outer;	/* outer: of one that only Outlook reads */
+	size_t		held;		/* dashes in its text, which may begin its end */
 	char		raw[NAME_LEN];	/* the element whose end is looked for */
 	size_t		matched;	/* octets of "</name" */
-	char		before;		/* ' ' or '\n' that stands before the next character, or 0 */
-	bool		any;
-	bool		muted;		/* in a comment that only Outlook reads */
-	char		out[1024];
-	size_t		nout;
+	bool		shown;		/* its text is seen, and all that looks like a tag in it */
+	char		last[8];	/* octets of a script */
+	int		escapes;	/* 1: in a script's <!--, 2: in a <script> in there */
+	enum { NS_HTML, NS_FOREIGN, NS_POINT } ns;	/* see enter() */
+	struct seen	page, outlook;
+	struct seen	*seen;		/* outlook: in a comment that it alone reads */
 };
 
 struct html *
@@ -56,6 +60,10 @@ html_new(const struct html_sinks *s)
 		return NULL;
 	memset(h, 0, sizeof(*h));
 	h->s = *s;
+	h->page.to = s->text;
+	h->outlook.to = s->outlook;
+	h->page.arg = h->outlook.arg = s->arg;
+	h->seen = &h->page;
 	return h;
 }
 
@@ -65,145 +73,53 @@ html_free(struct html *h)
 	free(h);
 }
 
-/* ---- What is seen ---- */
-
-static void
-flush(struct html *h)
+static bool
+in_outlook(const struct html *h)
 {
-	if (h->nout > 0)
-		h->s.text(h->s.arg, h->out, h->nout);
-	h->nout = 0;
-}
-
-static void
-put(struct html *h, const char *p, size_t n)
-{
-	if (h->muted)
-		return;
-	if (h->nout + n + 1 > sizeof(h->out))
-		flush(h);
-	if (h->before != 0 && h->any)
-		h->out[h->nout++] = h->before;
-	h->before = 0;
-	h->any = true;
-	memcpy(h->out + h->nout, p, n);
-	h->nout += n;
-}
-
-static void
-blank(struct html *h, char c)
-{
-	if (h->before != '\n' && !h->muted)
-		h->before = c;
-}
-
-static void
-put_char(struct html *h, uint32_t c)
-{
-	char buf[4];
-
-	switch (html_kind(c)) {
-	case HTML_BLANK:
-		blank(h, ' ');
-		break;
-	case HTML_SEEN:
-		put(h, buf, utf8_encode(c, buf));
-		break;
-	case HTML_UNSEEN:
-		break;
-	}
-}
-
-#define IS_WORD(c)	((c) > ' ' && (c) != 0x7f)
-
-/* Words of ASCII and single blanks between them, which are seen as they stand. */
-static size_t
-plain(const char *p, size_t n)
-{
-	size_t i = 0;
-
-	while (i < n && (IS_WORD(p[i]) || (p[i] == ' ' && i > 0 && p[i - 1] != ' ' &&
-	    i + 1 < n && IS_WORD(p[i + 1]))))
-		i++;
-	return i;
-}
-
-/* Whole characters of text, without '<' and '&' among them. */
-static void
-put_text(struct html *h, const char *p, size_t n)
-{
-	for (size_t i = 0, len; i < n; i += len) {
-		uint32_t c;
-
-		if ((len = plain(p + i, n - i < WINDOW ? n - i : WINDOW)) > 0) {
-			put(h, p + i, len);
-			continue;
-		}
-		len = 1;
-		if ((unsigned char)p[i] < 0x80) {
-			if (p[i] == '\0')
-				put_char(h, 0xfffd);
-			else
-				put_char(h, (unsigned char)p[i]);
-			continue;
-		}
-		if ((len = utf8_len((struct str){ p + i, n - i })) == 0) {
-			len = 1;	/* not from charset.c */
-			continue;
-		}
-		c = (unsigned char)p[i] & (0xffu >> (len + 1));
-		for (size_t k = 1; k < len; k++)
-			c = c << 6 | ((unsigned char)p[i + k] & 0x3f);
-		put_char(h, c);
-	}
+	return h->seen == &h->outlook;
 }
 
 /* ---- Tags ---- */
 
-/* words: sorted, since there is a tag every few words of mail. */
-static bool
-is_one_of(const char *s, size_t n, const char *const *words)
+/*
+ * In SVG and MathML style and title are elements like others; but where HTML may
+ * stand in them, and after a tag that can be only HTML's, they are raw text again
+ * (13.2.6.5).
+ */
+static void
+enter(struct html *h, unsigned tag)
 {
-	for (; n > 0 && *words != NULL && **words <= *s; words++)
-		if (**words == *s && strlen(*words) == n && memcmp(s, *words, n) == 0)
-			return true;
-	return false;
+	bool empty = h->slash && !h->closing;
+
+	if ((tag & TAG_FOREIGN) != 0 && !empty)
+		h->ns = h->closing ? NS_HTML : NS_FOREIGN;
+	else if ((tag & TAG_POINT) != 0 && h->ns != NS_HTML && !empty)
+		h->ns = h->closing ? NS_FOREIGN : NS_POINT;
+	else if ((tag & TAG_HTML) != 0 && h->ns == NS_FOREIGN && !h->closing)
+		h->ns = NS_HTML;
 }
 
 static void
 end_tag(struct html *h)
 {
-	static const char *const lines[] = {
-		"address", "article", "aside", "blockquote", "body", "br", "caption",
-		"center", "dd", "details", "dialog", "dir", "div", "dl", "dt",
-		"fieldset", "figcaption", "figure", "footer", "form", "h1", "h2",
-		"h3", "h4", "h5", "h6", "header", "hr", "legend", "li", "main",
-		"menu", "nav", "ol", "option", "p", "pre", "section", "summary",
-		"table", "tbody", "tfoot", "thead", "tr", "ul", NULL
-	};
-	static const char *const cells[] = { "button", "img", "input", "td", "th", NULL };
-	/* Their content isn't text, up to their end tag. */
-	static const char *const raw[] = {
-		"iframe", "noembed", "noframes", "script", "style", "template", "title", NULL
-	};
+	unsigned tag = h->ntag < NAME_LEN ? html_tag((struct str){ h->tag, h->ntag }) : 0;
+	bool foreign = h->ns == NS_FOREIGN;
 
 	h->state = H_TEXT;
-	if (is_one_of(h->tag, h->ntag, lines))
-		blank(h, '\n');
-	else if (is_one_of(h->tag, h->ntag, cells))
-		blank(h, ' ');
-	else if (!h->closing && is_one_of(h->tag, h->ntag, raw)) {
-		memcpy(h->raw, h->tag, h->ntag);
-		h->raw[h->ntag] = '\0';
-		h->matched = 0;
+	enter(h, tag);
+	if ((tag & (TAG_LINE | TAG_CELL)) != 0)
+		seen_blank(h->seen, (tag & TAG_LINE) != 0 ? '\n' : ' ');
+	if ((tag & TAG_OUTLOOK_RAW) != 0 && in_outlook(h))
+		tag |= TAG_RAW;
+	if (h->closing || foreign || (tag & (TAG_RAW | TAG_SHOWN)) == 0)
+		return;
+	memcpy(h->raw, h->tag, h->ntag);
+	h->raw[h->ntag] = '\0';
+	h->shown = (tag & TAG_SHOWN) != 0;
+	h->matched = 0;
+	h->escapes = 0;
+	if (!h->shown)
 		h->state = H_RAW;
-	}
-}
-
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
 static bool
@@ -223,7 +139,7 @@ static void
 add_to_name(char *name, size_t *n, char c)
 {
 	if (*n < NAME_LEN - 1)
-		name[*n] = lower(c);
+		name[*n] = mime_lower(c);
 	if (*n < NAME_LEN)
 		++*n;
 }
@@ -246,12 +162,29 @@ end_value(struct html *h)
 	h->state = H_IN_TAG;
 }
 
+/* Is that the end tag of what is nothing but text?  Otherwise it is text, too. */
+static bool
+ends_shown(struct html *h)
+{
+	/* Nothing ends <plaintext>. */
+	h->shown = *h->raw == 'p' || h->ntag != strlen(h->raw) ||
+	    memcmp(h->tag, h->raw, h->ntag) != 0;
+	if (!h->shown)
+		return true;
+	h->state = H_TEXT;
+	seen_text(h->seen, "</", 2);
+	seen_text(h->seen, h->tag, h->ntag < NAME_LEN ? h->ntag : NAME_LEN - 1);
+	return false;
+}
+
 /* False: c is to be looked at again. */
 static bool
 step_tag(struct html *h, char c)
 {
 	switch (h->state) {
 	case H_TAG:
+		if (h->shown && (is_space(c) || c == '/' || c == '>') && !ends_shown(h))
+			return false;
 		if (c == '>')
 			end_tag(h);
 		else if (is_space(c) || c == '/')
@@ -311,7 +244,7 @@ put_entity(struct html *h, uint32_t u)
 	if (h->back == H_VALUE)
 		link_put(&h->link, buf, utf8_encode(u, buf), &h->s);
 	else
-		put_char(h, u);
+		seen_char(h->seen, u);
 }
 
 static void
@@ -320,7 +253,7 @@ put_plain(struct html *h, const char *p, size_t n)
 	if (h->back == H_VALUE)
 		link_put(&h->link, p, n, &h->s);
 	else
-		put_text(h, p, n);
+		seen_text(h->seen, p, n);
 }
 
 /*
@@ -363,9 +296,9 @@ goes_on(const struct html *h, char c)
 		return c == '#' || digit || is_alpha(c);
 	if (h->entity[0] != '#')
 		return digit || is_alpha(c);
-	if (h->nentity > 1 && lower(h->entity[1]) == 'x')
-		return digit || (lower(c) >= 'a' && lower(c) <= 'f');
-	return digit || (h->nentity == 1 && lower(c) == 'x');
+	if (h->nentity > 1 && mime_lower(h->entity[1]) == 'x')
+		return digit || (mime_lower(c) >= 'a' && mime_lower(c) <= 'f');
+	return digit || (h->nentity == 1 && mime_lower(c) == 'x');
 }
 
 /* False: c is no part of it, and is to be looked at again. */
@@ -404,10 +337,10 @@ comment_ends(struct comment_end *e, char c)
 static void
 step_comment(struct html *h, char c)
 {
-	if (c == '[' && h->fresh && !h->muted) {
+	if (c == '[' && h->fresh && !in_outlook(h)) {
 		/* <!--[if mso]> */
 		h->outer = (struct comment_end){ 0, false };
-		h->muted = true;
+		h->seen = &h->outlook;
 		h->state = H_BOGUS;
 	} else if (comment_ends(&h->end, c))
 		h->state = H_TEXT;
@@ -422,10 +355,36 @@ step_markup(struct html *h, char c)
 		h->state = H_COMMENT;
 		h->end = (struct comment_end){ 2, false };	/* <!--> is one, whole */
 		h->fresh = true;
-	} else if (c == '>')
-		h->state = H_TEXT;
+	} else if (c == '>' || (c == '[' && h->dashes == 0 && h->ns == NS_FOREIGN))
+		h->state = H_TEXT;	/* what <![CDATA[ holds is text there */
 	else if (c != '-')
 		h->state = H_BOGUS;
+}
+
+static bool
+script_ends_in(const struct html *h, const char *what)
+{
+	size_t n = strlen(what);
+
+	return memcmp(h->last + sizeof(h->last) - n, what, n) == 0;
+}
+
+/* After <!-- in it, </script> ends only what <script> there began (13.2.5.20 to 31). */
+static void
+step_script(struct html *h, char c)
+{
+	bool over = is_space(c) || c == '/' || c == '>';
+
+	if (h->escapes == 1 && over && script_ends_in(h, "<script"))
+		h->escapes = 2;
+	else if (h->escapes == 2 && over && script_ends_in(h, "</script"))
+		h->escapes = 1;
+	memmove(h->last, h->last + 1, sizeof(h->last) - 1);
+	h->last[sizeof(h->last) - 1] = mime_lower(c);
+	if (h->escapes == 0 && script_ends_in(h, "<!--"))
+		h->escapes = 1;
+	else if (h->escapes > 0 && script_ends_in(h, "-->"))
+		h->escapes = 0;
 }
 
 static void
@@ -433,17 +392,19 @@ step_raw(struct html *h, char c)
 {
 	size_t n = strlen(h->raw) + 2;
 
-	if (h->matched == n && (is_space(c) || c == '/' || c == '>')) {
+	if (h->matched == n && h->escapes < 2 && (is_space(c) || c == '/' || c == '>')) {
 		h->ntag = 0;
 		h->closing = true;
 		h->state = c == '>' ? H_TEXT : H_IN_TAG;
 		return;
 	}
 	if (h->matched < n && (h->matched == 0 ? c == '<' : h->matched == 1 ? c == '/' :
-	    lower(c) == h->raw[h->matched - 2]))
+	    mime_lower(c) == h->raw[h->matched - 2]))
 		h->matched++;
 	else
 		h->matched = c == '<';
+	if (strcmp(h->raw, "script") == 0)
+		step_script(h, c);
 }
 
 /* ---- All of it ---- */
@@ -456,12 +417,16 @@ step_open(struct html *h, char c)
 
 	h->ntag = h->nattr = 0;
 	h->closing = end;
-	if (is_alpha(c)) {
+	if (is_alpha(c) && (end || !h->shown)) {
 		add_to_name(h->tag, &h->ntag, c);
 		h->state = H_TAG;
 	} else if (!end && c == '/')
 		h->state = H_OPEN_END;
-	else if (!end && c == '!') {
+	else if (h->shown) {
+		h->state = H_TEXT;
+		seen_text(h->seen, "</", end ? 2 : 1);
+		return false;
+	} else if (!end && c == '!') {
 		h->dashes = 0;
 		h->state = H_MARKUP;
 	} else if (end || c == '?')
@@ -469,7 +434,7 @@ step_open(struct html *h, char c)
 	else {
 		/* Not a tag. */
 		h->state = H_TEXT;
-		put(h, "<", 1);
+		seen_char(h->seen, '<');
 		return false;
 	}
 	return true;
@@ -479,6 +444,8 @@ step_open(struct html *h, char c)
 static bool
 step(struct html *h, char c)
 {
+	bool done;
+
 	switch (h->state) {
 	case H_ENTITY:
 		return step_entity(h, c);
@@ -511,8 +478,19 @@ step(struct html *h, char c)
 			link_put(&h->link, &c, 1, &h->s);
 		return true;
 	default:
-		return step_tag(h, c);
+		done = step_tag(h, c);
+		h->slash = c == '/' && h->state == H_IN_TAG;
+		return done;
 	}
+}
+
+/* At '<' or '&'. */
+static void
+leave_text(struct html *h, char c)
+{
+	h->nentity = 0;
+	h->back = H_TEXT;
+	h->state = c == '<' ? H_OPEN : H_ENTITY;
 }
 
 /*
@@ -529,17 +507,35 @@ feed_text(struct html *h, const char *p, size_t n)
 		all--;		/* no character is cut */
 	i = (at = memchr(p, '<', all)) != NULL ? (size_t)(at - p) : all;
 	i = (at = memchr(p, '&', i)) != NULL ? (size_t)(at - p) : i;
-	put_text(h, p, i);
+	seen_text(h->seen, p, i);
 	if (i == all)
 		return all;
-	if (p[i] == '<')
-		h->state = H_OPEN;
-	else {
-		h->nentity = 0;
-		h->back = H_TEXT;
-		h->state = H_ENTITY;
-	}
+	leave_text(h, p[i]);
 	return i + 1;
+}
+
+/* The same where only Outlook reads. */
+static size_t
+feed_outlook(struct html *h, const char *p, size_t n)
+{
+	size_t i = 0;
+
+	if (*p == '-') {
+		h->held++;
+		return 1;
+	}
+	for (; h->held > 0; h->held--)
+		seen_char(h->seen, '-');
+	while (i < n && p[i] != '<' && p[i] != '&' && p[i] != '-' && p[i] != '!' && p[i] != '>')
+		i++;
+	seen_text(h->seen, p, i);
+	if (i > 0)
+		return i;
+	if (*p == '<' || *p == '&')
+		leave_text(h, *p);
+	else
+		seen_text(h->seen, p, 1);
+	return 1;
 }
 
 /* Of a value in quotes, up to their end or '&'. */
@@ -555,8 +551,9 @@ feed_value(struct html *h, const char *p, size_t n)
 }
 
 /*
- * Outlook reads some comments, and links to what they say; other programs see
- * nothing of them, up to the first "-->", whatever that stands in.
+ * Outlook reads some comments and shows what they say; other programs see
+ * nothing of them, up to the first "-->", whatever that stands in.  So it is a
+ * text of its own, which cuts no word of the page's.
  */
 void
 html_feed(struct html *h, const char *p, size_t n)
@@ -565,18 +562,21 @@ html_feed(struct html *h, const char *p, size_t n)
 	size_t i = 0;
 
 	while (i < n) {
-		if (h->muted && !again && comment_ends(&h->outer, p[i])) {
-			h->muted = false;
+		if (in_outlook(h) && !again && comment_ends(&h->outer, p[i])) {
+			seen_blank(h->seen, '\n');
+			h->seen = &h->page;
+			h->shown = false;
+			h->held = 0;
 			h->state = H_TEXT;
 			i++;
 			continue;
 		}
 		again = false;
-		if (h->state == H_TEXT && h->muted)
-			h->state = p[i++] == '<' ? H_OPEN : H_TEXT;
+		if (h->state == H_TEXT && in_outlook(h))
+			i += feed_outlook(h, p + i, n - i);
 		else if (h->state == H_TEXT)
 			i += feed_text(h, p + i, n - i);
-		else if (h->state == H_VALUE && h->quote != '\0' && !h->muted &&
+		else if (h->state == H_VALUE && h->quote != '\0' && !in_outlook(h) &&
 		    p[i] != h->quote && p[i] != '&')
 			i += feed_value(h, p + i, n - i);
 		else if (step(h, p[i]))
@@ -584,7 +584,8 @@ html_feed(struct html *h, const char *p, size_t n)
 		else
 			again = true;
 	}
-	flush(h);
+	seen_flush(&h->page);
+	seen_flush(&h->outlook);
 }
 
 void
@@ -593,6 +594,7 @@ html_end(struct html *h)
 	if (h->state == H_ENTITY)
 		end_entity(h, '\0');
 	if (h->state == H_OPEN)
-		put(h, "<", 1);
-	flush(h);
+		seen_char(h->seen, '<');
+	seen_flush(&h->page);
+	seen_flush(&h->outlook);
 }

@@ -8,7 +8,8 @@
  *	mime_leaf.c	a part without parts: its way from octets to facts
  *	mime_encoding.c	base64, quoted-printable, uuencode
  *	mime_uu.c	uuencoded files in text
- *	mime_html.c	HTML to what is seen, mime_entity.c its entities
+ *	mime_html.c	HTML to what is seen, mime_entity.c its entities,
+ *			mime_tag.c its elements, mime_seen.c its text
  *	mime_link.c	URLs in its attributes
  *	mime_url.c	URLs in text, and their hosts
  *	mime_zip.c	names in ZIP archives
@@ -22,6 +23,12 @@
 
 /* Where octets or text go. */
 typedef void mime_put(void *arg, const char *p, size_t n);
+
+static inline char
+mime_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
 
 /* ---- mime_encoding.c: RFC 2045, 6 ---- */
 
@@ -85,6 +92,7 @@ struct html;
 
 struct html_sinks {
 	mime_put	*text;		/* what is seen */
+	mime_put	*outlook;	/* what Outlook shows besides: conditional comments */
 	void		(*url)(void *arg, struct str url);	/* of href, src ...; NULL: none wanted */
 	void		*arg;
 };
@@ -100,6 +108,39 @@ uint32_t html_entity(struct str name);
 size_t html_entity_bare(struct str s);
 enum html_kind { HTML_SEEN, HTML_BLANK, HTML_UNSEEN };
 enum html_kind html_kind(uint32_t c);
+
+/* ---- mime_tag.c ---- */
+
+#define TAG_LINE	1u	/* begins a line, and ends one */
+#define TAG_CELL	2u	/* stands apart in its line */
+#define TAG_RAW		4u	/* its content isn't text, up to its end tag */
+#define TAG_SHOWN	8u	/* and this one's is nothing but text */
+#define TAG_FOREIGN	16u	/* SVG or MathML is in it */
+#define TAG_POINT	32u	/* and in one of these HTML again */
+#define TAG_HTML	64u	/* can be only HTML's, so it ends the two */
+#define TAG_OUTLOOK_RAW	128u	/* TAG_RAW in what Outlook alone reads */
+
+/* Of a name in lower case; 0: none of them. */
+unsigned html_tag(struct str name);
+
+/* ---- mime_seen.c ---- */
+
+/* A text in the making; zeroed before but for to and arg. */
+struct seen {
+	mime_put	*to;
+	void		*arg;
+	char		 before;	/* ' ' or '\n' that stands before the next character, or 0 */
+	bool		 any;
+	char		 out[1024];
+	size_t		 n;
+};
+
+/* Whole characters of UTF-8. */
+void seen_text(struct seen *t, const char *p, size_t n);
+void seen_char(struct seen *t, uint32_t c);
+/* A blank or a line end, if any text follows. */
+void seen_blank(struct seen *t, char c);
+void seen_flush(struct seen *t);
 
 /* ---- mime_url.c ---- */
 
@@ -198,6 +239,7 @@ struct leaf {
 	struct strbuf	 first;		/* octets before the charset is known */
 	struct html	*page;
 	struct strbuf	 seen, source;	/* text, and HTML's source */
+	struct strbuf	 outlook;	/* text that it alone shows */
 	bool		 cr;		/* the last character of the text was CR */
 	struct strbuf	 head;		/* for libmagic */
 	struct zip	*zip;

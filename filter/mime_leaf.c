@@ -54,6 +54,15 @@ put_seen(void *arg, const char *p, size_t n)
 }
 
 static void
+put_outlook(void *arg, const char *p, size_t n)
+{
+	struct leaf *l = arg;
+
+	if (!l->links)
+		mime_keep(l->m, &l->outlook, p, n);
+}
+
+static void
 put_url(void *arg, struct str url)
 {
 	struct leaf *l = arg;
@@ -314,7 +323,7 @@ leaf_begin(struct leaf *l, struct mime *m, const struct mime_head *h, size_t dep
 	if (text && !l->html && !h->attached && !trial && (l->uu = uu_new(m)) == NULL)
 		m->failed = true;
 	if (l->text && l->html && wants(l, F_TEXT | F_URLS)) {
-		struct html_sinks s = { put_seen, wants(l, F_URLS) ? put_url : NULL, l };
+		struct html_sinks s = { put_seen, put_outlook, wants(l, F_URLS) ? put_url : NULL, l };
 
 		if ((l->page = html_new(&s)) == NULL)
 			m->failed = true;
@@ -366,6 +375,21 @@ join_lines(struct leaf *l)
 	l->seen.n = out;
 }
 
+/* What Outlook alone shows stands behind what all show. */
+static void
+add_outlook(struct leaf *l)
+{
+	struct str more = strbuf_slice(&l->outlook);
+
+	if (more.n == 0)
+		return;
+	l->m->kept -= more.n;
+	if (l->seen.n > 0)
+		mime_keep(l->m, &l->seen, "\n", 1);
+	mime_keep(l->m, &l->seen, more.p, more.n);
+	strbuf_free(&l->outlook);
+}
+
 static void
 end_text(struct leaf *l)
 {
@@ -380,6 +404,7 @@ end_text(struct leaf *l)
 		html_end(l->page);
 	if (l->links)
 		return;
+	add_outlook(l);
 	if (wants(l, F_URLS))
 		url_scan(strbuf_slice(&l->seen), mime_add_url, m);
 	if (l->flowed) {
@@ -400,10 +425,11 @@ release(struct leaf *l)
 {
 	struct mime *m = l->m;
 
-	m->kept -= l->seen.n + l->source.n;	/* of what wasn't taken over */
+	m->kept -= l->seen.n + l->outlook.n + l->source.n;	/* of what wasn't taken over */
 	charset_close(&l->cs);
 	strbuf_free(&l->first);
 	strbuf_free(&l->seen);
+	strbuf_free(&l->outlook);
 	strbuf_free(&l->source);
 	strbuf_free(&l->head);
 	html_free(l->page);

@@ -16,16 +16,10 @@
 #define HOST_MAX	255
 #define HOST_KEPT	1024	/* octets in which a host fits, %xx and all */
 
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
 static bool
 is_alnum(char c)
 {
-	return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
+	return (c >= '0' && c <= '9') || (mime_lower(c) >= 'a' && mime_lower(c) <= 'z');
 }
 
 static bool

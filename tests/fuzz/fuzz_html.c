@@ -46,7 +46,7 @@ static struct page
 read_page(const char *p, size_t n, size_t piece)
 {
 	struct page page = { .text = { 0 } };
-	struct html_sinks s = { put_text, put_url, &page };
+	struct html_sinks s = { put_text, put_text, put_url, &page };
 	struct html *h = html_new(&s);
 	struct charset cs = { 0 };
 

@@ -14,13 +14,20 @@
 
 #define COUNT(a)	(sizeof(a) / sizeof(*(a)))
 
-static struct strbuf text, urls;
+static struct strbuf text, outlook, urls;
 
 static void
 put_text(void *arg, const char *p, size_t n)
 {
 	(void)arg;
 	strbuf_add(&text, p, n);
+}
+
+static void
+put_outlook(void *arg, const char *p, size_t n)
+{
+	(void)arg;
+	strbuf_add(&outlook, p, n);
 }
 
 static void
@@ -34,12 +41,13 @@ put_url(void *arg, struct str url)
 static void
 read_page(const char *s, size_t n, size_t piece)
 {
-	struct html_sinks sinks = { put_text, put_url, NULL };
+	struct html_sinks sinks = { put_text, put_outlook, put_url, NULL };
 	struct html *h = html_new(&sinks);
 
 	assert_non_null(h);
-	text.n = urls.n = 0;
+	text.n = outlook.n = urls.n = 0;
 	strbuf_puts(&text, "");
+	strbuf_puts(&outlook, "");
 	strbuf_puts(&urls, "");
 	for (size_t i = 0, k; i < n; i += k) {
 		/* Whole characters only. */
@@ -88,6 +96,22 @@ what_is_seen(void **state)
 		{ "vi<!--[if gte mso 9]><p>a &amp; b<1<![endif]-->agra<!--[if !mso]><!-->!<!--<![endif]-->", "viagra!" },
 		{ "a<!--[if mso]><b c=\"-->d<!--[if mso]><style>--!>e<!--[if x]>f", "ade" },
 		{ "a<!-- [if mso]>b-->c<!--x[if mso]>d-->e", "ace" },
+		/* Nothing but text. */
+		{ "a<xmp><!-- b --></c></xmp >d<textarea>&lt;<i></textarea>e", "a\n<!-- b --></c>\nd <<i> e" },
+		{ "<plaintext>a<!-- b --></plaintext>c<", "a<!-- b --></plaintext>c<" },
+		/* Of a template nothing can hide what follows. */
+		{ "<template><a title=\"</template><!--\"></template>b<!-- -->", "b" },
+		/* The end of a script, for browsers. */
+		{ "<script><!--<script></script><a title=\"--></script>b<a c=\"\">d", "bd" },
+		{ "<script><!--<script></script></script>b", "b" },
+		{ "<script><!--></script>b<script><!--<script>--></script>c", "bc" },
+		{ "<script><!--<scripts></script>b<script><script></script>c", "bc" },
+		/* In SVG and MathML these aren't raw. */
+		{ "<svg><style>a<b c>d</style></svg><style>e</style>f", "adf" },
+		{ "<svg><style><a title=\"</style><!--\">b</a>", "b" },
+		{ "<svg/><style>a</style>b<svg><desc><style>c</style></desc><style>d</style>", "bd" },
+		{ "<svg><p><style>a</style>b<math><mi><style>c</style></mi><title>d", "bd" },
+		{ "<svg><text><![CDATA[a]]></text></svg><![CDATA[b]]>", "CDATA[a]]>" },
 	};
 	static const size_t pieces[] = { SIZE_MAX, 1, 2, 3 };
 
@@ -98,6 +122,28 @@ what_is_seen(void **state)
 		read_page(html, strlen(html), pieces[i / COUNT(v)]);
 		if (strcmp(text.p, v[i % COUNT(v)].seen) != 0)
 			fail_msg("'%s' is seen as '%s'", html, text.p);
+	}
+}
+
+/* Stands behind all the rest, and cuts no word of it. */
+static void
+what_outlook_shows(void **state)
+{
+	static const struct { const char *html, *seen, *more; } v[] = {
+		{ "vi<!--[if mso]>pay<b>al</b> &amp; now<![endif]-->agra", "viagra", "payal & now" },
+		{ "<!--[if gte mso 9]>a - b -- c! > d<![endif]-->e<!--[if mso]>f<p>g-->", "e", "a - b -- c! > d\nf\ng" },
+		{ "<!--[if mso]><xml><o:PixelsPerInch>96</o:PixelsPerInch></xml><style>x</style>a-->", "", "a" },
+		{ "<xml>a</xml><!--[if mso]><textarea>b--><i>c</i>", "ac", "b" },
+		{ "<!--[if mso]>vi\xc2\xad" "ag\xc3\xa9ra<!-->a", "a", "viag\xc3\xa9ra" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * COUNT(v); i++) {
+		const char *html = v[i / 2].html;
+
+		read_page(html, strlen(html), i % 2 == 0 ? SIZE_MAX : 1);
+		assert_string_equal(text.p, v[i / 2].seen);
+		assert_string_equal(outlook.p, v[i / 2].more);
 	}
 }
 
@@ -273,7 +319,7 @@ long_ones(void **state)
 		{ "http://good.example?", "x", "@evil.example/", "good.example" },
 	};
 	struct arena *a = arena_new(0);
-	struct html_sinks sinks = { put_last, keep_last, a };
+	struct html_sinks sinks = { put_last, put_last, keep_last, a };
 	struct strbuf b = { 0 };
 
 	(void)state;
@@ -332,6 +378,7 @@ stays_fast(void **state)
 	}
 	strbuf_free(&b);
 	strbuf_free(&text);
+	strbuf_free(&outlook);
 	strbuf_free(&urls);
 }
 
@@ -358,6 +405,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_seen),
+		cmocka_unit_test(what_outlook_shows),
 		cmocka_unit_test(what_it_links_to),
 		cmocka_unit_test(urls_in_text),
 		cmocka_unit_test(where_they_lead),

@@ -115,6 +115,8 @@ parts(void **state)
 		{ MIXED "--b\r\nContent-Type: message/delivery-status\r\n\r\nStatus: 5.0.0\r\n--b--\r\n",
 		  "[Status: 5.0.0]{message/delivery-status 13}" },
 		{ MIXED "--b\r\nContent-Disposition: attachment\r\n\r\nhidden\r\n--b--\r\n", "{text/plain 6}" },
+		{ "Content-Type: text/html\r\n\r\na<!--[if mso]>b<![endif]-->c", "[ac\nb]" },
+		{ "Content-Type: text/html\r\n\r\n<!--[if mso]>b<![endif]-->", "[b]" },
 		{ MIXED "--b\r\nContent-Type: text/plain; name=a.txt\r\n\r\nshown\r\n--b--\r\n", "[shown]{text/plain 5 a.txt}" },
 	};
 
