@@ -169,6 +169,7 @@ struct str url_domain(const struct suffixes *list, struct arena *a, struct str h
 struct link {
 	enum link_kind { LINK_NONE, LINK_URL, LINK_SET, LINK_REFRESH } kind;
 	bool		 skip;		/* what stands between two URLs, or before one */
+	bool		 time, gap;	/* a digit was before it, and a blank behind that */
 	char		 quote;		/* around it, or 0 */
 	struct url_buf	 url;
 };

@@ -67,8 +67,12 @@ put_url(void *arg, struct str url)
 {
 	struct leaf *l = arg;
 
-	if (url_has_host(url) && !l->trial)
+	if (l->trial)
+		return;
+	if (url_has_host(url))
 		mime_add_url(l->m, url);
+	else	/* ms-word:ofe|u|https://a.example/x opens what that leads to */
+		url_scan(url, mime_add_url, l->m);
 }
 
 /* Characters, as the character set makes them. */
@@ -89,25 +93,52 @@ put_text(void *arg, const char *p, size_t n)
 		l->cr = p[n - 1] == '\r';
 }
 
+/* The next <meta> tag of s, which then begins behind it; comments hold none. */
+static struct str
+next_meta(struct str *s)
+{
+	struct str tag = STR_NONE;
+	ptrdiff_t lt, end;
+
+	while (tag.p == NULL && (lt = str_ifind(*s, STR("<"))) >= 0) {
+		bool comment;
+
+		s->p += lt;
+		s->n -= (size_t)lt;
+		comment = str_istarts(*s, STR("<!--"));
+		if (!comment && str_istarts(*s, STR("<meta")))
+			tag = *s;
+		end = str_ifind(*s, comment ? STR("-->") : STR(">"));
+		end = end >= 0 ? end + (comment ? 3 : 1) : (ptrdiff_t)s->n;
+		if (tag.p != NULL)
+			tag.n = (size_t)end;
+		s->p += end;
+		s->n -= (size_t)end;
+	}
+	return tag;
+}
+
 /* What <meta charset=x> or <meta ... content="text/html; charset=x"> names. */
 static struct str
 charset_of_meta(struct str s)
 {
+	struct str tag;
 	ptrdiff_t at;
 	size_t n = 0;
 
-	while ((at = str_ifind(s, STR("charset"))) >= 0) {
-		s.p += (size_t)at + 7;
-		s.n -= (size_t)at + 7;
-		while (s.n > 0 && (*s.p == ' ' || *s.p == '=' || *s.p == '"' || *s.p == '\'')) {
-			s.p++;
-			s.n--;
+	while ((tag = next_meta(&s)).p != NULL)
+		while ((at = str_ifind(tag, STR("charset"))) >= 0) {
+			tag.p += (size_t)at + 7;
+			tag.n -= (size_t)at + 7;
+			while (tag.n > 0 && strchr(" =\"'", *tag.p) != NULL && *tag.p != '\0') {
+				tag.p++;
+				tag.n--;
+			}
+			while (n < tag.n && n < 40 && tag.p[n] > ' ' && strchr("\"';/>", tag.p[n]) == NULL)
+				n++;
+			if (n > 0)
+				return (struct str){ tag.p, n };
 		}
-		while (n < s.n && n < 40 && s.p[n] > ' ' && strchr("\"';/>", s.p[n]) == NULL)
-			n++;
-		if (n > 0)
-			return (struct str){ s.p, n };
-	}
 	return STR("");
 }
 

@@ -29,6 +29,7 @@ link_begin(struct link *l, struct str tag, struct str attr)
 		    (links[i].tag == NULL || str_eq(tag, str_of(links[i].tag)))) {
 			l->kind = links[i].kind;
 			l->skip = l->kind == LINK_REFRESH;
+			l->time = l->gap = false;
 			l->quote = '\0';
 			l->url.full = false;
 			l->url.n = 0;
@@ -73,16 +74,35 @@ put_in_set(struct link *l, char c, const struct html_sinks *s)
 	}
 }
 
+/* The time: a URL comes behind a mark, or behind a blank. */
+static void
+put_in_time(struct link *l, char c)
+{
+	bool number = c == '.' || (c >= '0' && c <= '9');
+
+	if (c == ';' || c == ',')
+		l->skip = false;
+	else if (is_blank(c))
+		l->gap = l->time;
+	else if (number && !l->gap)
+		l->time = true;
+	else if (l->gap)
+		l->skip = false;
+	else
+		l->kind = LINK_NONE;
+}
+
 /* `5; url='x'`: the time is needed, what else stands before x isn't (HTML, 4.2.5.3). */
 static void
 put_in_refresh(struct link *l, char c)
 {
-	if (l->skip) {
-		if (c == ';' || c == ',')
-			l->skip = false;
-		else if (!is_blank(c) && c != '.' && (c < '0' || c > '9'))
-			l->kind = LINK_NONE;
-	} else if (c == '=' && str_ieq(str_trim((struct str){ l->url.p, l->url.n }), STR("url")))
+	bool before = l->skip;
+
+	if (before)
+		put_in_time(l, c);
+	if (l->skip || (before && (c == ';' || c == ',')) || l->kind == LINK_NONE)
+		return;
+	if (c == '=' && str_ieq(str_trim((struct str){ l->url.p, l->url.n }), STR("url")))
 		l->url.n = 0;
 	else if (l->url.n == 0 && l->quote == '\0' && (c == '"' || c == '\''))
 		l->quote = c;

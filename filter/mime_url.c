@@ -378,18 +378,27 @@ plain_host(struct str s, char *out)
 	return n;
 }
 
+static bool
+all_of(struct str s, const char *set)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '\0' || strchr(set, s.p[i]) == NULL)
+			return false;
+	return s.n > 0;
+}
+
 /* 0x7f.1, 017700000001 and 2130706433 are addresses, too. */
 static bool
-is_number(const char *host, size_t n)
+is_number(struct str host)
 {
-	const char *last = memrchr(host, '.', n);
+	const char *dot = memrchr(host.p, '.', host.n);
+	struct str last = host;
 
-	last = last != NULL ? last + 1 : host;
-	if (*last == '\0')
-		return false;
-	if (last[0] == '0' && (last[1] | 0x20) == 'x')
-		return strspn(last + 2, "0123456789abcdefABCDEF") == strlen(last + 2);
-	return strspn(last, "0123456789") == strlen(last);
+	if (dot != NULL)
+		last = (struct str){ dot + 1, (size_t)(host.p + host.n - dot) - 1 };
+	if (str_istarts(last, STR("0x")))
+		return all_of((struct str){ last.p + 2, last.n - 2 }, "0123456789abcdef");
+	return all_of(last, "0123456789");
 }
 
 /* [2001:db8::1] */
@@ -429,16 +438,20 @@ url_host(struct arena *a, struct str url)
 		return STR_NONE;
 	while (n > 0 && host[n - 1] == '.')
 		host[--n] = '\0';
-	if (n == 0)
-		return STR_NONE;
-	if (is_number(host, n) && inet_aton(host, &ip) != 0 &&
-	    inet_ntop(AF_INET, &ip, text, sizeof(text)) != NULL)
-		return str_dup(a, str_of(text));
-	normal = domain_normal(a, (struct str){ host, n });
+	normal = n > 0 ? domain_normal(a, (struct str){ host, n }) : STR_NONE;
 	/* The mapping leaves nothing of a soft hyphen. */
 	while (normal.n > 0 && normal.p[normal.n - 1] == '.')
 		normal.n--;
-	return normal.n > 0 ? normal : STR_NONE;
+	if (normal.n == 0)
+		return STR_NONE;
+	/* It makes digits of others', too. */
+	if (is_number(normal) && normal.n < sizeof(host)) {
+		memcpy(host, normal.p, normal.n);
+		host[normal.n] = '\0';
+		if (inet_aton(host, &ip) != 0 && inet_ntop(AF_INET, &ip, text, sizeof(text)) != NULL)
+			return str_dup(a, str_of(text));
+	}
+	return normal;
 }
 
 struct str

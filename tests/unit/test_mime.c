@@ -165,6 +165,15 @@ flowed(void **state)
 	links(FLOWED("yes") "http://a.exam \r\nple/\r\n", 1, "a.exam|a.example|");
 }
 
+/* What stands in another URL is opened by the program that it is for. */
+static void
+links_in_links(void **state)
+{
+	(void)state;
+	links("Content-Type: text/html\r\nContent-Disposition: attachment\r\n\r\n<a href='ms-word:ofe|u|https://a.example/x.docx'>"
+	    "<a href='view-source:https://b.example'><a href='cid:x@c.example'>", 0, "a.example|b.example|");
+}
+
 #define PAGE	"\r\n<form action='http://a.example/'>http://b.example \xe4\r\n"
 
 /* A page to be opened is no body, but it leads somewhere. */
@@ -258,6 +267,8 @@ encodings(void **state)
 		{ "Content-Type: text/plain; charset=UTF-32\r\n" ENC("base64") "//4AAGgAAABpAAAA\r\n", "[hi]" },
 		{ "Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B$3\x1b(B\r\n", "[\xe3\x81\x93\n]" },
 		{ "Content-Type: text/html\r\n\r\n<meta charset=windows-1251>\xcf\r\n", "[\xd0\x9f]" },
+		{ "Content-Type: text/html\r\n\r\n<!-- <meta charset=iso-8859-1> --><p class='charset=iso-8859-1'>"
+		  "<meta name=x><meta charset=windows-1251>\xcf\r\n", "[\xd0\x9f]" },
 	};
 
 	(void)state;
@@ -522,6 +533,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts),
 		cmocka_unit_test(flowed),
+		cmocka_unit_test(links_in_links),
 		cmocka_unit_test(attached_pages),
 		cmocka_unit_test(broken_structure),
 		cmocka_unit_test(boundaries),
