@@ -229,6 +229,8 @@ struct leaf {
 	bool		 text, html;
 	bool		 links;		/* HTML to be opened, not shown: only what it links to */
 	bool		 flowed;	/* with DelSp */
+	bool		 folded;	/* an invitation, or a visiting card */
+	bool		 by_name;	/* a message by its name only */
 	ptrdiff_t	 attachment;	/* index, or -1 */
 	char		 set[48];	/* the character set that the part names */
 	struct str	 name;		/* the same; p NULL without one */

@@ -240,7 +240,7 @@ feed_file(struct leaf *l, const char *p, size_t n)
 	size_t room = l->head.n < MAGIC_HEAD ? MAGIC_HEAD - l->head.n : 0;
 
 	/* Of a message the decoder knows more than libmagic. */
-	if (l->child != NULL)
+	if (l->child != NULL && !l->by_name)
 		return;
 	if (wants(l, F_MAGIC) && l->m->o.magic != NULL && room > 0)
 		strbuf_add(&l->head, p, n < room ? n : room);
@@ -274,7 +274,7 @@ end_file(struct leaf *l)
 	struct attachment *at = &((struct attachment *)l->m->attachments.p)[l->attachment];
 
 	at->size = l->size;
-	if (l->child != NULL)
+	if (l->child != NULL && !l->by_name)
 		at->magic = STR("message/rfc822");
 	else if (l->head.n > 0)
 		at->magic = magic_type(l->m->o.magic, l->m->a, strbuf_slice(&l->head));
@@ -306,17 +306,51 @@ put_octets(void *arg, const char *p, size_t n)
 		feed_file(l, p, n);
 }
 
-/* By its name, whatever type it claims: so do the programs that open it. */
+/* What its name says, whatever type it claims: so do the programs that open it. */
+static bool
+is_named(const struct mime_head *h, const char *const *ends)
+{
+	for (size_t i = 0; i < h->nnames; i++)
+		for (size_t k = 0; ends[k] != NULL; k++)
+			if (str_iends(h->names[i], str_of(ends[k])))
+				return true;
+	return false;
+}
+
 static bool
 opens_as_html(const struct mime_head *h)
 {
-	static const char *const ends[] = { ".htm", ".html", ".shtml", ".xht", ".xhtml", ".svg" };
+	static const char *const ends[] = { ".htm", ".html", ".shtml", ".xht", ".xhtml", ".svg", NULL };
 
-	for (size_t i = 0; i < h->nnames; i++)
-		for (size_t k = 0; k < sizeof(ends) / sizeof(ends[0]); k++)
-			if (str_iends(h->names[i], str_of(ends[k])))
-				return true;
-	return str_eq(h->type, STR("image/svg+xml"));
+	return str_eq(h->type, STR("image/svg+xml")) || is_named(h, ends);
+}
+
+/* A mail that was saved, or a page with what belongs to it (RFC 2557). */
+static bool
+opens_as_message(const struct mime_head *h)
+{
+	static const char *const ends[] = { ".eml", ".mht", ".mhtml", NULL };
+
+	return is_named(h, ends);
+}
+
+/* What belongs to it while it's read: a message, uuencoded files, a page. */
+static bool
+begin_inner(struct leaf *l, const struct mime_head *h, size_t depth, bool text)
+{
+	struct html_sinks s = { put_seen, put_outlook, wants(l, F_URLS) ? put_url : NULL, l };
+	bool message = is_message(h->type);
+
+	l->by_name = !message && (!text || h->attached) && opens_as_message(h);
+	message |= l->by_name;
+	if (message && depth >= l->m->o.depth)
+		mime_defect(l->m, DEFECT_TOO_DEEP);
+	else if (message && (l->child = parser_new(l->m, depth + 1)) == NULL)
+		return false;
+	/* A preamble's would be found though nobody sees it. */
+	if (text && !l->html && !h->attached && !l->trial && (l->uu = uu_new(l->m)) == NULL)
+		return false;
+	return !l->text || !l->html || !wants(l, F_TEXT | F_URLS) || (l->page = html_new(&s)) != NULL;
 }
 
 void
@@ -342,23 +376,14 @@ leaf_begin(struct leaf *l, struct mime *m, const struct mime_head *h, size_t dep
 	l->links = !shown && wants(l, F_URLS) && (html || opens_as_html(h));
 	l->html = html || l->links;
 	l->flowed = h->delsp && str_eq(h->type, STR("text/plain"));
+	l->folded = str_eq(h->type, STR("text/calendar")) || str_eq(h->type, STR("text/vcard")) ||
+	    str_eq(h->type, STR("text/x-vcard"));
 	l->text = l->links || (shown && wants(l, F_TEXT | F_HTML | F_URLS));
 	mime_decoder_begin(&l->dec, h->encoding);
 	if (!text || h->attached || h->nnames > 0 || str_istarts(h->type, STR("message/")))
 		begin_file(l, h);
-	if (message && depth >= m->o.depth)
-		mime_defect(m, DEFECT_TOO_DEEP);
-	else if (message && (l->child = parser_new(m, depth + 1)) == NULL)
+	if (!begin_inner(l, h, depth, text))
 		m->failed = true;
-	/* A preamble's would be found though nobody sees it. */
-	if (text && !l->html && !h->attached && !trial && (l->uu = uu_new(m)) == NULL)
-		m->failed = true;
-	if (l->text && l->html && wants(l, F_TEXT | F_URLS)) {
-		struct html_sinks s = { put_seen, put_outlook, wants(l, F_URLS) ? put_url : NULL, l };
-
-		if ((l->page = html_new(&s)) == NULL)
-			m->failed = true;
-	}
 }
 
 void
@@ -421,6 +446,28 @@ add_outlook(struct leaf *l)
 	strbuf_free(&l->outlook);
 }
 
+/* Folds and escapes undone (RFC 5545, 3.1 and 3.3.11; RFC 6350, 3.2 and 3.4). */
+static void
+unfold(struct leaf *l)
+{
+	size_t n = l->seen.n, out = 0;
+	char *p = l->seen.p;
+
+	for (size_t i = 0; i < n; i++) {
+		char next = i + 1 < n ? p[i + 1] : '\0';
+
+		if (p[i] == '\n' && (next == ' ' || next == '\t'))
+			i++;
+		else if (p[i] == '\\' && next != '\0' && strchr("nN,;\\", next) != NULL) {
+			p[out++] = (next | 0x20) == 'n' ? '\n' : next;
+			i++;
+		} else
+			p[out++] = p[i];
+	}
+	l->m->kept -= n - out;
+	l->seen.n = out;
+}
+
 static void
 end_text(struct leaf *l)
 {
@@ -436,6 +483,8 @@ end_text(struct leaf *l)
 	if (l->links)
 		return;
 	add_outlook(l);
+	if (l->folded)
+		unfold(l);
 	if (wants(l, F_URLS))
 		url_scan(strbuf_slice(&l->seen), mime_add_url, m);
 	if (l->flowed) {

@@ -115,6 +115,13 @@ parts(void **state)
 		{ MIXED "--b\r\nContent-Type: message/delivery-status\r\n\r\nStatus: 5.0.0\r\n--b--\r\n",
 		  "[Status: 5.0.0]{message/delivery-status 13}" },
 		{ MIXED "--b\r\nContent-Disposition: attachment\r\n\r\nhidden\r\n--b--\r\n", "{text/plain 6}" },
+		/* What opens as a message is looked into, but is not taken for one. */
+		{ "Content-Type: application/octet-stream; name=x.EML\r\n\r\nSubject: i\r\nContent-Type: a/b; name=x.exe\r\n\r\nin",
+		  "{application/octet-stream 47 x.EML}{a/b 2 x.exe}" },
+		{ "Content-Disposition: attachment; filename=x.mht\r\nContent-Transfer-Encoding: base64\r\n\r\nDQppbg==", "[in]{text/plain 4 x.mht}" },
+		{ "Content-Type: text/plain; name=x.eml\r\n\r\nSubject: i\r\n", "[Subject: i\n]{text/plain 12 x.eml}" },
+		{ "Content-Type: text/calendar\r\n\r\nDESCRIPTION:buy v\r\n iag\r\n\tra\\nnow\\, at C:\\\\x\\y\r\n",
+		  "[DESCRIPTION:buy viagra\nnow, at C:\\x\\y\n]" },
 		{ "Content-Type: text/html\r\n\r\na<!--[if mso]>b<![endif]-->c", "[ac\nb]" },
 		{ "Content-Type: text/html\r\n\r\n<!--[if mso]>b<![endif]-->", "[b]" },
 		{ MIXED "--b\r\nContent-Type: text/plain; name=a.txt\r\n\r\nshown\r\n--b--\r\n", "[shown]{text/plain 5 a.txt}" },
@@ -172,6 +179,15 @@ links_in_links(void **state)
 	(void)state;
 	links("Content-Type: text/html\r\nContent-Disposition: attachment\r\n\r\n<a href='ms-word:ofe|u|https://a.example/x.docx'>"
 	    "<a href='view-source:https://b.example'><a href='cid:x@c.example'>", 0, "a.example|b.example|");
+}
+
+/* A line of an invitation is cut at 75 octets. */
+static void
+links_in_invitations(void **state)
+{
+	(void)state;
+	links("Content-Type: text/calendar\r\n\r\nDESCRIPTION:https://a.exa\r\n mple\\nb\r\n", 1, "a.example|");
+	links("Content-Type: text/vcard\r\n\r\nURL:https://a.exa\r\n mple\r\n", 1, "a.example|");
 }
 
 #define PAGE	"\r\n<form action='http://a.example/'>http://b.example \xe4\r\n"
@@ -534,6 +550,7 @@ main(void)
 		cmocka_unit_test(parts),
 		cmocka_unit_test(flowed),
 		cmocka_unit_test(links_in_links),
+		cmocka_unit_test(links_in_invitations),
 		cmocka_unit_test(attached_pages),
 		cmocka_unit_test(broken_structure),
 		cmocka_unit_test(boundaries),
