@@ -23,12 +23,21 @@ mime_header_of(struct str name)
 		[MH_TYPE] = "Content-Type",
 		[MH_ENCODING] = "Content-Transfer-Encoding",
 		[MH_DISPOSITION] = "Content-Disposition",
+		[MH_NAME] = "Content-Name",
 	};
 
 	for (enum mime_header h = 0; h < MH_COUNT; h++)
 		if (str_ieq(name, str_of(names[h])))
 			return h;
 	return MH_COUNT;
+}
+
+struct str
+mime_saved_name(struct str name)
+{
+	while (name.n > 0 && (name.p[name.n - 1] == '.' || name.p[name.n - 1] == ' '))
+		name.n--;
+	return name;
 }
 
 /* Its end tells what it is. */
@@ -45,6 +54,18 @@ cut_name(struct field_reader *r, struct str name, size_t most)
 		name.n--;
 	}
 	return name;
+}
+
+static void
+keep_name(struct field_reader *r, struct mime_head *h, struct str name)
+{
+	for (size_t i = 0; i < h->nnames; i++)
+		if (str_eq(h->names[i], name))
+			return;
+	if (h->nnames == MIME_NAMES)
+		*r->defects |= DEFECT_BIT(DEFECT_LONG_HEADER);
+	else if (name.n > 0)
+		h->names[h->nnames++] = name;
 }
 
 static void
@@ -66,13 +87,8 @@ take_name(struct field_reader *r, struct mime_head *h, struct str name)
 		return;
 	}
 	cut = cut_name(r, *line, MIME_NAME);
-	for (size_t i = 0; i < h->nnames; i++)
-		if (str_eq(h->names[i], cut))
-			return;
-	if (h->nnames == MIME_NAMES)
-		*r->defects |= DEFECT_BIT(DEFECT_LONG_HEADER);
-	else if (cut.n > 0)
-		h->names[h->nnames++] = cut;
+	keep_name(r, h, cut);
+	keep_name(r, h, mime_saved_name(cut));
 }
 
 static void
@@ -209,6 +225,7 @@ read_type(struct field_reader *r, struct str raw, struct mime_head *h)
 	field_each(r, "charset", take_charset_name, h);
 	field_each(r, "delsp", take_delsp, h);
 	field_each(r, "name", take_name, h);
+	field_each(r, "filename", take_name, h);
 	if (h->type.p == NULL || (h->nboundaries > 0 && str_istarts(type, STR("multipart/")) &&
 	    !str_istarts(h->type, STR("multipart/"))))
 		h->type = type;
@@ -225,6 +242,7 @@ read_disposition(struct field_reader *r, struct str raw, bool first, struct mime
 		h->attached = str_eq(t, STR("attachment"));
 	field_params(r);
 	field_each(r, "filename", take_name, h);
+	field_each(r, "name", take_name, h);
 }
 
 static void
@@ -290,6 +308,9 @@ mime_head_read(struct arena *a, const struct mime_raw *v, size_t n, struct str d
 			read_encoding(&r, v[i].value, h);
 			first = false;
 		}
+	for (size_t i = 0; i < n; i++)
+		if (v[i].which == MH_NAME)
+			take_name(&r, h, str_trim(v[i].value));
 	if (h->type.p == NULL)
 		h->type = default_type;
 	limit_names(&r, v, n, h);

@@ -52,7 +52,7 @@ void mime_decoder_end(struct mime_decoder *d, mime_put *put, void *arg);
 
 /* ---- mime_field.c ---- */
 
-enum mime_header { MH_TYPE, MH_ENCODING, MH_DISPOSITION, MH_COUNT };
+enum mime_header { MH_TYPE, MH_ENCODING, MH_DISPOSITION, MH_NAME, MH_COUNT };
 
 /* Beyond each of these a part's header has DEFECT_LONG_HEADER. */
 #define MIME_FIELDS	8	/* that are any of MH_... */
@@ -83,6 +83,8 @@ struct mime_head {
 /* v: the fields that mime_header_of() knows, in their order.  False without memory. */
 bool mime_head_read(struct arena *a, const struct mime_raw *v, size_t n,
     struct str default_type, struct mime_head *h, uint32_t *defects);
+/* The name that Windows gives a file: without dots and blanks at its end. */
+struct str mime_saved_name(struct str name);
 /* Which of the fields is it?  MH_COUNT: none. */
 enum mime_header mime_header_of(struct str name);
 

@@ -218,8 +218,13 @@ add_name(struct leaf *l, const struct zip_name *n, struct str raw)
 		if (text.p[i] == '\0' || text.p[i] == '\n' || text.p[i] == '\r')
 			text.p[i] = ' ';
 	l->m->failed |= text.failed;
-	if (!text.failed)
-		mime_add_name(l->m, strbuf_slice(&text), n->central, n->method);
+	if (!text.failed) {
+		struct str name = strbuf_slice(&text), saved = mime_saved_name(name);
+
+		mime_add_name(l->m, name, n->central, n->method);
+		if (saved.n > 0 && saved.n < name.n)
+			mime_add_name(l->m, saved, n->central, n->method);
+	}
 	strbuf_free(&text);
 }
 

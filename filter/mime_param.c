@@ -20,7 +20,7 @@ field_skip_blank(struct field_reader *r)
 	for (; r->i < r->s.n; r->i++) {
 		char c = r->s.p[r->i];
 
-		if (c == '(')
+		if (c == '(' && !r->no_comments)
 			depth++;
 		else if (depth > 0 && c == ')')
 			depth--;
@@ -28,6 +28,8 @@ field_skip_blank(struct field_reader *r)
 			r->i++;
 		else if (depth == 0 && !field_is_blank(c))
 			return;
+		else if (depth > 0 && c == ';')
+			r->odd_comment = true;
 	}
 }
 
@@ -44,7 +46,8 @@ field_until(struct field_reader *r, const char *stops)
 
 /*
  * The quoted string from the quote on.  C:\temp\x is meant as it stands, and
- * so it is shown by some; others take \t for t (RFC 5322, 3.2.4).
+ * so it is shown by some; others take \t for t (RFC 5322, 3.2.4).  Without an end
+ * it goes on to the field's, or to the next semicolon.
  */
 static void
 quoted(struct field_reader *r, struct mime_param *p)
@@ -55,6 +58,8 @@ quoted(struct field_reader *r, struct mime_param *p)
 	while (r->i < r->s.n && r->s.p[r->i] != '"')
 		r->i += r->s.p[r->i] == '\\' ? 2 : 1;
 	if (r->i >= r->s.n) {
+		r->i = from;
+		p->others[1] = field_until(r, ";");
 		r->i = r->s.n;
 		*r->defects |= DEFECT_BIT(DEFECT_PARAMETER);
 	}
@@ -76,7 +81,7 @@ quoted(struct field_reader *r, struct mime_param *p)
 	}
 	p->value = (struct str){ value, n };
 	if (m != n)
-		p->other = (struct str){ other, m };
+		p->others[0] = (struct str){ other, m };
 	r->i++;
 }
 
@@ -119,21 +124,30 @@ after_quoted(struct field_reader *r, struct mime_param *p)
 	for (size_t i = 0; i < rest.n; i++)
 		if (rest.p[i] != '"')
 			strbuf_putc(&all, rest.p[i]);
-	p->other = str_dup(r->a, strbuf_slice(&all));
-	r->failed |= all.failed || p->other.p == NULL;
+	p->others[1] = str_dup(r->a, strbuf_slice(&all));
+	r->failed |= all.failed || p->others[1].p == NULL;
 	strbuf_free(&all);
 }
 
-/* Unquoted blanks are common, and clients take them; what looks like a comment may be none. */
+/*
+ * Unquoted blanks are common, and most programs take them, but for some the value
+ * is one word, which matters if it has an ending; and what looks like a comment may
+ * be none.
+ */
 static void
 unquoted(struct field_reader *r, struct mime_param *p)
 {
 	const char *comment;
+	size_t word = 0;
 
 	p->value = field_until(r, ";");
+	while (word < p->value.n && !field_is_blank(p->value.p[word]) && p->value.p[word] != '"')
+		word++;
+	if (word < p->value.n && memchr(p->value.p, '.', word) != NULL)
+		p->others[1] = (struct str){ p->value.p, word };
 	comment = p->value.n > 0 ? memmem(p->value.p, p->value.n, " (", 2) : NULL;
 	if (comment != NULL) {
-		p->other = p->value;
+		p->others[0] = p->value;
 		p->value.n = (size_t)(comment - p->value.p);
 	}
 }
@@ -178,8 +192,8 @@ keep_param(struct field_reader *r, const struct mime_param *p)
 }
 
 /* Past the value the field goes on at the next semicolon. */
-void
-field_params(struct field_reader *r)
+static void
+read_params(struct field_reader *r)
 {
 	while (r->i < r->s.n && !r->failed) {
 		struct mime_param p = { .section = -1 };
@@ -190,7 +204,7 @@ field_params(struct field_reader *r)
 			r->i++;
 			continue;
 		}
-		name = field_until(r, "=;(");
+		name = field_until(r, r->no_comments ? "=;" : "=;(");
 		field_skip_blank(r);
 		if (r->i >= r->s.n || r->s.p[r->i] != '=') {
 			if (name.n > 0)
@@ -208,6 +222,22 @@ field_params(struct field_reader *r)
 			unquoted(r, &p);
 		keep_param(r, &p);
 	}
+}
+
+/* Not all programs know comments: what one holds counts, too. */
+void
+field_params(struct field_reader *r)
+{
+	size_t from = r->i;
+
+	r->odd_comment = false;
+	read_params(r);
+	if (!r->odd_comment)
+		return;
+	r->i = from;
+	r->no_comments = true;
+	read_params(r);
+	r->no_comments = false;
 }
 
 static void
@@ -337,7 +367,8 @@ field_each(struct field_reader *r, const char *name, take_text *take, struct mim
 				continue;
 			if (!extended) {
 				take(r, h, p->value);
-				take(r, h, p->other);
+				take(r, h, p->others[0]);
+				take(r, h, p->others[1]);
 				continue;
 			}
 			add_piece(&octets, p, &charset);

@@ -9,7 +9,7 @@
 struct mime_param {
 	struct str	name;
 	struct str	value;		/* without quotes and escapes */
-	struct str	other;		/* as other programs read it; p NULL where all agree */
+	struct str	others[2];	/* as other programs read it; p NULL where all agree */
 	int		section;	/* of RFC 2231, or -1 */
 	bool		extended;	/* charset and %xx */
 };
@@ -21,6 +21,8 @@ struct field_reader {
 	struct mime_param v[MIME_PARAMS];
 	size_t		 n;
 	uint32_t	*defects;
+	bool		 no_comments;	/* brackets are characters like others */
+	bool		 odd_comment;	/* and who reads them so finds other parameters */
 	bool		 failed;
 };
 

@@ -317,6 +317,8 @@ uuencoded(void **state)
 
 #define FILE_NAMED(f)	MIXED "--b\r\nContent-Type: a/b\r\nContent-Disposition: attachment; " f "\r\n\r\n\r\n--b--\r\n"
 
+#define PART	MIXED "--b\r\nContent-Type: a/b\r\nContent-Disposition: "
+
 static void
 names(void **state)
 {
@@ -338,6 +340,18 @@ names(void **state)
 		{ FILE_NAMED("FILENAME=x; filename=y"), "{a/b 0 x y} parameter" },
 		{ MIXED "--b\r\nContent-Type: image/png\r\n\r\n123\r\n--b--\r\n", "{image/png 3}" },
 		{ MIXED "--b\r\nContent-Type: IMAGE / Png name=\"x.png\"\r\n\r\n\r\n--b--\r\n", "{image/png 0 x.png} parameter" },
+		/* Programs differ, and each of these is opened by some. */
+		{ PART "attachment (; filename=\"x.exe\"\r\n\r\n--b--\r\n", "{a/b 0 x.exe} parameter" },
+		{ PART "attachment; (; filename=x.exe; )\r\n\r\n--b--\r\n", "{a/b 0 x.exe} parameter" },
+		{ PART "attachment (really); filename=x.exe\r\n\r\n--b--\r\n", "{a/b 0 x.exe}" },
+		{ PART "attachment; filename=\"x.exe; y=z\r\n\r\n--b--\r\n", "{a/b 0 x.exe; y=z x.exe} parameter" },
+		{ PART "attachment; filename=x.exe y.txt\r\n\r\n--b--\r\n", "{a/b 0 x.exe y.txt x.exe}" },
+		{ PART "attachment; filename=x.exe\"\r\n\r\n--b--\r\n", "{a/b 0 x.exe\" x.exe}" },
+		{ PART "attachment; name=x.exe\r\n\r\n--b--\r\n", "{a/b 0 x.exe}" },
+		{ PART "attachment\r\nContent-Name: x.exe\r\n\r\n--b--\r\n", "{a/b 0 x.exe}" },
+		{ MIXED "--b\r\nContent-Type: a/b; filename=x.exe\r\n\r\n--b--\r\n", "{a/b 0 x.exe}" },
+		/* Windows leaves that out when it writes the file. */
+		{ PART "attachment; filename=\"x.exe. .\"\r\n\r\n--b--\r\n", "{a/b 0 x.exe. . x.exe}" },
 	};
 
 	(void)state;
@@ -435,6 +449,7 @@ archives(void **state)
 		/* Stored to one who reads the file's header, deflated to one who reads the directory. */
 		{ ZIPPED "UEsDBBQAAAAAAAAAIVAAAAAAAAAAAAAAAAABAAAAYVBLAQIUABQAAAAIAAAAIVAAAAAAAAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAABhUEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==\r\n", "{a/b 100}<a> archive" },
 		{ ZIPPED "UEsDBBQAAAAAAAAAIVAAAAAAAAAAAAAAAAABAAAAYVBLAQIUABQAAAAAAAAAIVAAAAAAAAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAABhUEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==\r\n", "{a/b 100}<a>" },
+		{ ZIPPED "UEsDBBQAAAAAAAAAIQCDFtyMAQAAAAEAAAAHAAAAeC5leGUuIHhQSwECFAMUAAAAAAAAACEAgxbcjAEAAAABAAAABwAAAAAAAAAAAAAAgAEAAAAAeC5leGUuIFBLBQYAAAAAAQABADUAAAAmAAAAAAA=\r\n", "{a/b 113}<x.exe. ><x.exe>" },
 		/* At a NUL the name is at its end, or not. */
 		{ ZIPPED "UEsDBBQAAAAAAAAAIVAAAAAAAAAAAAAAAAAIAAAAeC5leGUALnRQSwECFAAUAAAAAAAAACFQAAAAAAAAAAAAAAAACAAAAAAAAAAAAAAAAAAAAAAAeC5leGUALnRQSwUGAAAAAAAAAAAAAAAAAAAAAAAA\r\n", "{a/b 114}<x.exe .t><x.exe>" },
 	};
