@@ -15,7 +15,6 @@
  */
 #include "arc.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "arc_int.h"
@@ -38,7 +37,6 @@ end_check(void *arg)
 	for (size_t i = 0; i < c->nbodies; i++)
 		hash_free(&c->body[i]->canon.hash);
 	hash_free(&c->chain);
-	free(c->fields);
 }
 
 struct arc_check *
@@ -71,26 +69,24 @@ field_kind(struct str name, enum arc_field *kind)
 int
 arc_add_field(struct arc_check *c, struct str name, struct str raw)
 {
-	struct signed_field *f;
+	struct arc_stored *f;
 	enum arc_field kind;
-	size_t cap;
 
 	c->any |= field_kind(name, &kind);
 	c->octets += name.n + raw.n;
 	c->too_large |= c->octets > HEADER_MAX || c->nfields == STORED_MAX;
 	if (c->too_large)
 		return 0;
-	if (c->nfields == c->cap) {
-		cap = c->cap > 0 ? 2 * c->cap : 32;
-		if ((f = realloc(c->fields, cap * sizeof(*f))) == NULL)
-			return -1;
-		c->fields = f;
-		c->cap = cap;
-	}
-	f = &c->fields[c->nfields++];
-	f->name = str_dup(c->arena, name);
-	f->raw = str_dup(c->arena, raw);
-	return f->name.p != NULL && f->raw.p != NULL ? 0 : -1;
+	if ((f = arena_new_object(c->arena, struct arc_stored)) == NULL)
+		return -1;
+	f->f.name = str_dup(c->arena, name);
+	f->f.raw = str_dup(c->arena, raw);
+	if (f->f.name.p == NULL || f->f.raw.p == NULL)
+		return -1;
+	f->f.at = c->nfields++;
+	*(c->fields == NULL ? &c->fields : &c->last->next) = f;
+	c->last = f;
+	return 0;
 }
 
 /* ---- Structure (RFC 8617, 5.2, steps 1 to 3) ---- */
@@ -194,8 +190,8 @@ check_author(struct arc_check *c)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < c->nfields; i++)
-		n += str_ieq(str_trim(c->fields[i].name), STR("From"));
+	for (const struct arc_stored *f = c->fields; f != NULL; f = f->next)
+		n += str_ieq(str_trim(f->f.name), STR("From"));
 	if (n > names_from(c->sets[c->n - 1].signature.h))
 		settle_at(c, ARC_R_FAIL, ARC_SIGNATURE, c->n, "a From field is not signed");
 }
@@ -206,9 +202,8 @@ read_chain(struct arc_check *c)
 	const struct arc_set *newest;
 	enum arc_field kind;
 
-	for (size_t i = 0; i < c->nfields; i++)
-		if (field_kind(c->fields[i].name, &kind) &&
-		    !place_field(c, &c->fields[i], kind))
+	for (const struct arc_stored *f = c->fields; f != NULL; f = f->next)
+		if (field_kind(f->f.name, &kind) && !place_field(c, &f->f, kind))
 			return;
 	newest = &c->sets[c->n - 1];
 	if (newest->field[ARC_SEAL] != NULL && newest->seal.cv == ARC_CV_FAIL) {

@@ -26,12 +26,17 @@ struct arc_set {
 	struct arc_body	*body[2];
 };
 
+struct arc_stored {
+	struct signed_field f;
+	struct arc_stored *next;
+};
+
 struct arc_check {
 	struct resolver	*resolver;
 	struct arena	*arena;
 	time_t		 now;
-	struct signed_field *fields;
-	size_t		 nfields, cap, octets;
+	struct arc_stored *fields, *last; /* as they came */
+	size_t		 nfields, octets;
 	bool		 any;		/* there is a field of ARC's */
 	bool		 too_large;
 	struct signed_index index;	/* made when a signature needs it */

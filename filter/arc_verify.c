@@ -56,8 +56,8 @@ hash_header(struct arc_check *c, const struct arc_set *s, unsigned char *digest)
 	if (c->index.v == NULL) {
 		if (signed_index_begin(&c->index, c->arena, c->nfields) == -1)
 			return -1;
-		for (size_t i = 0; i < c->nfields; i++)
-			c->index.v[c->index.n++] = &c->fields[i];
+		for (const struct arc_stored *f = c->fields; f != NULL; f = f->next)
+			c->index.v[c->index.n++] = &f->f;
 		signed_index_sort(&c->index);
 	}
 	return signed_hash(&c->index, &by, &c->work, digest);

@@ -21,36 +21,27 @@ struct field {
 	struct str	name, value;	/* value without leading blanks */
 	int		index;		/* among those of its name as they came, from 1; 0: new */
 	bool		changed, removed;
+	bool		cut;		/* past header-limit only its beginning is kept: it could claim anything */
 };
 
 struct work {
 	struct session	*s;
 	struct arena	*a;
 	struct field	*f;
-	size_t		 n, cap;
+	size_t		 n;
 	struct change	*out;
 	size_t		 nout, out_cap;
 	bool		 failed;
 };
 
+/* There is room for as many as were there and one for each edit. */
 static struct field *
 new_field(struct work *w, struct str name, struct str value)
 {
-	struct field *v;
+	struct field *f = &w->f[w->n++];
 
-	if (w->n == w->cap) {
-		w->cap = w->cap * 2 + 32;
-		if ((v = arena_array(w->a, w->cap, sizeof(*v))) == NULL) {
-			w->failed = true;
-			return NULL;
-		}
-		if (w->n > 0)
-			memcpy(v, w->f, w->n * sizeof(*v));
-		w->f = v;
-	}
-	v = &w->f[w->n++];
-	*v = (struct field){ .name = name, .value = value };
-	return v;
+	*f = (struct field){ .name = name, .value = value };
+	return f;
 }
 
 static void
@@ -71,21 +62,22 @@ tell(struct work *w, struct change c)
 	w->out[w->nout++] = c;
 }
 
-/* The header as it came; indices count the fields of one name. */
-static void
-take_fields(struct work *w)
+/* The header as it came; indices count the fields of one name.  -1 without memory. */
+static int
+take_fields(struct work *w, size_t edits)
 {
 	const struct mail *m = &w->s->mail;
 
-	for (size_t i = 0; i < m->nheaders; i++) {
-		struct str raw = m->headers[i].raw;
-		struct field *f;
+	if ((w->f = arena_array(w->a, m->nheaders + edits, sizeof(*w->f))) == NULL)
+		return -1;
+	for (const struct header *h = m->headers; h != NULL; h = h->next) {
+		struct str raw = h->raw;
 
 		while (raw.n > 0 && (*raw.p == ' ' || *raw.p == '\t'))
 			raw = (struct str){ raw.p + 1, raw.n - 1 };
-		if ((f = new_field(w, m->headers[i].name, raw)) == NULL)
-			return;
+		new_field(w, h->name, raw)->cut = m->headers_cut && h->raw.n >= LATE_OCTETS;
 	}
+	return 0;
 }
 
 /* Only the names that are edited need their numbers. */
@@ -227,15 +219,6 @@ authserv_id(const struct session *s)
 	return id.n > 0 ? id : s->sv->hostname;
 }
 
-/* Kept past header-limit, and only its beginning: it could claim anything. */
-static bool
-is_cut(const struct work *w, size_t i)
-{
-	const struct mail *m = &w->s->mail;
-
-	return m->headers_cut && i < m->nheaders && m->headers[i].raw.n >= LATE_OCTETS;
-}
-
 static void
 remove_forged(struct work *w)
 {
@@ -244,7 +227,7 @@ remove_forged(struct work *w)
 	number_fields(w, STR("Authentication-Results"));
 	for (size_t i = 0; i < w->n; i++)
 		if (live(&w->f[i], STR("Authentication-Results")) &&
-		    (is_cut(w, i) || authres_claims(w->f[i].value, id)))
+		    (w->f[i].cut || authres_claims(w->f[i].value, id)))
 			w->f[i].removed = true;
 }
 
@@ -351,8 +334,7 @@ session_changes(struct session *s, const struct plan *p, size_t *n)
 	*n = 0;
 	if (!edits && !s->authres_on && !spf)
 		return &none;
-	take_fields(&w);
-	if (w.failed)
+	if (take_fields(&w, p->nedits) == -1)
 		return NULL;
 	if (edits)
 		play_edits(&w, p);

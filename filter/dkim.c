@@ -12,7 +12,6 @@
  */
 #include "dkim_int.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "rules/arena.h"
@@ -34,7 +33,6 @@ end_check(void *arg)
 		dns_query_free(c->sig[i].query);
 	for (struct body *b = c->bodies; b != NULL; b = b->next)
 		hash_free(&b->canon.hash);
-	free(c->fields);
 }
 
 struct dkim_check *
@@ -85,25 +83,17 @@ join_field(struct arena *a, struct str name, struct str raw)
 int
 dkim_add_field(struct dkim_check *c, struct str name, struct str raw)
 {
+	bool is_signature = str_ieq(str_trim(name), STR("DKIM-Signature"));
 	struct field *f;
-	size_t cap;
 
 	/* What no signature can be judged with needn't be kept. */
 	c->has_nul |= raw.n > 0 && memchr(raw.p, '\0', raw.n) != NULL;
 	c->octets += name.n + raw.n;
 	c->too_large |= c->octets > HEADER_MAX || c->nfields >= FIELDS_MAX;
-	if (c->nfields == c->cap) {
-		cap = c->cap > 0 ? 2 * c->cap : 32;
-		if ((f = realloc(c->fields, cap * sizeof(*f))) == NULL)
-			return -1;
-		c->fields = f;
-		c->cap = cap;
-	}
-	f = &c->fields[c->nfields];
-	f->is_signature = str_ieq(str_trim(name), STR("DKIM-Signature"));
-	if (f->is_signature ? c->nfound == SIGNATURES_MAX : c->too_large)
+	if (is_signature ? c->nfound == SIGNATURES_MAX : c->too_large)
 		return 0;
-	f->f.name = f->f.raw = f->text = STR_NONE;
+	if ((f = arena_new_object(c->arena, struct field)) == NULL)
+		return -1;
 	if (!c->too_large) {
 		if ((f->text = join_field(c->arena, name, raw)).p == NULL)
 			return -1;
@@ -111,8 +101,11 @@ dkim_add_field(struct dkim_check *c, struct str name, struct str raw)
 		f->f.raw = (struct str){ f->text.p + name.n + 1,
 		    f->text.n - name.n - 1 };
 	}
-	c->nfields++;
-	c->nfound += f->is_signature;
+	f->is_signature = is_signature;
+	f->f.at = c->nfields++;
+	c->nfound += is_signature;
+	*(c->fields == NULL ? &c->fields : &c->last->next) = f;
+	c->last = f;
 	return 0;
 }
 
@@ -266,9 +259,9 @@ dkim_end_headers(struct dkim_check *c, const struct str *authors, size_t nauthor
 	if (c->sig == NULL)
 		return -1;
 	c->nsig = c->nfound;
-	for (i = 0; i < c->nfields; i++)
-		if (c->fields[i].is_signature)
-			c->sig[n++].field = &c->fields[i];
+	for (const struct field *f = c->fields; f != NULL; f = f->next)
+		if (f->is_signature)
+			c->sig[n++].field = f;
 	if (choose(c, authors, nauthors) == -1)
 		return -1;
 	for (i = 0; i < c->nchosen; i++)

@@ -62,8 +62,8 @@ dkim_cover(struct dkim_check *c)
 {
 	size_t there[PARTS] = { 0 };
 
-	for (size_t i = 0; c->nchosen > 0 && i < c->nfields; i++)
-		there[part_of(str_trim(c->fields[i].f.name))]++;
+	for (const struct field *f = c->nchosen > 0 ? c->fields : NULL; f != NULL; f = f->next)
+		there[part_of(str_trim(f->f.name))]++;
 	for (size_t i = 0; i < c->nchosen; i++)
 		if (c->chosen[i]->well_formed && cover(c->arena, c->chosen[i], there) == -1)
 			return -1;

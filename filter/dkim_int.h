@@ -20,6 +20,7 @@ struct field {
 	struct signed_field f;
 	struct str	 text;		/* "Name: value", folds with CRLF */
 	bool		 is_signature;
+	struct field	*next;
 };
 
 struct signature {
@@ -42,8 +43,8 @@ struct dkim_check {
 	struct arena	*arena;
 	struct str	 id;
 	unsigned	 max;		/* signatures that are looked at */
-	struct field	*fields;
-	size_t		 nfields, cap, octets;
+	struct field	*fields, *last;	/* as they came */
+	size_t		 nfields, octets;
 	size_t		 nfound;	/* DKIM-Signature fields */
 	struct signature *sig;		/* from dkim_end_headers() on */
 	size_t		 nsig;

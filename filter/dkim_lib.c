@@ -177,11 +177,10 @@ static DKIM_STAT
 add_fields(DKIM *handle, const struct dkim_check *c)
 {
 	DKIM_STAT st = add_pad(handle);
-	size_t i, n = 0;
+	const struct field *f;
+	size_t n = 0;
 
-	for (i = 0; i < c->nfields && st != DKIM_STAT_NORESOURCE; i++) {
-		const struct field *f = &c->fields[i];
-
+	for (f = c->fields; f != NULL && st != DKIM_STAT_NORESOURCE; f = f->next) {
 		if (f->is_signature && !c->sig[n++].by_lib)
 			continue;
 		/* Fields that it refuses have names that h= can't hold. */

@@ -29,8 +29,8 @@ make_index(struct dkim_check *c, struct signed_index *x)
 {
 	if (signed_index_begin(x, c->arena, c->nfields) == -1)
 		return -1;
-	for (size_t i = 0; i < c->nfields; i++)
-		x->v[x->n++] = &c->fields[i].f;
+	for (const struct field *f = c->fields; f != NULL; f = f->next)
+		x->v[x->n++] = &f->f;
 	signed_index_sort(x);
 	return 0;
 }

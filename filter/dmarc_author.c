@@ -59,9 +59,7 @@ dmarc_authors_read(struct mail *m, struct dmarc_authors *out)
 	bool any = false;
 
 	*out = (struct dmarc_authors){ .n = 0 };
-	for (size_t i = 0; i < m->nheaders; i++) {
-		struct header *h = &m->headers[i];
-
+	for (struct header *h = m->headers; h != NULL; h = h->next) {
 		if (!str_ieq(h->name, STR("From")))
 			continue;
 		any = true;

@@ -22,8 +22,8 @@ begin_mime(struct session *s)
 	o.suffixes = s->sv->suffixes;
 	if ((s->mime = mime_new(m->arena, &o)) == NULL)
 		return -1;
-	for (size_t i = 0; i < m->nheaders; i++)
-		mime_field(s->mime, m->headers[i].name, m->headers[i].raw);
+	for (const struct header *h = m->headers; h != NULL; h = h->next)
+		mime_field(s->mime, h->name, h->raw);
 	if (m->headers_cut)
 		mime_header_cut(s->mime);
 	mime_feed(s->mime, strbuf_slice(&s->body));

@@ -57,7 +57,7 @@ compare_fields(const void *a, const void *b)
 	const struct signed_field *y = *(const struct signed_field *const *)b;
 	int r = compare_names(str_trim(x->name), str_trim(y->name));
 
-	return r != 0 ? r : (x > y) - (x < y);
+	return r != 0 ? r : (x->at > y->at) - (x->at < y->at);
 }
 
 void

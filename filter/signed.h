@@ -10,6 +10,7 @@
 struct signed_field {
 	struct str	name;		/* as it came */
 	struct str	raw;		/* all octets after the colon */
+	size_t		at;		/* so many stand above it */
 };
 
 /* A message's fields by name, those of one name from the top. */
@@ -20,7 +21,7 @@ struct signed_index {
 };
 
 /*
- * Room for up to n fields, which the caller puts into v, from the top, and counts in n;
+ * Room for up to n fields, which the caller puts into v and counts in n;
  * signed_index_sort() then.  0, or -1 without memory.
  */
 int signed_index_begin(struct signed_index *x, struct arena *a, size_t n);

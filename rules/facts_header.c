@@ -15,17 +15,13 @@
 #include "arena.h"
 #include "date.h"
 
-/* The next field of that name, from *at on; NULL at the end. */
+/* The first of these fields that has that name, or NULL. */
 static struct header *
-next_field(const struct mail *m, struct str name, size_t *at)
+find_field(struct header *h, struct str name)
 {
-	while (*at < m->nheaders) {
-		struct header *h = &m->headers[(*at)++];
-
-		if (str_ieq(h->name, name))
-			return h;
-	}
-	return NULL;
+	while (h != NULL && !str_ieq(h->name, name))
+		h = h->next;
+	return h;
 }
 
 /* ---- Any field ---- */
@@ -38,7 +34,7 @@ texts(struct values *c, struct str name)
 
 	if (m->ops == NULL || m->ops->decode == NULL)
 		return FACT_UNSET;
-	for (size_t at = 0; (h = next_field(m, name, &at)) != NULL; ) {
+	for (h = find_field(m->headers, name); h != NULL; h = find_field(h->next, name)) {
 		if (h->text == NULL && (h->text = m->ops->decode(m, h->raw)) == NULL)
 			return FACT_ERROR;
 		values_str(c, *h->text);
@@ -51,7 +47,7 @@ raws(struct values *c, struct str name)
 {
 	struct header *h;
 
-	for (size_t at = 0; (h = next_field(c->m, name, &at)) != NULL; )
+	for (h = find_field(c->m->headers, name); h != NULL; h = find_field(h->next, name))
 		values_str(c, h->raw);
 	return FACT_KNOWN;
 }
@@ -64,7 +60,7 @@ count(const struct mail *m, struct str name, struct answer *out)
 
 	if (m->headers_cut)
 		return answer_error(out, ERR_LIMIT);
-	for (size_t at = 0; next_field(m, name, &at) != NULL; )
+	for (struct header *h = find_field(m->headers, name); h != NULL; h = find_field(h->next, name))
 		n++;
 	return answer_number(out, n);
 }
@@ -115,7 +111,7 @@ boxes(struct values *c, struct str name, box_part *part)
 
 	if (m->ops == NULL || m->ops->mailboxes == NULL)
 		return FACT_UNSET;
-	for (size_t at = 0; (h = next_field(m, name, &at)) != NULL; ) {
+	for (h = find_field(m->headers, name); h != NULL; h = find_field(h->next, name)) {
 		if (h->boxes == NULL && (h->boxes = m->ops->mailboxes(m, h->raw)) == NULL)
 			return FACT_ERROR;
 		for (size_t i = 0; i < h->boxes->n; i++)
@@ -313,7 +309,7 @@ name_addresses(struct values *c, struct str name)
 
 	if (m->ops == NULL || m->ops->mailboxes == NULL)
 		return FACT_UNSET;
-	for (size_t at = 0; (h = next_field(m, name, &at)) != NULL; ) {
+	for (h = find_field(m->headers, name); h != NULL; h = find_field(h->next, name)) {
 		if (h->boxes == NULL && (h->boxes = m->ops->mailboxes(m, h->raw)) == NULL)
 			return FACT_ERROR;
 		for (size_t i = 0; i < h->boxes->n && h->boxes->names != NULL; i++) {
@@ -403,7 +399,7 @@ message_ids(struct values *c, struct str name)
 	struct header *h;
 	struct str id;
 
-	for (size_t at = 0; (h = next_field(c->m, name, &at)) != NULL; ) {
+	for (h = find_field(c->m->headers, name); h != NULL; h = find_field(h->next, name)) {
 		if ((id = in_angles(h->raw)).p == NULL)
 			id = str_trim(h->raw);
 		if ((id = unfold(c->m->arena, id)).p == NULL)
@@ -420,7 +416,7 @@ list_ids(struct values *c, struct str name)
 	struct header *h;
 	struct str id;
 
-	for (size_t at = 0; (h = next_field(c->m, name, &at)) != NULL; ) {
+	for (h = find_field(c->m->headers, name); h != NULL; h = find_field(h->next, name)) {
 		if ((id = in_angles(h->raw)).p == NULL)
 			continue;
 		id = str_trim((struct str){ id.p + 1, id.n - 2 });
@@ -451,10 +447,9 @@ fact_get_date_age(struct mail *m, const struct fact_arg *arg, struct answer *out
 {
 	struct header *h;
 	int64_t t;
-	size_t at = 0;
 
 	(void)arg;
-	if ((h = next_field(m, STR("Date"), &at)) == NULL)
+	if ((h = find_field(m->headers, STR("Date"))) == NULL)
 		return m->headers_cut ? answer_error(out, ERR_LIMIT) : FACT_UNSET;
 	if (date_parse(h->raw, &t) != 0)
 		return FACT_UNSET;

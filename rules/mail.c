@@ -54,7 +54,6 @@ mail_free(struct mail *m)
 	/* The message's first: what it holds may point into the connection's. */
 	arena_free(m->arena);
 	arena_free(m->conn);
-	free(m->headers);
 	strbuf_free(&m->helo_store[0]);
 	strbuf_free(&m->helo_store[1]);
 	memset(m, 0, sizeof(*m));
@@ -73,9 +72,8 @@ mail_reset(struct mail *m)
 	m->time = 0;
 	m->rcpts = NULL;
 	m->nrcpts = m->rcpts_cap = 0;
-	free(m->headers);
-	m->headers = NULL;
-	m->nheaders = m->headers_cap = 0;
+	m->headers = m->last_header = NULL;
+	m->nheaders = 0;
 	m->headers_cut = m->body_cut = false;
 	m->body = NULL;
 	m->header_octets = m->body_octets = 0;
@@ -316,30 +314,27 @@ mail_rcpt(struct mail *m, struct str path, char delimiter)
 	return r;
 }
 
-/* On the heap, since a message of nothing but fields would leave twice as much behind in the arena. */
-static struct header *
-grow_headers(struct mail *m)
+/* Line ends that are LF alone, as most MTAs hand them on. */
+static size_t
+lone_newlines(struct str s)
 {
-	size_t had = m->headers_cap, cap = had == 0 ? 16 : had < 256 ? had * 2 : had + had / 4;
-	struct header *v;
+	const char *p = s.p, *end = p + s.n;
+	size_t n = 0;
 
-	if (m->nheaders < m->headers_cap)
-		return m->headers;
-	if ((v = reallocarray(m->headers, cap, sizeof(*v))) != NULL)
-		m->headers_cap = cap;
-	return v;
+	while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		n += p == s.p || p[-1] != '\r';
+		p++;
+	}
+	return n;
 }
 
 int
 mail_header(struct mail *m, struct str name, struct str raw)
 {
-	struct header *v, h = { 0 };
+	struct header *h;
 
 	m->memos = NULL;
-	m->header_octets += name.n + 1 + raw.n + 2;
-	for (size_t i = 0; i < raw.n; i++)
-		if (raw.p[i] == '\n' && (i == 0 || raw.p[i - 1] != '\r'))
-			m->header_octets++;
+	m->header_octets += name.n + 1 + raw.n + lone_newlines(raw) + 2;
 	name = str_trim(name);
 	if (m->nheaders >= MAIL_HEADERS) {
 		m->headers_cut = true;
@@ -347,13 +342,14 @@ mail_header(struct mail *m, struct str name, struct str raw)
 		if (!str_ieq(name, STR("Authentication-Results")))
 			return 0;
 	}
-	if ((v = grow_headers(m)) == NULL)
+	if ((h = arena_new_object(m->arena, struct header)) == NULL)
 		return -1;
-	m->headers = v;
-	h.name = str_dup(m->arena, name);
-	h.raw = str_dup(m->arena, raw);
-	if (h.name.p == NULL || h.raw.p == NULL)
+	h->name = str_dup(m->arena, name);
+	h->raw = str_dup(m->arena, raw);
+	if (h->name.p == NULL || h->raw.p == NULL)
 		return -1;
-	v[m->nheaders++] = h;
+	*(m->headers == NULL ? &m->headers : &m->last_header->next) = h;
+	m->last_header = h;
+	m->nheaders++;
 	return 0;
 }

@@ -224,6 +224,7 @@ struct header {
 	struct str	raw;		/* all octets after the colon, folds included */
 	const struct str *text;		/* decoded, NULL until asked for */
 	const struct mailbox_list *boxes; /* parsed, NULL until asked for */
+	struct header	*next;
 };
 
 struct param {			/* an ESMTP parameter, or a macro without its braces */
@@ -291,8 +292,8 @@ struct mail {
 	const struct tz	*tz;		/* of time.*; NULL: the system's */
 	struct recipient **rcpts;	/* all that were shown, refused and split ones too */
 	size_t		 nrcpts, rcpts_cap;
-	struct header	*headers;
-	size_t		 nheaders, headers_cap;
+	struct header	*headers, *last_header;	/* as they came */
+	size_t		 nheaders;
 	bool		 headers_cut;	/* header-limit was reached: what isn't found is ERR_LIMIT */
 	struct strbuf	*body;		/* up to body-limit, or NULL if no rule looks at it; its maker's */
 	bool		 body_cut;
