@@ -4,8 +4,9 @@
  * A message makes thousands of small strings that all die together, so they
  * are cut from blocks and freed by the block.  An empty arena has none: most
  * connections are idle, and there may be thousands; so the first one is small,
- * too, and each further one twice as large, up to BLOCK_MAX.  A request larger
- * than a block gets a block of its own.
+ * too, and each further one twice as large up to a page.  From there on a message
+ * is under way, and blocks grow four times, so that a large header is a few of them.
+ * A request larger than a block gets a block of its own.
  */
 #include "arena.h"
 
@@ -15,7 +16,8 @@
 #include <string.h>
 
 #define BLOCK_DEFAULT	1024
-#define BLOCK_MAX	16384
+#define BLOCK_MAX	65536
+#define PAGE		4096
 
 struct block {
 	struct block	*next;		/* the one before it in time */
@@ -85,7 +87,7 @@ block_for(struct arena *a, size_t n)
 		a->head = b;
 	}
 	if (a->block < BLOCK_MAX)
-		a->block *= 2;
+		a->block *= a->block < PAGE ? 2 : 4;
 	return b;
 }
 
