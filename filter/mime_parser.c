@@ -18,6 +18,8 @@
 
 #include "rules/arena.h"
 
+#define ROOM	4096	/* octets for a header's fields that are kept from part to part */
+
 struct level {
 	char		*text;		/* of the boundaries */
 	struct str	 boundaries[MIME_BOUNDARIES];	/* any of them is one */
@@ -43,9 +45,9 @@ struct mime_parser {
 
 	struct strbuf	 field;		/* of the header, with its folds, if it's wanted */
 	bool		 wanted;
-	struct mime_raw	 fields[MIME_FIELDS];
+	struct mime_raw	 fields[MIME_FIELDS];	/* their values stand in texts, one behind the other */
 	size_t		 nfields;
-	size_t		 header;	/* octets of them */
+	struct strbuf	 texts;
 	bool		 first_line, line_cut;
 	uint32_t	 defects;
 	struct leaf	 leaf;
@@ -65,15 +67,21 @@ parser_new(struct mime *m, size_t depth)
 	return p;
 }
 
+/* Its room is for the next part, unless this one had much. */
+static void
+empty(struct strbuf *b)
+{
+	if (b->cap > ROOM || b->failed)
+		strbuf_free(b);
+	b->n = 0;
+}
+
 static void
 forget_header(struct mime_parser *p)
 {
-	strbuf_free(&p->field);
-	for (size_t i = 0; i < p->nfields; i++)
-		free((char *)(uintptr_t)p->fields[i].value.p);
-	p->field = (struct strbuf){ 0 };
+	empty(&p->field);
+	empty(&p->texts);
 	p->nfields = 0;
-	p->header = 0;
 	p->wanted = false;
 	p->defects = 0;
 }
@@ -87,7 +95,8 @@ parser_free(struct mime_parser *p)
 	for (size_t i = 0; i < p->nlevels; i++)
 		free(p->levels[i].text);
 	free(p->levels);
-	forget_header(p);
+	strbuf_free(&p->field);
+	strbuf_free(&p->texts);
 	strbuf_free(&p->line);
 	free(p);
 }
@@ -159,29 +168,37 @@ void
 parser_field(struct mime_parser *p, struct str name, struct str raw)
 {
 	enum mime_header which = mime_header_of(str_trim(name));
-	struct mime_raw *field = &p->fields[p->nfields];
-	char *copy;
+	size_t room = MIME_HEADER - p->texts.n;
 
 	if (which == MH_COUNT)
 		return;
 	for (size_t i = 0; i < p->nfields; i++)
 		if (p->fields[i].which == which)
 			p->defects |= DEFECT_BIT(DEFECT_REPEATED_FIELD);
-	if (raw.n > MIME_HEADER - p->header || p->nfields == MIME_FIELDS)
+	if (raw.n > room || p->nfields == MIME_FIELDS)
 		p->defects |= DEFECT_BIT(DEFECT_LONG_HEADER);
-	if (raw.n > MIME_HEADER - p->header)
-		raw.n = MIME_HEADER - p->header;
+	if (raw.n > room)
+		raw.n = room;
 	if (p->nfields == MIME_FIELDS)
 		return;
-	if ((copy = malloc(raw.n + 1)) == NULL) {
+	strbuf_str(&p->texts, raw);
+	if (p->texts.failed) {
 		p->m->failed = true;
 		return;
 	}
-	if (raw.n > 0)
-		memcpy(copy, raw.p, raw.n);
-	*field = (struct mime_raw){ which, { copy, raw.n } };
-	p->nfields++;
-	p->header += raw.n;
+	p->fields[p->nfields++] = (struct mime_raw){ which, { NULL, raw.n } };
+}
+
+/* The header is over: the texts don't move any more. */
+static void
+place_values(struct mime_parser *p)
+{
+	const char *at = p->texts.p;
+
+	for (size_t i = 0; i < p->nfields; i++) {
+		p->fields[i].value.p = at;
+		at += p->fields[i].value.n;
+	}
 }
 
 /* A multipart without a usable boundary, or past the limits, is a leaf. */
@@ -228,6 +245,7 @@ begin_part(struct mime_parser *p)
 		type = STR("message/rfc822");
 	if (!mime_next_part(m))
 		return;
+	place_values(p);
 	if (!mime_head_read(m->scratch, p->fields, p->nfields, type, &h, &p->defects))
 		m->failed = true;
 	m->c.defects |= p->defects;
