@@ -33,6 +33,7 @@
 #define EXPLANATION_MAX	500
 #define MECHANISM_MAX	255	/* shown of the term that matched */
 #define REASON_MAX	500
+#define WORK		12288	/* octets that most evaluations take, with two records */
 
 /* The gate has limits of its own. */
 #define NO_LIMIT	1000000
@@ -418,7 +419,7 @@ step(struct job *j, void *arg)
 {
 	struct spf_job *s = arg;
 	struct spf_answer *sa = &s->answer, found = { 0 };
-	struct arena *work = arena_new(0), *a = job_arena(j);
+	struct arena *work = arena_new(WORK), *a = job_arena(j);
 	struct evaluation ev;
 	int rc = -1;
 
