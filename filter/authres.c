@@ -21,6 +21,7 @@
 #define COLUMN_MAX	76
 #define UNCLOSED_MAX	8	/* comments of a field that came in */
 #define NAME_MAX_OCTETS	1024	/* of an authserv-id that came in */
+#define ROOM		1024	/* where most fields are put together */
 
 /* The field under way. */
 struct writer {
@@ -235,7 +236,8 @@ says_nothing(const struct authres *r)
 struct str
 authres_write(struct arena *a, const struct authres *r)
 {
-	struct writer w = { .line = 0 };
+	char room[ROOM];
+	struct writer w = { .b = STRBUF_IN(room) };
 	struct str value = STR_NONE;
 
 	if (is_token(r->authserv_id))

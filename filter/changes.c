@@ -267,7 +267,8 @@ tell_authres(struct work *w, const struct plan *p)
 	struct mail *m = &s->mail;
 	struct authres r = { .authserv_id = authserv_id(s) };
 	unsigned want = s->authres_methods | (s->authres_auto ? p->asked : 0);
-	struct strbuf ip = { 0 };
+	char room[64];
+	struct strbuf ip = STRBUF_IN(room);
 	struct str value;
 
 	m->may_wait = true;

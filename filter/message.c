@@ -26,6 +26,7 @@
 
 #define CHARSET_MAX	40	/* octets of a character set's name */
 #define LINE_MAX_WORD	75	/* RFC 2047, 2: octets of an encoded word */
+#define ROOM		512	/* octets of most values; longer ones take memory */
 
 /* An encoded word found: slices of the value, and where it ends. */
 struct word {
@@ -73,7 +74,10 @@ put_text(struct strbuf *out, struct str s)
 	size_t i, n;
 
 	for (i = 0; i < s.n; i += n) {
-		n = utf8_len(slice(s, i, s.n));
+		for (n = 0; i + n < s.n && s.p[i + n] >= ' ' && s.p[i + n] < 0x7f; n++)
+			;
+		if (n == 0)
+			n = utf8_len(slice(s, i, s.n));
 		if (n == 0 || s.p[i] == '\0') {
 			put_replacement(out);
 			n = 1;
@@ -247,12 +251,12 @@ decode(struct decoder *d, struct str s)
 const struct str *
 message_decode(struct arena *a, struct str raw)
 {
-	struct decoder d;
+	char room[ROOM], octets[ROOM];
+	struct decoder d = { .out = STRBUF_IN(room), .octets = STRBUF_IN(octets) };
 	struct str *text;
 
 	if ((text = arena_new_object(a, struct str)) == NULL)
 		return NULL;
-	memset(&d, 0, sizeof(d));
 	decode(&d, str_trim(raw));
 	charset_close(&d.cs);
 	*text = STR_NONE;
@@ -314,7 +318,8 @@ put_encoded(struct strbuf *out, struct str s)
 struct str
 message_encode(struct arena *a, struct str utf8)
 {
-	struct strbuf out = { 0 };
+	char room[ROOM];
+	struct strbuf out = STRBUF_IN(room);
 	struct str s = utf8, result = STR_NONE;
 	size_t i = 0, end, j, k;
 

@@ -25,6 +25,8 @@
 #define TOKENS_MAX	10000	/* of an item */
 #define NESTING_MAX	50	/* of comments */
 #define LINE_MAX_5322	998	/* RFC 5322, 2.1.1 */
+#define TOKENS_FEW	64	/* of most items; more take memory, as do names */
+#define ROOM		256	/* and addresses of more octets */
 
 enum kind { ATOM, QUOTED, COMMENT, LITERAL, SPECIAL, END };
 
@@ -45,6 +47,7 @@ struct parser {
 	bool		 malformed, failed;
 	struct token	*tok;		/* of the item at hand */
 	size_t		 ntok, cap;
+	struct token	 few[TOKENS_FEW];
 	struct mailbox	*v;
 	struct str	*names;
 	size_t		 n, vcap;
@@ -153,15 +156,18 @@ next_token(struct parser *p)
 static void
 keep_token(struct parser *p, const struct token *t)
 {
+	bool first = p->tok == p->few;
 	struct token *v;
 
 	if (p->ntok == p->cap) {
-		p->cap = p->cap > 0 ? 2 * p->cap : 64;
-		if (p->ntok >= TOKENS_MAX || (v = realloc(p->tok,
+		p->cap *= 2;
+		if (p->ntok >= TOKENS_MAX || (v = realloc(first ? NULL : p->tok,
 		    p->cap * sizeof(*v))) == NULL) {
 			p->failed = true;
 			return;
 		}
+		if (first)
+			memcpy(v, p->few, sizeof(p->few));
 		p->tok = v;
 	}
 	p->tok[p->ntok++] = *t;
@@ -184,7 +190,8 @@ put_content(struct strbuf *out, struct str s)
 static struct str
 read_name(struct parser *p, const struct token *t, size_t n, bool comments)
 {
-	struct strbuf b = { 0 };
+	char room[ROOM];
+	struct strbuf b = STRBUF_IN(room);
 	const struct str *text = NULL;
 	size_t i;
 
@@ -245,7 +252,9 @@ check_octets(struct parser *p, struct str s)
 static void
 add_mailbox(struct parser *p, size_t from, size_t at, size_t to, struct str name)
 {
-	struct strbuf raw = { 0 }, local = { 0 }, domain = { 0 };
+	char rooms[3][ROOM];
+	struct strbuf raw = STRBUF_IN(rooms[0]), local = STRBUF_IN(rooms[1]),
+	    domain = STRBUF_IN(rooms[2]);
 	struct mailbox m;
 	size_t i;
 
@@ -500,12 +509,14 @@ has_long_line(struct str s)
 const struct mailbox_list *
 message_mailboxes(struct arena *a, struct str raw)
 {
-	struct parser p = { .a = a, .s = raw };
+	struct parser p = { .a = a, .s = raw, .cap = TOKENS_FEW };
 	struct mailbox_list *list;
 
+	p.tok = p.few;
 	p.malformed = has_long_line(raw);
 	read_list(&p);
-	free(p.tok);
+	if (p.tok != p.few)
+		free(p.tok);
 	if (p.failed || (list = arena_new_object(a, struct mailbox_list)) == NULL)
 		return NULL;
 	list->v = p.v;

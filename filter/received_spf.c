@@ -104,7 +104,8 @@ put_comment(struct strbuf *b, const struct received_spf *r, struct str ip)
 struct str
 received_spf_write(struct arena *a, const struct received_spf *r)
 {
-	struct strbuf b = { 0 }, ip = { 0 };
+	char room[512], address[64];
+	struct strbuf b = STRBUF_IN(room), ip = STRBUF_IN(address);
 	struct str value = STR_NONE;
 	size_t line;
 

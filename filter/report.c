@@ -22,6 +22,7 @@
 #define SHORT		120	/* octets of one value from outside */
 #define LONG		300	/* of recipients, edits, shadow rules, texts */
 #define REPLY		160	/* of what the client is told */
+#define ROOM		512	/* where a value is put together */
 
 static const struct rule *
 rule_at(const struct connection *c, int index)
@@ -39,7 +40,8 @@ rule_at(const struct connection *c, int index)
 static void
 put_client(struct log_line *l, const struct mail *m)
 {
-	struct strbuf b = { 0 };
+	char room[ROOM];
+	struct strbuf b = STRBUF_IN(room);
 
 	if (m->client_name.p != NULL)
 		strbuf_str(&b, m->client_name);
@@ -108,7 +110,8 @@ put_verdict(struct log_line *l, const struct connection *c,
 static void
 put_words(struct log_line *l, const struct connection *c, const struct plan *p)
 {
-	struct strbuf b = { 0 };
+	char room[ROOM];
+	struct strbuf b = STRBUF_IN(room);
 
 	if (c->put_off || p->monitor)
 		return;
@@ -164,7 +167,8 @@ put_lists(struct results *r, const struct connection *c)
 	static const char *const keys[] = { [DNSBL_CLIENT] = "dnsbl", [DNSBL_SENDER] = "rhsbl" };
 
 	for (int kind = 0; kind < 2; kind++) {
-		struct strbuf b = { 0 };
+		char room[ROOM];
+		struct strbuf b = STRBUF_IN(room);
 
 		for (const struct dnsbl *l = session_dnsbls(c->session); l != NULL; l = l->next) {
 			if ((int)l->kind != kind || !l->done)
@@ -231,7 +235,8 @@ put_score(struct log_line *l, const struct connection *c, const struct mail *m,
     const struct plan *p, const struct recipient *one)
 {
 	const struct rules_state *st = session_rules(c->session);
-	struct strbuf b = { 0 };
+	char room[ROOM];
+	struct strbuf b = STRBUF_IN(room);
 
 	if (!p->has_score || st == NULL)
 		return;
@@ -252,7 +257,8 @@ put_score(struct log_line *l, const struct connection *c, const struct mail *m,
 static void
 put_rcpts(struct log_line *l, const struct mail *m, const struct recipient *one)
 {
-	struct strbuf b = { 0 };
+	char room[ROOM];
+	struct strbuf b = STRBUF_IN(room);
 	size_t n = 0;
 
 	if (one != NULL) {
@@ -285,7 +291,8 @@ put_others(struct log_line *l, const struct connection *c, const struct mail *m,
     const struct plan *p)
 {
 	const struct rcpt_verdict *rv;
-	struct strbuf b = { 0 };
+	char room[ROOM];
+	struct strbuf b = STRBUF_IN(room);
 	const struct rule *r;
 
 	for (size_t i = 0; i < m->nrcpts && b.n < LONG; i++) {
@@ -313,7 +320,8 @@ put_notes(struct log_line *l, const struct connection *c, const struct plan *p)
 	};
 
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-		struct strbuf b = { 0 };
+		char room[ROOM];
+		struct strbuf b = STRBUF_IN(room);
 
 		for (size_t i = 0; i < p->nnotes && b.n < LONG; i++) {
 			const struct rule *r;
@@ -374,7 +382,8 @@ list_edits(struct strbuf *b, const struct connection *c, const struct plan *p)
 static void
 put_edits(struct log_line *l, const struct connection *c, const struct plan *p)
 {
-	struct strbuf b = { 0 };
+	char room[ROOM];
+	struct strbuf b = STRBUF_IN(room);
 
 	list_edits(&b, c, p);
 	if (b.n > 0)
@@ -471,7 +480,8 @@ put_monitor(struct log_line *l, const struct connection *c, const struct mail *m
     const struct plan *p)
 {
 	struct fate fates[FATES] = { { .n = 0 } };
-	struct strbuf b = { 0 };
+	char room[ROOM];
+	struct strbuf b = STRBUF_IN(room);
 	size_t n = collect_fates(c, m, p, fates);
 
 	/* No recipient, or all dropped. */

@@ -84,6 +84,9 @@ needed_nothing(const struct needed *n)
  */
 bool needed_in(const struct needed *n, struct str subject);
 
+/* Octets of copies of a subject that stand on the stack. */
+#define LITERALS_ROOM	1024
+
 /*
  * Whether the subject has one of those two; then out gets a copy with s and k,
  * in which literals are looked for by their octets.

@@ -6,7 +6,6 @@
  */
 #include "literal_of.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define LONG_S		"\xc5\xbf"
@@ -160,15 +159,13 @@ any_in(const struct literals *l, struct str subject)
 static bool
 letters_in(const struct literals *l, struct str subject)
 {
-	char *room;
+	char few[LITERALS_ROOM];
+	struct strbuf b = STRBUF_IN(few);
 	bool found;
 
-	if (subject.n == 0)
-		return false;
-	if ((room = malloc(subject.n)) == NULL)
-		return true;
-	found = any_in(l, (struct str){ room, letters_squeeze(subject, room) });
-	free(room);
+	found = !strbuf_reserve(&b, subject.n) ||
+	    any_in(l, (struct str){ b.p, letters_squeeze(subject, b.p) });
+	strbuf_free(&b);
 	return found;
 }
 
@@ -187,7 +184,8 @@ clauses_in(const struct needed *n, struct str subject)
 bool
 needed_in(const struct needed *n, struct str subject)
 {
-	struct strbuf folded = { 0 };
+	char few[LITERALS_ROOM];
+	struct strbuf folded = STRBUF_IN(few);
 	bool found;
 
 	if (n->run.n > 0) {

@@ -92,9 +92,12 @@ struct prefilter {
 
 /* ---- Scratch ---- */
 
+/* A thread's. */
 struct scratch {
 	hs_scratch_t	*hs;
 	unsigned	 age;		/* the number of the newest database that it fits */
+	uint8_t		*met;		/* clauses, by pattern */
+	size_t		 nmet;
 };
 
 static pthread_once_t	once = PTHREAD_ONCE_INIT;
@@ -111,6 +114,7 @@ scratch_free(void *p)
 	struct scratch *s = p;
 
 	(void)hs_free_scratch(s->hs);
+	free(s->met);
 	free(s);
 }
 
@@ -135,21 +139,45 @@ fit_model(const hs_database_t *db)
 }
 
 static struct scratch *
-scratch_for(const struct finder *f)
+scratch_of_thread(void)
 {
 	struct scratch *s = pthread_getspecific(key);
+
+	if (s != NULL || (s = calloc(1, sizeof(*s))) == NULL)
+		return s;
+	if (pthread_setspecific(key, s) != 0) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+/* No clause of n patterns is met. */
+static uint8_t *
+unmet(size_t n)
+{
+	struct scratch *s = scratch_of_thread();
+	uint8_t *more;
+
+	if (s == NULL)
+		return NULL;
+	if (s->nmet < n) {
+		if ((more = realloc(s->met, n)) == NULL)
+			return NULL;
+		s->met = more;
+		s->nmet = n;
+	}
+	return memset(s->met, 0, n);
+}
+
+static struct scratch *
+scratch_for(const struct finder *f)
+{
+	struct scratch *s = scratch_of_thread();
 	hs_scratch_t *fresh = NULL;
 
-	if (s != NULL && s->age >= f->number)
+	if (s == NULL || s->age >= f->number)
 		return s;
-	if (s == NULL) {
-		if ((s = calloc(1, sizeof(*s))) == NULL)
-			return NULL;
-		if (pthread_setspecific(key, s) != 0) {
-			free(s);
-			return NULL;
-		}
-	}
 	(void)pthread_mutex_lock(&model_lock);
 	if (hs_clone_scratch(model, &fresh) == HS_SUCCESS) {
 		(void)hs_free_scratch(s->hs);
@@ -379,17 +407,15 @@ find(const struct prefilter *pf, const struct finder *f, enum whose whose, struc
 static bool
 find_letters(const struct prefilter *pf, enum whose whose, struct str subject, uint8_t *met)
 {
-	struct str text;
-	char *room;
+	char few[LITERALS_ROOM];
+	struct strbuf b = STRBUF_IN(few);
 	bool told;
 
 	if (pf->letters.db == NULL || subject.n == 0)
 		return true;
-	if ((room = malloc(subject.n)) == NULL)
-		return false;
-	text = (struct str){ room, letters_squeeze(subject, room) };
-	told = find(pf, &pf->letters, whose, text, met);
-	free(room);
+	told = strbuf_reserve(&b, subject.n) && find(pf, &pf->letters, whose,
+	    (struct str){ b.p, letters_squeeze(subject, b.p) }, met);
+	strbuf_free(&b);
 	return told;
 }
 
@@ -403,7 +429,8 @@ find_both(const struct prefilter *pf, enum whose whose, struct str subject, uint
 static bool
 find_all(const struct prefilter *pf, struct str subject, uint8_t *met)
 {
-	struct strbuf folded = { 0 };
+	char few[LITERALS_ROOM];
+	struct strbuf folded = STRBUF_IN(few);
 	bool told;
 
 	if (!pf->texts || !literals_folds(subject))
@@ -436,18 +463,16 @@ look_for_runs(const struct prefilter *pf, struct str subject, uint8_t *met)
 void
 prefilter_scan(const struct prefilter *pf, struct str subject, uint64_t *set)
 {
-	uint8_t *met = calloc(pf->n, 1);
+	uint8_t *met = unmet(pf->n);
 
 	if (met == NULL || !find_all(pf, subject, met)) {
 		/* Everything is a candidate: slower, but never wrong. */
 		memset(set, 0xff, prefilter_words(pf) * sizeof(*set));
-		free(met);
 		return;
 	}
 	look_for_runs(pf, subject, met);
 	for (size_t i = 0; i < pf->n; i++)
 		set[i / 64] |= (uint64_t)(met[i] == pf->clauses[i]) << (i % 64);
-	free(met);
 }
 
 size_t

@@ -526,22 +526,22 @@ search(const struct regex *re, enum mode mode, struct str subject, uint32_t opti
 static int
 search_repaired(const struct regex *re, struct str subject, struct scratch *s)
 {
-	char *copy = malloc(subject.n);
+	char room[1024];
+	struct strbuf copy = STRBUF_IN(room);
 	size_t len;
 	int n;
 
-	if (copy == NULL)
-		return PCRE2_ERROR_NOMEMORY;
 	for (size_t i = 0; i < subject.n; i += len) {
 		len = utf8_len((struct str){ subject.p + i, subject.n - i });
 		if (len == 0)
-			copy[i] = '\0';
+			strbuf_putc(&copy, '\0');
 		else
-			memcpy(copy + i, subject.p + i, len);
+			strbuf_add(&copy, subject.p + i, len);
 		len = len > 0 ? len : 1;
 	}
-	n = search(re, MODE_INTERPRETER, (struct str){ copy, subject.n }, PCRE2_NO_UTF_CHECK, s);
-	free(copy);
+	n = copy.failed ? PCRE2_ERROR_NOMEMORY :
+	    search(re, MODE_INTERPRETER, strbuf_slice(&copy), PCRE2_NO_UTF_CHECK, s);
+	strbuf_free(&copy);
 	return n;
 }
 

@@ -183,15 +183,17 @@ str_cstr(struct arena *a, struct str s)
 struct str
 str_printf(struct arena *a, const char *fmt, ...)
 {
-	va_list ap, again;
 	struct str s = STR_NONE;
-	char *p;
+	va_list ap, again;
+	char room[256], *p;
 	int n;
 
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	if ((n = vsnprintf(NULL, 0, fmt, ap)) >= 0 &&
-	    (p = arena_alloc(a, (size_t)n + 1)) != NULL) {
+	n = vsnprintf(room, sizeof(room), fmt, ap);
+	if (n >= 0 && (size_t)n < sizeof(room))
+		s = str_dup(a, (struct str){ room, (size_t)n });
+	else if (n >= 0 && (p = arena_alloc(a, (size_t)n + 1)) != NULL) {
 		(void)vsnprintf(p, (size_t)n + 1, fmt, again);
 		s = (struct str){ p, (size_t)n };
 	}
@@ -223,8 +225,7 @@ str_ihash(struct str s)
 	return h;
 }
 
-/* Room for n octets and the NUL after them. */
-static bool
+bool
 strbuf_reserve(struct strbuf *b, size_t n)
 {
 	size_t cap;
@@ -242,10 +243,13 @@ strbuf_reserve(struct strbuf *b, size_t n)
 	/* A large one grows by a quarter, so that little of it is room. */
 	while (cap <= b->n + n)
 		cap += cap < 1 << 16 ? cap : cap / 4;
-	if ((p = realloc(b->p, cap)) == NULL) {
+	if ((p = realloc(b->lent ? NULL : b->p, cap)) == NULL) {
 		b->failed = true;
 		return false;
 	}
+	if (b->lent)
+		memcpy(p, b->p, b->n);
+	b->lent = false;
 	b->p = p;
 	b->cap = cap;
 	return true;
@@ -284,15 +288,23 @@ void
 strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap)
 {
 	va_list again;
+	size_t room;
 	int n;
 
+	if (!strbuf_reserve(b, 0))
+		return;
+	/* What fits is written at once; what doesn't tells how long it is. */
 	va_copy(again, ap);
-	if ((n = vsnprintf(NULL, 0, fmt, ap)) < 0)
+	room = b->cap - b->n;
+	if ((n = vsnprintf(b->p + b->n, room, fmt, ap)) < 0)
 		b->failed = true;
+	else if ((size_t)n < room)
+		b->n += (size_t)n;
 	else if (strbuf_reserve(b, (size_t)n)) {
 		(void)vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
 		b->n += (size_t)n;
-	}
+	} else
+		b->p[b->n] = '\0';
 	va_end(again);
 }
 
@@ -345,7 +357,8 @@ strbuf_slice(const struct strbuf *b)
 void
 strbuf_free(struct strbuf *b)
 {
-	free(b->p);
+	if (!b->lent)
+		free(b->p);
 	*b = (struct strbuf){ 0 };
 }
 

@@ -69,12 +69,19 @@ uint64_t str_ihash(struct str s);
 /*
  * A growing string on the heap.  Once memory fails it stays failed and takes
  * nothing more; check `failed` once at the end.  A zeroed struct is empty.
+ * One that is STRBUF_IN(array) begins there, and takes memory only once that is full.
  */
 struct strbuf {
-	char	*p;		/* always NUL-terminated when not NULL */
+	char	*p;		/* NUL-terminated once something was added */
 	size_t	 n, cap;
 	bool	 failed;
+	bool	 lent;		/* p is the owner's array */
 };
+
+#define STRBUF_IN(array) { .p = (array), .cap = sizeof(array), .lent = true }
+
+/* Room for n octets more and a NUL, from p + n on; false without memory. */
+bool strbuf_reserve(struct strbuf *b, size_t n);
 
 void strbuf_add(struct strbuf *b, const void *p, size_t n);
 void strbuf_str(struct strbuf *b, struct str s);

@@ -169,7 +169,8 @@ form_add(struct form *f, struct str s)
 static void
 form_fold(struct form *f, struct str s)
 {
-	struct strbuf b = { 0 };
+	char room[TABLE_KEY_MAX + 1];
+	struct strbuf b = STRBUF_IN(room);
 
 	fold_to(s, &b);
 	f->too_long |= b.failed;
@@ -322,7 +323,7 @@ table_text(const struct table *t, const struct value *v, bool raw, struct strbuf
 
 /* ---- Patterns ---- */
 
-#define SET_WORDS	16	/* candidates on the stack */
+#define SET_WORDS	256	/* candidates on the stack */
 
 /* The first candidate (set NULL: all are) that holds, in *found; those that an if rules out aren't tried. */
 static enum table_result
@@ -361,12 +362,14 @@ static enum table_result
 match(const struct table *t, struct str subject, struct captures *caps,
     const struct pattern **found)
 {
-	uint64_t few[SET_WORDS] = { 0 }, *set = NULL;
+	size_t words = t->prefilter != NULL ? prefilter_words(t->prefilter) : 0;
+	uint64_t few[SET_WORDS], *set = NULL;
 	enum table_result result;
 
-	if (t->prefilter != NULL)
-		set = prefilter_words(t->prefilter) <= SET_WORDS ? few :
-		    calloc(prefilter_words(t->prefilter), sizeof(*set));
+	if (words > SET_WORDS)
+		set = calloc(words, sizeof(*set));
+	else if (words > 0)
+		set = memset(few, 0, words * sizeof(*set));
 	if (set != NULL)
 		prefilter_scan(t->prefilter, subject, set);
 	result = match_candidates(t, set, subject, caps, found);

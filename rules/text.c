@@ -19,6 +19,7 @@
 #define VALUE_MAX	200	/* octets of one value */
 #define LINE_MAX_OCTETS	900	/* of a reply; libmilter takes 980 */
 #define TABLE_TEXT_MAX	LINE_MAX_OCTETS	/* a list's text is the operator's own */
+#define ROOM		256	/* where most of them are put together */
 
 static void
 add_clean(struct strbuf *b, struct str s, size_t max, enum text_use use)
@@ -91,7 +92,8 @@ static void
 add_fact(struct rules_state *st, struct reading *rd, size_t rule, const struct fact_ref *ref,
     struct strbuf *b, enum text_use use)
 {
-	struct strbuf one = { 0 };
+	char room[ROOM];
+	struct strbuf one = STRBUF_IN(room);
 	const struct value *v;
 	struct answer a;
 
@@ -252,7 +254,8 @@ static void
 add_table(struct rules_state *st, struct reading *rd, size_t rule, const struct part *p,
     struct strbuf *b, enum text_use use)
 {
-	struct strbuf one = { 0 };
+	char room[ROOM];
+	struct strbuf one = STRBUF_IN(room);
 
 	switch (table_text_of(st, rd, st->rs->prog.rules[rule].rule->cond, p->list, &one)) {
 	case FACT_KNOWN:
@@ -273,7 +276,8 @@ add_table(struct rules_state *st, struct reading *rd, size_t rule, const struct 
 static bool
 table_known(struct rules_state *st, struct reading *rd, size_t rule, const struct part *p)
 {
-	struct strbuf unused = { 0 };
+	char room[ROOM];
+	struct strbuf unused = STRBUF_IN(room);
 	enum fact_status s;
 
 	s = table_text_of(st, rd, st->rs->prog.rules[rule].rule->cond, p->list, &unused);
@@ -338,7 +342,8 @@ text_expand(struct rules_state *st, struct reading *rd, size_t rule, const struc
     enum text_use use)
 {
 	struct recipient *saved = st->m->rcpt;
-	struct strbuf b = { 0 };
+	char room[ROOM];
+	struct strbuf b = STRBUF_IN(room);
 	struct str s = STR_NONE;
 
 	st->m->rcpt = rd->r;
@@ -361,7 +366,7 @@ text_expand(struct rules_state *st, struct reading *rd, size_t rule, const struc
 	if (use == TEXT_REPLY && b.n > LINE_MAX_OCTETS)
 		b.n = LINE_MAX_OCTETS;
 	if (!b.failed)
-		s = str_dup(st->m->arena, b.p != NULL ? strbuf_slice(&b) : STR(""));
+		s = str_dup(st->m->arena, strbuf_slice(&b));
 	strbuf_free(&b);
 	return s;
 }

@@ -141,6 +141,12 @@ test_copies(void **state)
 	s = str_printf(a, "%s-%d-" STR_FMT, "x", 42, STR_ARG(STR("yz")));
 	assert_true(str_eq(s, STR("x-42-yz")));
 	assert_int_equal(s.p[s.n], '\0');
+	for (int n = 254; n < 259; n++) {
+		s = str_printf(a, "%*d", n, 7);
+		assert_int_equal(s.n, n);
+		assert_int_equal(s.p[n - 1], '7');
+		assert_int_equal(s.p[n], '\0');
+	}
 	arena_free(a);
 }
 
@@ -169,6 +175,38 @@ test_builder(void **state)
 	assert_memory_equal(b.p + b.n - 4, "\0xyz", 5);
 	strbuf_free(&b);
 	assert_null(b.p);
+}
+
+/* One that begins in an array of its owner's stays there while it fits. */
+static void
+test_builder_in_array(void **state)
+{
+	char room[8];
+	struct strbuf b = STRBUF_IN(room);
+
+	(void)state;
+	strbuf_free(&b);
+	b = (struct strbuf)STRBUF_IN(room);
+	strbuf_puts(&b, "abc");
+	strbuf_printf(&b, "%d", 4567);
+	assert_ptr_equal(b.p, room);
+	assert_string_equal(room, "abc4567");
+	strbuf_printf(&b, "%s", "8");
+	assert_ptr_not_equal(b.p, room);
+	assert_string_equal(b.p, "abc45678");
+	assert_int_equal(b.n, 8);
+	strbuf_printf(&b, "%0200d", 1);
+	assert_int_equal(b.n, 208);
+	assert_int_equal(strlen(b.p), b.n);
+	strbuf_free(&b);
+	assert_null(b.p);
+	/* What has no room leaves it as it is. */
+	b = (struct strbuf)STRBUF_IN(room);
+	strbuf_puts(&b, "abc");
+	strbuf_add(&b, "x", SIZE_MAX - 1);
+	assert_true(b.failed);
+	assert_string_equal(room, "abc");
+	strbuf_free(&b);
 }
 
 static void
@@ -243,6 +281,7 @@ main(void)
 		cmocka_unit_test(test_trim),
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_builder),
+		cmocka_unit_test(test_builder_in_array),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_utf8),
 	};
