@@ -22,10 +22,12 @@ class NotReady(Exception):
 
 class Daemon:
     """scratch: where socket and rules file live.  zone: text of a zone file; none is an empty one, so that no
-    test asks the network.  listen: the socket as in `set listen`; default: a unix socket in scratch."""
+    test asks the network.  listen: the socket as in `set listen`; default: a unix socket in scratch.  apart: what
+    it writes to its log by one call is one of the lines, whatever line ends are in it."""
 
-    def __init__(self, scratch, rules, zone="", listen=None, group=None, args=(), env=None, settings=""):
+    def __init__(self, scratch, rules, zone="", listen=None, group=None, args=(), env=None, settings="", apart=False):
         self.scratch = scratch
+        self.apart = apart
         self.listen = listen or "unix:" + scratch.join("postern.sock")
         self.settings = "set log stderr\n" + settings
         if "set listen" not in rules + settings:
@@ -71,8 +73,14 @@ class Daemon:
         os.chmod(path, 0o777)
         self.notify.settimeout(0.1)
         env = dict(os.environ, NOTIFY_SOCKET=path, **self.env)
+        # A socket of records keeps calls apart, a pipe doesn't.
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if self.apart else (None, None)
         self.process = subprocess.Popen([binary()] + self.args, env=env, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                                        stdout=subprocess.DEVNULL, stderr=theirs or subprocess.PIPE)
+        self.log = self.process.stderr
+        if self.apart:
+            theirs.close()
+            self.log = iter(lambda: ours.recv(65536), b"")
         threading.Thread(target=self._collect, daemon=True).start()
         threading.Thread(target=self._listen, daemon=True).start()
         if not self.wait_notice("READY=1", 0, timeout):
@@ -104,7 +112,7 @@ class Daemon:
             return found()
 
     def _collect(self):
-        for line in self.process.stderr:
+        for line in self.log:
             with self.changed:
                 self.lines.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
                 self.changed.notify_all()

@@ -176,6 +176,82 @@ def monitored_recipients(tap, scratch):
             m.end()
             line = d.wait_line(logline.is_verdict, since)
             tap.same(logline.parse(line or "").get("would"), would, "mode monitor: " + name, line)
+# What somebody may want to know of one message, all at once.
+TALKATIVE = """\
+rule bad
+    if   rcpt.local is bad
+    then reject "no"
+rule trap
+    if   rcpt.local is trap
+    then discard
+rule carol
+    if   rcpt.local is carol and subject contains "carol"
+    then reject "no"
+rule shadow
+    if   subject contains "shadow"
+    then would reject "no"
+rule told
+    if   subject contains "told"
+    then log "one"
+    then log "two"
+    then score +1
+rule marked
+    if   subject contains "marked"
+    then add header X-A "a"
+    then remove header X-Old
+rule held
+    if   subject contains "held"
+    then quarantine "look"
+rule never
+    if   subject contains "never"
+    then reject "no"
+rule gone
+    if   subject contains "gone"
+    then discard
+"""
+
+# recipients, subject (None: gone before it), and of each line what it says
+LINES = [
+    (["bob"], "hello", ["verdict=accept"]),
+    (["bob", "dave", "erin"], "hello", ["rcpts=3"]),
+    (["bad"], None, ["verdict=reject code=550 rule=bad stage=rcpt"]),
+    (["bob", "bad", "dave", "bad"], "hello", ["verdict=reject", "verdict=reject", "rcpts=2"]),
+    (["bob", "carol"], "hello", ["verdict=split code=452 rule=carol stage=rcpt", "verdict=accept"]),
+    (["bob", "trap"], "hello", ["verdict=accept"]),
+    (["trap"], "hello", ["verdict=discard"]),
+    (["bob", "dave"], "never", ["verdict=reject code=550 rule=never stage=message"]),
+    (["bob", "dave"], "gone", ["verdict=discard"]),
+    (["bob"], "held", ["verdict=quarantine"]),
+    (["bob", "dave"], "shadow", ["would="]),
+    (["bob"], "told", ["log="]),
+    (["bob", "dave"], "told, marked, shadow, held", ["edits="]),
+    (["bob"], None, []),
+]
+
+
+def calls(tap, scratch):
+    """A message has one line, each recipient that was refused one before it, and each line is one call."""
+    with Daemon(scratch, TALKATIVE, apart=True) as d, Milter(d.address) as m:
+        m.open()
+        m.message(queue_id="first")
+        d.wait_line("queue=first ")     # and what the daemon said as it began
+        for i, (rcpts, subject, want) in enumerate(LINES):
+            since = d.mark()
+            m.macros("M", i="Q%d" % i)
+            m.mail()
+            for r in rcpts:
+                m.rcpt("<%s@example.org>" % r)
+            if subject is None:
+                m.abort()
+            else:
+                m.content(headers=[("Subject", " " + subject), ("X-Old", " c")])
+            # Whatever else was to be said of it would stand before the next one's line.
+            m.message(rcpts=["<next@example.org>"], queue_id="N%d" % i)
+            d.wait_line("queue=N%d " % i, since)
+            have = d.lines[since:]
+            tap.ok(len(have) == len(want) + 1 and all(w in h for w, h in zip(want, have)),
+                   "%s to %s: %d of the log" % (subject or "nothing", ", ".join(rcpts), len(want)), *have)
+            tap.ok(all(logline.is_verdict(h) and "\n" not in h for h in have), "and each is one line", *have)
 
 
 def documented(tap):
@@ -200,6 +276,7 @@ def main():
         tap.case("fields", fields, tap, scratch)
         tap.case("monitored", monitored, tap, scratch)
         tap.case("monitored recipients", monitored_recipients, tap, scratch)
+        tap.case("calls", calls, tap, scratch)
     tap.case("documented", documented, tap)
     return tap.done()
 
