@@ -15,13 +15,13 @@
 
 /* ---- Two comparisons about one thing ---- */
 
-/* Is it about some thing or other, one part of it? */
+/* Is it about some thing or other, one part of it?  Negated it is about all of them. */
 static bool
 is_part_of(const struct cond *c, enum thing thing)
 {
 	const struct fact *f = c->fact.fact;
 
-	return c->kind == COND_CMP && f != NULL && f->thing == thing &&
+	return c->kind == COND_CMP && f != NULL && f->thing == thing && !c->negated &&
 	    c->quant != Q_EVERY && (c->quant == Q_ANY || (f->flags & F_LIST) != 0);
 }
 
