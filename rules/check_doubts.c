@@ -2,7 +2,8 @@
  * check_doubts.c - conditions that mean something, but perhaps not what was
  * meant: two comparisons that may be true of two different things, patterns that
  * can take for ever, values that no mail has, macros that no MTA sends by itself,
- * settings without effect.  Failed lookups are check_temperror.c's.
+ * settings without effect.  What means something to other programs is check_habits.c's,
+ * failed lookups are check_temperror.c's.
  */
 #include "check_reach.h"
 
@@ -102,38 +103,6 @@ check_literal(struct diag *d, const struct regex_lit *re)
 
 /* ---- Values ---- */
 
-/* *viagra*, as shells and other filters write it; what has many stars is decorated. */
-static bool
-is_wildcard(struct str s)
-{
-	bool begin = s.n > 1 && s.p[0] == '*' && s.p[1] != '*';
-	bool end = s.n > 1 && s.p[s.n - 1] == '*' && s.p[s.n - 2] != '*';
-
-	return begin || end;
-}
-
-static bool
-check_wildcard(struct diag *d, struct span at, struct str s, bool is)
-{
-	struct str core = s;
-
-	if (!is_wildcard(s))
-		return false;
-	while (core.n > 0 && core.p[0] == '*') {
-		core.p++;
-		core.n--;
-	}
-	while (core.n > 0 && core.p[core.n - 1] == '*')
-		core.n--;
-	if (is)
-		diag_warning(d, at, "* is no wildcard: write 'contains \"" STR_FMT "\"', or "
-		    "'matches' and a pattern", STR_ARG(core));
-	else
-		diag_warning(d, at, "* is no wildcard: a list of patterns has /" STR_FMT "/i",
-		    STR_ARG(core));
-	return true;
-}
-
 /* Bob alone is an address without a domain, which hardly any mail has. */
 static void
 check_domainless(struct diag *d, const struct fact *f, const struct operand *o)
@@ -196,9 +165,6 @@ check_values(struct diag *d, const struct cond *c)
 	if (c->op != OP_IS && c->op != OP_IN_SET)
 		return;
 	for (const struct operand *o = c->operands; o != NULL; o = o->next) {
-		if ((type_of(c->fact.fact->type)->ops & OP_BIT(OP_CONTAINS)) != 0 &&
-		    !check_wildcard(d, o->at, o->text, true) && c->fact.fact->type == T_ADDRESS)
-			check_wildcard(d, o->at, o->value.mb.local, true);
 		check_domainless(d, c->fact.fact, o);
 		check_form(d, c->fact.fact, o);
 	}
@@ -245,8 +211,10 @@ check_use(void *arg, const struct fact_use *u)
 		    STR_ARG(u->ref->key));
 	if (u->cond != NULL && u->cond->op == OP_MATCHES)
 		check_literal(d, &u->cond->regex);
-	if (u->cond != NULL && u->ref->fact != NULL)
+	if (u->cond != NULL && u->ref->fact != NULL) {
 		check_values(d, u->cond);
+		check_habits(d, u->cond);
+	}
 }
 
 /* ---- Settings ---- */
@@ -305,6 +273,7 @@ check_doubts(struct ast *ast, bool whole, struct diag *d)
 	for (struct rule *r = ast->rules; r != NULL; r = r->next) {
 		walk_cond(r->cond, check_use, d);
 		walk_texts(r->actions, check_use, d);
+		check_text_habits(d, r);
 		if (r->cond != NULL)
 			check_parts(d, r->cond);
 	}
@@ -313,7 +282,7 @@ check_doubts(struct ast *ast, bool whole, struct diag *d)
 			if (e->kind == ENTRY_REGEX)
 				check_literal(d, &e->regex);
 			else if (entry_kind_name(e->kind) == NULL && l->type == LIST_STRINGS)
-				check_wildcard(d, e->at, e->text, false);
+				check_entry_stars(d, e->at, e->text);
 	if (whole)
 		check_settings(ast, d);
 }

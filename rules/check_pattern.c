@@ -9,6 +9,8 @@
  * several lengths or of alternatives that overlap (check_overlap.c), with something behind
  * them that can fail.  Whether it is so is tried by check_attack.c.  Where the pattern
  * has what isn't understood here, it passes.
+ *
+ * The same reading tells whether a match needs a capital letter, for names that have none.
  */
 #include "check_reach.h"
 
@@ -23,6 +25,7 @@ struct scan {
 	int		depth;
 	bool		unsure;
 	enum explosion	found;
+	bool		no_capital;	/* whether one is needed isn't sure */
 	size_t		from;		/* what stands before doesn't count */
 	size_t		off, n;		/* of what was found */
 };
@@ -32,6 +35,7 @@ struct piece {
 	bool	skips;		/* may match nothing, whatever stands around it */
 	bool	fails;		/* something must be there */
 	bool	loops;		/* can be of several lengths */
+	bool	capital;	/* there is a capital letter in it */
 	/* A group that explodes if what follows can fail. */
 	enum explosion pending;
 	size_t	off, n;
@@ -163,6 +167,7 @@ read_group(struct scan *s)
 		while (s->i < s->s.n && !at(s, ")"))
 			s->i++;
 		s->i++;
+		s->no_capital = true;		/* a quantifier behind is of what stands before */
 		return (struct piece){ .skips = true };
 	}
 	if (at(s, "?:") || at(s, "?|"))
@@ -178,9 +183,11 @@ read_group(struct scan *s)
 		while (s->i < s->s.n && !at(s, ">") && !at(s, "'"))
 			s->i++;
 		s->i++;
-	} else if (at(s, "?i:") || at(s, "?s:") || at(s, "?m:"))
+	} else if (at(s, "?i:") || at(s, "?s:") || at(s, "?m:")) {
+		s->no_capital |= at(s, "?i");
 		s->i += 3;
-	else if (at(s, "?i)") || at(s, "?s)") || at(s, "?m)")) {
+	} else if (at(s, "?i)") || at(s, "?s)") || at(s, "?m)")) {
+		s->no_capital |= at(s, "?i");
 		s->i += 3;
 		return (struct piece){ .skips = true };
 	} else if (at(s, "?") || at(s, "*")) {
@@ -209,8 +216,10 @@ read_atom(struct scan *s)
 		return read_escape(s);
 	if (at(s, "["))
 		skip_class(s);
-	else
+	else {
+		p.capital = s->s.p[s->i] >= 'A' && s->s.p[s->i] <= 'Z';
 		s->i++;
+	}
 	return p;
 }
 
@@ -247,8 +256,11 @@ read_piece(struct scan *s)
 		p.loops = true;
 	if (q.present && q.min == 0) {
 		p.skips = true;
-		p.fails = false;
+		p.fails = p.capital = false;
 	}
+	/* {,3} is a quantifier to newer versions of PCRE2. */
+	if (!q.present && at(s, "{"))
+		p.capital = false;
 	return p;
 }
 
@@ -272,6 +284,7 @@ read_sequence(struct scan *s)
 			all.n = p.n;
 		}
 		all.fails |= p.fails;
+		all.capital |= p.capital;
 		must += !p.skips;
 		loops += p.loops;
 	}
@@ -288,11 +301,12 @@ read_alternatives(struct scan *s)
 
 	if (++s->depth > DEPTH_MAX)
 		s->unsure = true;
-	all.fails = true;
+	all.fails = all.capital = true;
 	for (;;) {
 		p = read_sequence(s);
 		all.skips |= p.skips;
 		all.fails &= p.fails;
+		all.capital &= p.capital;
 		all.loops |= p.loops;
 		skips += p.skips;
 		alternatives++;
@@ -319,4 +333,17 @@ pattern_can_explode(struct str pattern, size_t from, size_t *off, size_t *n)
 	*off = s.off;
 	*n = s.n;
 	return !s.unsure && s.i <= s.s.n ? s.found : EXPLODES_NOT;
+}
+
+bool
+pattern_needs_capital(struct str pattern, struct str flags)
+{
+	struct scan s = { .s = pattern, .from = pattern.n + 1 };
+	struct piece all;
+
+	/* With x in the flags what looks like a letter may be a comment's. */
+	if (str_find(flags, STR("i")) >= 0 || str_find(flags, STR("x")) >= 0)
+		return false;
+	all = read_alternatives(&s);
+	return all.capital && !s.unsure && !s.no_capital && s.i == s.s.n;
 }

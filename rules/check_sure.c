@@ -19,6 +19,7 @@ static const struct {
 	{ "daemon.port",	false,	0, 65535 },
 	{ "tls.bits",		false,	0, INT64_MAX },
 	{ "sender.size",	false,	0, INT64_MAX },
+	{ "sender",		true,	0, 0 },
 	{ "rcpt",		true,	0, 0 },
 	{ "rcpt.count",		true,	0, INT64_MAX },
 	{ "header.count",	true,	0, INT64_MAX },

@@ -55,6 +55,9 @@ static const struct {
 	{ "sender.size < 1K or sender.size >= 1024", 0 },		/* unset */
 	{ "size >= 0", 1 },
 	{ "rcpt is set", 1 },
+	{ "sender is set", 1 },
+	{ "sender is not set", -1 },
+	{ "sender.domain is not set", 0 },
 	{ "any rcpt is set", 0 },
 	{ "time.hour > 24", -1 },
 	{ "time.hour < 23", 0 },
