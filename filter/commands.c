@@ -4,6 +4,7 @@
 #include "filter/commands.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -239,11 +240,24 @@ finish(int code)
 	return code;
 }
 
+/* Else a closed one would become the store's file or the MTA's socket, and the log be written there. */
+static void
+keep_standard_descriptors(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+		;
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int
 command_main(int argc, char **argv)
 {
 	const struct command *c;
 
+	keep_standard_descriptors();
 	if (argc < 2) {
 		help(stderr);
 		return EX_USAGE;

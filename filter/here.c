@@ -59,6 +59,9 @@ here_check(const struct ruleset *rs, struct diag *d)
 	if (str_istarts(s->listen, STR("unix:")))
 		add(&f, "socket-group", listen_try_group(s->socket_group, &why), &why);
 	add(&f, "listen", listen_try(s->listen, &why), &why);
+	if (!listen_try_reach(s->listen, s->socket_group, &why))
+		diag_warning(d, place_of(f.ast, "listen"), STR_FMT, STR_ARG(strbuf_slice(&why)));
+	strbuf_free(&why);
 	errors = diag_errors(d);
 	readable_store(rs, true, d);
 	if (f.code == 0 && diag_errors(d) > errors)

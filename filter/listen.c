@@ -209,6 +209,8 @@ open_unix(struct str path, mode_t mode, struct str group, struct str spec,
 		l->dev = st.st_dev;
 		l->ino = st.st_ino;
 	}
+	/* By the name it may be out of reach soon: another user, another root. */
+	l->file = open(l->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return set_group(l->path, mode, group, spec, why);
 }
 
@@ -331,7 +333,7 @@ listen_open(struct str spec, mode_t mode, struct str group,
 	struct str place;
 
 	memset(l, 0, sizeof(*l));
-	l->fd = -1;
+	l->fd = l->file = -1;
 	switch (kind_of(spec, &place, why)) {
 	case KIND_UNIX:
 		code = open_unix(place, mode, group, spec, l, why);
@@ -364,7 +366,7 @@ listen_open(struct str spec, mode_t mode, struct str group,
 int
 listen_try(struct str spec, struct strbuf *why)
 {
-	struct listener l = { .fd = -1 };
+	struct listener l = { .fd = -1, .file = -1 };
 	struct sockaddr_un un;
 	int code = 0, family;
 	struct str place;
@@ -400,6 +402,48 @@ listen_try_group(struct str group, struct strbuf *why)
 	gid_t gid;
 
 	return group.n > 0 ? find_group(group, &gid, why) : 0;
+}
+
+/* May members of the group enter that directory?  Of owners and ACLs nothing is known: then yes. */
+static bool
+may_enter(const char *dir, gid_t gid)
+{
+	struct stat st;
+
+	if (stat(dir, &st) == -1 || st.st_uid != 0)
+		return true;
+	return (st.st_mode & (st.st_gid == gid ? S_IXGRP : S_IXOTH)) != 0;
+}
+
+bool
+listen_try_reach(struct str spec, struct str group, struct strbuf *why)
+{
+	struct strbuf unsaid = { 0 };
+	struct sockaddr_un un;
+	bool known, can = true;
+	struct str place;
+	gid_t gid;
+
+	known = group.n > 0 && kind_of(spec, &place, &unsaid) == KIND_UNIX &&
+	    unix_address(place, spec, &un, &unsaid) == 0 && find_group(group, &gid, &unsaid) == 0;
+	strbuf_free(&unsaid);
+	for (size_t i = 1; known && can && un.sun_path[i] != '\0'; i++)
+		if (un.sun_path[i] == '/') {
+			un.sun_path[i] = '\0';
+			if (!(can = may_enter(un.sun_path, gid)))
+				strbuf_printf(why, "group " STR_FMT " may not enter %s, so the MTA can't reach the "
+				    "socket (chgrp it to that group, and chmod g+x)", STR_ARG(group), un.sun_path);
+			un.sun_path[i] = '/';
+		}
+	return can;
+}
+
+bool
+listen_is_lost(const struct listener *l)
+{
+	struct stat st;
+
+	return l->file != -1 && fstat(l->file, &st) == 0 && st.st_nlink == 0;
 }
 
 /* Removes the file, if it is still the one that we made. */
@@ -438,5 +482,7 @@ listen_close(struct listener *l)
 	remove_path(l);
 	if (l->fd != -1)
 		close(l->fd);
-	l->fd = -1;
+	if (l->file != -1)
+		close(l->file);
+	l->fd = l->file = -1;
 }

@@ -14,7 +14,8 @@
 struct listener {
 	int		 fd;		/* listening, close-on-exec */
 	char		 path[sizeof(((struct sockaddr_un *)0)->sun_path)];	/* of a unix socket of ours, or empty */
-	dev_t		 dev;		/* of that file, so that no other is removed */
+	int		 file;		/* that file (O_PATH), or -1 */
+	dev_t		 dev;		/* of it, so that no other is removed */
 	ino_t		 ino;
 	char		 conn[160];	/* the place as libmilter writes it */
 	struct sockaddr_storage addr;	/* as getsockname(2) says, for connections to ourselves */
@@ -41,6 +42,11 @@ int listen_open(struct str spec, mode_t mode, struct str group,
  */
 int listen_try(struct str spec, struct strbuf *why);
 int listen_try_group(struct str group, struct strbuf *why);
+/* Could members of the group come to that unix socket?  false: as far as modes tell, no, and why. */
+bool listen_try_reach(struct str spec, struct str group, struct strbuf *why);
+
+/* Was the file of our unix socket removed, or another put in its place?  Any thread may ask. */
+bool listen_is_lost(const struct listener *l);
 
 /*
  * From here on nobody is let in: the file goes, and a socket that no one

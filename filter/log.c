@@ -8,12 +8,17 @@
  */
 #include "filter/log.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#define LOG_PATIENCE	1000	/* ms */
 
 static atomic_int target = LOG_TO_STDERR;
 static atomic_bool journal;	/* stderr is systemd's journal */
@@ -27,23 +32,78 @@ log_open(enum log_to to)
 	atomic_store(&target, (int)to);
 }
 
-static void
-put(enum log_level level, const char *text)
+/* ---- stderr ---- */
+
+/*
+ * A log that can't be written holds no mail up: a full disk, or a pipe that nobody
+ * reads.  How many lines are lost for it is said as soon as that can be said.
+ */
+static struct {
+	pthread_mutex_t	lock;
+	unsigned	lost;
+	int		error;		/* why */
+	bool		cut;		/* the last one ends within its line */
+} trouble = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* One write(2), so that lines of several processes don't mix.  0, or an errno. */
+static int
+write_whole(const char *text, size_t n)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	ssize_t done;
+	int r;
+
+	/* Nobody waits for each line anew. */
+	while ((r = poll(&p, 1, trouble.lost > 0 ? 0 : LOG_PATIENCE)) == -1 && errno == EINTR)
+		;
+	if (r == 0)
+		return EAGAIN;
+	if ((done = write(STDERR_FILENO, text, n)) == -1)
+		return errno;
+	trouble.cut = done > 0 && text[done - 1] != '\n';
+	return (size_t)done == n ? 0 : ENOSPC;
+}
+
+static int
+write_line(enum log_level level, const char *text)
 {
 	char line[LOG_LINE + 32];
 	int n;
 
-	if (atomic_load(&target) == LOG_TO_SYSLOG) {
-		syslog((int)level, "%s", text);
-		return;
-	}
 	if (atomic_load(&journal))
-		n = snprintf(line, sizeof(line), "<%d>%s\n", (int)level, text);
+		n = snprintf(line, sizeof(line), "%s<%d>%s\n", trouble.cut ? "\n" : "", (int)level, text);
 	else
-		n = snprintf(line, sizeof(line), "postern: %s\n", text);
-	/* One write(2), so that lines of several threads don't mix. */
-	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) == -1)
-		return;
+		n = snprintf(line, sizeof(line), "%spostern: %s\n", trouble.cut ? "\n" : "", text);
+	return n > 0 ? write_whole(line, (size_t)n) : 0;
+}
+
+static void
+put_stderr(enum log_level level, const char *text)
+{
+	char told[128];
+	int error = 0;
+
+	pthread_mutex_lock(&trouble.lock);
+	if (trouble.lost > 0) {
+		snprintf(told, sizeof(told), "%u lines of the log were lost: %s", trouble.lost,
+		    trouble.error == EAGAIN ? "nobody read it" : strerror(trouble.error));
+		if ((error = write_line(LOG_LEVEL_ERROR, told)) == 0)
+			trouble.lost = 0;
+	}
+	if (error != 0 || (error = write_line(level, text)) != 0) {
+		trouble.lost++;
+		trouble.error = error;
+	}
+	pthread_mutex_unlock(&trouble.lock);
+}
+
+static void
+put(enum log_level level, const char *text)
+{
+	if (atomic_load(&target) == LOG_TO_SYSLOG)
+		syslog((int)level, "%s", text);
+	else
+		put_stderr(level, text);
 }
 
 /*

@@ -83,6 +83,7 @@ block_signals(void)
 	signals_of_ours(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a limit on files is an error of write(2) */
 }
 
 static void *
@@ -144,12 +145,14 @@ give_socket(struct listener *l, struct str spec, mode_t mode, struct strbuf *why
 	}
 	/* Debian's patch is missing: libmilter must bind it again. */
 	close(l->fd);
+	if (l->file != -1)
+		close(l->file);
 	if (l->path[0] != '\0')
 		unlink(l->path);
 	mask = umask(~mode & 0777);
 	r = smfi_setconn(l->conn) == MI_SUCCESS && smfi_opensocket(true) == MI_SUCCESS;
 	umask(mask);
-	l->fd = -1;
+	l->fd = l->file = -1;
 	if (!r)
 		strbuf_printf(why, "libmilter cannot listen on %s", l->conn);
 	return r ? 0 : EX_UNAVAILABLE;
@@ -276,6 +279,7 @@ stop(struct daemon *d, int signo)
 	log_printf(LOG_LEVEL_NOTICE, "stopping on SIG%s: %d messages in hand",
 	    signo == SIGINT ? "INT" : "TERM", milter_messages());
 	milter_stop_soon();
+	watch_end();
 	if (listen_end(&d->listener) == -1)
 		log_printf(LOG_LEVEL_WARNING, "the socket can't be closed to newcomers: %s", strerror(errno));
 	if (!finish_messages(clock_msec() + seconds * 1000))
@@ -322,7 +326,7 @@ run_daemon(const char *path, const char *zone)
 	struct generation *g = NULL;
 	int code;
 
-	d.listener.fd = -1;
+	d.listener.fd = d.listener.file = -1;
 	if (absolute(path, d.path, sizeof(d.path)) == -1) {
 		strbuf_printf(&why, "%s: the path is too long", path);
 		return say(EX_USAGE, &why);
@@ -348,8 +352,8 @@ run_daemon(const char *path, const char *zone)
 		engines_free(d.engines);
 		return say(code, &why);
 	}
-	if ((code = watch_start()) != 0)
-		log_printf(LOG_LEVEL_WARNING, "changed list files won't be noticed before a reload: %s", strerror(code));
+	if ((code = watch_start(&d.listener)) != 0)
+		log_printf(LOG_LEVEL_WARNING, "changed list files won't be noticed before a reload, and a removed socket not at all: %s", strerror(code));
 	load_log(d.path, g, "started", NULL);
 	notify("READY=1\nSTATUS=Rules of %s", d.path);
 	serve(&d);

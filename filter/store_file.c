@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -52,12 +53,25 @@ disk_is_full(const char *path)
 	return statvfs(dir, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < ROOM;
 }
 
+/* Has it come to the largest size that files of ours may have? */
+static bool
+is_at_limit(const char *path)
+{
+	struct rlimit limit;
+	struct stat st;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    stat(path, &st) == 0 && (uint64_t)st.st_size + ROOM > limit.rlim_cur;
+}
+
 const char *
 store_file_error(const struct store_file *f, int error)
 {
 	/* LMDB calls it an I/O error if less was written than it wanted. */
 	if (error == ENOSPC || (error == EIO && disk_is_full(f->path)))
 		return "the disk is full";
+	if (error == EFBIG || (error == EIO && is_at_limit(f->path)))
+		return "the limit on the size of files (ulimit -f) is reached";
 	return mdb_strerror(error);
 }
 

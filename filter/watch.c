@@ -1,10 +1,13 @@
 /*
- * watch.c - lists whose files change while the daemon runs.
+ * watch.c - files that change while the daemon runs: those of lists, and its socket.
  *
  * A thread looks at the files of the current rules once a second, by stat(2):
  * that works on every file system, sees a rename as well as a rewrite, and costs nothing
  * on a message's way.  Connections that began under older rules keep the lists
  * of those as they were.
+ *
+ * A unix socket whose file was removed is a filter that no MTA finds any more, though
+ * all looks well here: it is said.
  *
  * What is taken and what isn't is decided in tables_live.c; here it is said
  * in the log.
@@ -12,11 +15,14 @@
 #include "filter/watch.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
 
 #include "filter/generation.h"
+#include "filter/listen.h"
 #include "filter/log.h"
+#include "filter/notify.h"
 #include "rules/ast.h"
 #include "rules/diag.h"
 #include "rules/rules.h"
@@ -47,16 +53,32 @@ tell(void *arg, const struct table_news *news)
 		    STR_ARG(list->name.text));
 }
 
+static atomic_bool ended;
+
+/* Says it once; returns whether there is anything left to be looked at. */
+static bool
+look_at_socket(const struct listener *l)
+{
+	if (!listen_is_lost(l))
+		return true;
+	if (!atomic_load(&ended)) {
+		log_printf(LOG_LEVEL_ERROR, "the socket %s was removed: no MTA reaches this filter any more; restart postern", l->conn);
+		notify("STATUS=The socket %s was removed: restart postern", l->conn);
+	}
+	return false;
+}
+
 static void *
 watch_thread(void *arg)
 {
 	const struct timespec second = { 1, 0 };
+	const struct listener *l = arg;
+	bool replaced = false, socket = true;
 	struct generation *g;
-	bool replaced = false;
 
-	(void)arg;
 	for (;;) {
 		nanosleep(&second, NULL);
+		socket = socket && look_at_socket(l);
 		if ((g = generation_current()) == NULL)
 			continue;
 		/* A second ago: messages that began with the old list are done with it. */
@@ -69,11 +91,17 @@ watch_thread(void *arg)
 	return NULL;
 }
 
+void
+watch_end(void)
+{
+	atomic_store(&ended, true);
+}
+
 int
-watch_start(void)
+watch_start(const struct listener *l)
 {
 	pthread_t thread;
-	int error = pthread_create(&thread, NULL, watch_thread, NULL);
+	int error = pthread_create(&thread, NULL, watch_thread, (void *)(uintptr_t)l);
 
 	if (error == 0)
 		pthread_detach(thread);

@@ -1,13 +1,19 @@
 /*
- * watch.h - lists whose files change while the daemon runs.
+ * watch.h - files that change while the daemon runs: those of lists, and its socket.
  */
 #ifndef FILTER_WATCH_H
 #define FILTER_WATCH_H
 
+struct listener;
+
 /*
  * Starts the thread that looks once a second whether files of the current
- * generation's lists have changed; it never ends.  0, or an errno.
+ * generation's lists have changed, and whether the socket is still there; it never
+ * ends.  The listener must last as long.  0, or an errno.
  */
-int watch_start(void);
+int watch_start(const struct listener *l);
+
+/* The socket will be removed, and nothing is to be said of that. */
+void watch_end(void);
 
 #endif

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,54 @@ plain_lines(void **state)
 	close(saved);
 }
 
+/* What stands in the pipe, as a string. */
+static const char *
+taken(int fd)
+{
+	static char got[70000];
+	ssize_t n = read(fd, got, sizeof(got) - 1);
+
+	got[n > 0 ? n : 0] = '\0';
+	return got;
+}
+
+/* A full disk, and a pipe that nobody reads: nobody waits for ever, and what was lost is said. */
+static void
+lost_lines(void **state)
+{
+	static const char full[] = "postern: 3 lines of the log were lost: No space left on device\npostern: four\n";
+	int ends[2], saved = dup(STDERR_FILENO), device = open("/dev/full", O_WRONLY);
+	const char *got;
+	size_t n = 0;
+
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	assert_int_equal(pipe(ends), 0);
+	log_open(LOG_TO_STDERR);
+	assert_true(device != -1);
+	dup2(device, STDERR_FILENO);
+	for (int i = 0; i < 3; i++)
+		log_printf(LOG_LEVEL_INFO, "lost");
+	dup2(ends[1], STDERR_FILENO);
+	log_printf(LOG_LEVEL_INFO, "four");
+	assert_string_equal(taken(ends[0]), full);
+	/* It holds 64 KB, and comes to its end here. */
+	for (int i = 0; i < 200; i++)
+		log_printf(LOG_LEVEL_INFO, "%0900d", i);
+	for (got = taken(ends[0]); *got != '\0'; got++)
+		n += *got == '\n';
+	assert_in_range(n, 1, 199);
+	log_printf(LOG_LEVEL_INFO, "again");
+	got = taken(ends[0]);
+	dup2(saved, STDERR_FILENO);
+	assert_int_equal(strtoul(got + strlen("postern: "), NULL, 10), 200 - n);
+	assert_non_null(strstr(got, " lines of the log were lost: nobody read it\npostern: again\n"));
+	close(ends[0]);
+	close(ends[1]);
+	close(device);
+	close(saved);
+}
+
 int
 main(void)
 {
@@ -159,6 +208,7 @@ main(void)
 		cmocka_unit_test(cuts_values),
 		cmocka_unit_test(line_holds),
 		cmocka_unit_test(plain_lines),
+		cmocka_unit_test(lost_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

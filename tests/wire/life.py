@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import time
 
@@ -14,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from daemon import Daemon, command
 from milter import Closed, Milter
-from scratch import Scratch, binary, free_port, have_ipv6, sanitized, wait_until
+from scratch import Scratch, binary, can_connect, free_port, have_ipv6, sanitized, wait_until
 from tap import Tap, skip_all
 
 SIMPLE = 'rule s\n    if   sender is bad@example.com\n    then reject 550 5.7.1 "No"\n'
@@ -84,6 +85,106 @@ def unix_sockets(e, scratch):
         with Daemon(scratch, "set socket-group mail\nset socket-mode 0660\n" + SIMPLE) as d:
             import grp
             e.same(os.stat(path).st_gid, grp.getgrnam("mail").gr_gid, "unix: socket-group")
+
+
+def removed_sockets(e, scratch):
+    """A socket that was removed, or replaced, is a filter that nobody finds: it is said, whatever it may see itself."""
+    for how in ("removed", "replaced"):
+        os.mkdir(scratch.join(how))
+        path, user = scratch.join(how, "s"), "set user nobody\n" if os.geteuid() == 0 else ""
+        with Daemon(scratch, user + SIMPLE, listen="unix:" + path) as d:
+            os.chmod(scratch.join(how), 0o700)
+            e.ok(serves(path), "a socket to be %s: serves" % how)
+            since = d.mark()
+            if how == "removed":
+                os.unlink(path)
+            else:
+                with socket.socket(socket.AF_UNIX) as other:
+                    other.bind(path + ".new")
+                    os.rename(path + ".new", path)
+            e.ok(d.wait_line(r"the socket unix:\S+/s was removed: no MTA reaches this filter any more; restart postern", since),
+                 "a socket %s: said" % how, d.lines[since:])
+            e.ok(d.wait_notice("STATUS=The socket unix:%s was removed: restart postern" % path),
+                 "a socket %s: systemd is told" % how, d.notices)
+            ends_well(e, d, "a socket " + how)
+            e.same(sum("was removed" in line for line in d.lines), 1, "a socket %s: said once" % how, d.text())
+            e.same(os.path.exists(path), how == "replaced", "a socket %s: another's is left alone" % how)
+    with Daemon(scratch, SIMPLE) as d:
+        ends_well(e, d, "a socket that the filter removes")
+        e.ok("was removed" not in d.text(), "a socket that the filter removes: nothing is said", d.text())
+
+
+def unreachable(e, scratch):
+    """The MTA's group must be able to come to the socket."""
+    if os.geteuid() != 0:
+        e.tap.skip("check --here: a directory that the MTA can't enter", "not root")
+        return
+    import grp
+    os.mkdir(scratch.join("closed"), 0o750)
+    path = scratch.write("r", "set socket-group mail\nset listen unix:%s\n" % scratch.join("closed", "s") + SIMPLE)
+    status, out, err = command("check", "--here", "-c", path)
+    e.ok(status == 0 and ":2:12: warning: group mail may not enter %s, so" % scratch.join("closed") in err,
+         "check --here: a directory that the MTA can't enter", status, err)
+    os.chown(scratch.join("closed"), 0, grp.getgrnam("mail").gr_gid)
+    e.same(command("check", "--here", "-c", path)[2], "", "check --here: mended")
+
+
+def broken_logs(e, scratch):
+    """Whatever becomes of its log, mail goes on: closed, full, or a pipe that nobody reads."""
+    path, sock = scratch.join("r"), scratch.join("l.sock")
+    # A file of its own for the store must not come where stderr was.
+    scratch.write("r", "set log stderr\nset listen unix:%s\nset store lmdb:%s\n" % (sock, scratch.join("store")) +
+                  'rule r\n    if   rate["${sender}", 2 per 1h]\n    then reject 550 5.7.1 "Too many"\n')
+    ends = os.pipe()
+    os.set_blocking(ends[1], False)
+    try:
+        while True:
+            os.write(ends[1], b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(ends[1], True)
+    with open("/dev/full", "w") as full:
+        for name, how in (("closed", {"preexec_fn": lambda: os.close(2)}), ("full", {"stderr": full}),
+                          ("unread", {"stderr": ends[1]})):
+            p = subprocess.Popen([binary(), "run", "-c", path, "--zone", scratch.write("zone", "")],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **how)
+            try:
+                e.ok(wait_until(lambda: can_connect(sock)), "log %s: serves" % name, p.poll())
+                with Milter(sock) as m:
+                    m.open()
+                    codes = []
+                    for _ in range(4):
+                        m.mail("<%s@example.com>" % name)
+                        last = m.rcpt()
+                        codes.append(last.code if last is not None and last.kind == "reply" else None)
+                        m.abort()
+                e.same(codes, [None, None, 550, 550], "log %s: judges and counts" % name)
+                if name == "closed":
+                    e.same(os.readlink("/proc/%d/fd/2" % p.pid), "/dev/null", "log closed: nothing else takes its place")
+            finally:
+                p.terminate()
+                e.same(p.wait(20), 0, "log %s: ends well" % name)
+    os.close(ends[0])
+    os.close(ends[1])
+
+
+def file_limit(e, scratch):
+    """RLIMIT_FSIZE is an error of the store, and no signal."""
+    import resource
+    rules = ("set store lmdb:%s\n" % scratch.join("store") +
+             'rule r\n    if   rate["${sender}", 1000 per 1h]\n    then reject "x"\nset on-error store skip\n')
+    with Daemon(scratch, rules) as d:
+        resource.prlimit(d.process.pid, resource.RLIMIT_FSIZE, (60000, 60000))
+        with Milter(d.address) as m:
+            m.open()
+            for n in range(400):
+                m.mail("<u%d@example.com>" % n)
+                last = m.rcpt()
+                m.abort()
+                if d.wait_line("ulimit", 0, 0):
+                    break
+            e.ok(d.wait_line(r"store .*: the limit on the size of files \(ulimit -f\) is reached"), "file limit: said", d.text()[-500:])
+            e.ok(d.alive() and (last is None or last.kind == "continue"), "file limit: mail goes on", last)
+        ends_well(e, d, "file limit")
 
 
 def inet_sockets(e, scratch):
@@ -460,7 +561,7 @@ def plain_commands(e, scratch):
     e.same(status, 0, "check: a good file", out, err)
 
 
-CASES = [unix_sockets, inet_sockets, refused_starts, privileges, groups_in_chroot, reload_beside_warning, reloads, reloads_answered,
+CASES = [unix_sockets, removed_sockets, unreachable, inet_sockets, broken_logs, file_limit, refused_starts, privileges, groups_in_chroot, reload_beside_warning, reloads, reloads_answered,
          stops, floods, reload_memory, half_sent, many_idle, plain_commands]
 
 
