@@ -317,8 +317,7 @@ put(struct mail *m, struct world *w, const struct domain *d, unsigned value)
 static bool
 is_sure(const struct domain *d)
 {
-	return strcmp(d->fact,
-	    "time.hour") == 0 || (d->source != FROM_GIVEN && d->source != FROM_BODY);
+	return strcmp(d->fact, "time.hour") == 0 || strcmp(d->fact, "sender") == 0 || (d->source != FROM_GIVEN && d->source != FROM_BODY);
 }
 
 /* ---- What was said ---- */
