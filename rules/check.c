@@ -159,6 +159,20 @@ rule_final(const struct rule *r)
 	return NULL;
 }
 
+bool
+rule_scores(const struct rule *r, int64_t *sum)
+{
+	bool scores = false;
+
+	*sum = 0;
+	for (const struct action *a = r->actions; a != NULL; a = a->next)
+		if ((actions[a->id].flags & ACT_SCORE) != 0 && !a->would) {
+			*sum += a->score;
+			scores = true;
+		}
+	return scores;
+}
+
 int
 rule_constant(const struct rule *r)
 {

@@ -47,8 +47,7 @@ is_word(struct str s, const char *also)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		if ((c < 'a' || c > 'z') && (c < 'A' || c > 'Z') &&
-		    (c < '0' || c > '9') && (c == '\0' || strchr(also, c) == NULL))
+		if (!char_is_alnum(c) && (c == '\0' || strchr(also, c) == NULL))
 			return false;
 	}
 	return s.n > 0;
@@ -174,7 +173,7 @@ begins_with_code(const struct text *text)
 	if (p == NULL || p->kind != PART_LITERAL || p->text.n < 4 || p->text.p[3] != ' ')
 		return false;
 	return (p->text.p[0] == '4' || p->text.p[0] == '5') &&
-	    p->text.p[1] >= '0' && p->text.p[1] <= '9' && p->text.p[2] >= '0' && p->text.p[2] <= '9';
+	    char_is_digit(p->text.p[1]) && char_is_digit(p->text.p[2]);
 }
 
 static void

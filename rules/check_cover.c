@@ -96,15 +96,9 @@ link_rule(struct cover *c, size_t i)
 static void
 add_score(struct score_at *s, const struct rule *r)
 {
-	int64_t sum = 0;
-	bool scores = false;
+	int64_t sum;
 
-	for (const struct action *a = r->actions; a != NULL; a = a->next)
-		if ((actions[a->id].flags & ACT_SCORE) != 0 && !a->would) {
-			sum += a->score;
-			scores = true;
-		}
-	if (!scores)
+	if (!rule_scores(r, &sum))
 		return;
 	s->epoch++;
 	s->errors |= r->cond != NULL ? cond_errors(r->cond) : 0;

@@ -136,7 +136,7 @@ has_encoded_word(struct str s, const char *question)
 		for (k = i + 1 + n; k < s.n; k++) {
 			char c = s.p[k];
 
-			if ((c < '0' || c > '9') && ((c | 32) < 'a' || (c | 32) > 'z') && c != '-' && c != '_')
+			if (!char_is_alnum(c) && c != '-' && c != '_')
 				break;
 		}
 		if (k > i + 1 + n && s.n - k >= n && memcmp(s.p + k, question, n) == 0)
@@ -216,7 +216,7 @@ count_groups(const struct cond *c)
 static bool
 is_digit(struct str s, size_t i)
 {
-	return i < s.n && s.p[i] >= '0' && s.p[i] <= '9';
+	return i < s.n && char_is_digit(s.p[i]);
 }
 
 /* The number at s, if it may be that of one of so many groups; its octets. */

@@ -59,7 +59,7 @@ read_number(struct scan *s, long *n)
 {
 	bool any = false;
 
-	for (*n = 0; s->i < s->s.n && s->s.p[s->i] >= '0' && s->s.p[s->i] <= '9'; s->i++) {
+	for (*n = 0; s->i < s->s.n && char_is_digit(s->s.p[s->i]); s->i++) {
 		*n = *n < 100000 ? *n * 10 + (s->s.p[s->i] - '0') : *n;
 		any = true;
 	}

@@ -93,20 +93,11 @@ static void
 add_score(struct range *range, const struct rule *r)
 {
 	int constant = rule_constant(r);
-	int64_t sum = 0;
-	bool scores = false;
+	int64_t sum;
 
-	for (const struct action *a = r->actions; a != NULL; a = a->next) {
-		if ((actions[a->id].flags & ACT_SCORE) == 0)
-			continue;
-		if (a->would) {
-			range->shadow = true;
-			continue;
-		}
-		sum += a->score;
-		scores = true;
-	}
-	if (!scores || constant == -1)
+	for (const struct action *a = r->actions; a != NULL; a = a->next)
+		range->shadow |= (actions[a->id].flags & ACT_SCORE) != 0 && a->would;
+	if (!rule_scores(r, &sum) || constant == -1)
 		return;
 	range->any = true;
 	if (sum < 0 || constant == 1)

@@ -42,6 +42,9 @@ void walk_texts(struct action *actions, void (*fn)(void *, const struct fact_use
 /* The rule's final action, unless it is a shadow; or NULL. */
 const struct action *rule_final(const struct rule *r);
 
+/* Does the rule score, shadows aside?  Then *sum is what it adds. */
+bool rule_scores(const struct rule *r, int64_t *sum);
+
 /* Does this one ask for all recipients, and not for the one judged? */
 bool use_is_quantified(const struct fact_use *u);
 

@@ -153,8 +153,7 @@ check_country(struct typing *t, const struct operand *o)
 
 	if (str_ieq(s, STR("UK")))
 		diag_error(t->d, o->at, "the code of the United Kingdom is GB (ISO 3166)");
-	else if (s.n != 2 || ((s.p[0] | 32) < 'a' || (s.p[0] | 32) > 'z') ||
-	    ((s.p[1] | 32) < 'a' || (s.p[1] | 32) > 'z'))
+	else if (s.n != 2 || !char_is_letter(s.p[0]) || !char_is_letter(s.p[1]))
 		diag_error(t->d, o->at, "'" STR_FMT "' is no code of a country; write two letters, "
 		    "like DE (ISO 3166)", STR_ARG(s));
 	else

@@ -14,18 +14,6 @@ struct scanner {
 	size_t		at;
 };
 
-static bool
-is_alpha(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 static char
 peek(const struct scanner *sc)
 {
@@ -58,7 +46,7 @@ take_word(struct scanner *sc)
 {
 	struct str w = { sc->s.p + sc->at, 0 };
 
-	for (; is_alpha(peek(sc)); sc->at++)
+	for (; char_is_letter(peek(sc)); sc->at++)
 		w.n++;
 	skip_blanks(sc);
 	return w;
@@ -70,9 +58,9 @@ take_number(struct scanner *sc, int least, int most, int *digits)
 {
 	int n = 0, count = 0;
 
-	for (; is_digit(peek(sc)) && count < most; sc->at++, count++)
+	for (; char_is_digit(peek(sc)) && count < most; sc->at++, count++)
 		n = n * 10 + (peek(sc) - '0');
-	if (count < least || is_digit(peek(sc)))
+	if (count < least || char_is_digit(peek(sc)))
 		return -1;
 	if (digits != NULL)
 		*digits = count;
@@ -210,7 +198,7 @@ date_parse(struct str s, int64_t *t)
 	int64_t days, seconds, offset;
 
 	skip_blanks(&sc);
-	if (is_alpha(peek(&sc))) {
+	if (char_is_letter(peek(&sc))) {
 		(void)take_word(&sc);
 		(void)take_char(&sc, ',');
 	}

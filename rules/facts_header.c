@@ -251,8 +251,7 @@ fact_get_reply_to_domain(struct mail *m, const struct fact_arg *arg, struct answ
 static bool
 is_address_char(char c)
 {
-	return (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') ||
-	    ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c != '\0' && strchr("._%+-", c) != NULL);
+	return (unsigned char)c >= 0x80 || char_is_alnum(c) || (c != '\0' && strchr("._%+-", c) != NULL);
 }
 
 /* The address around the @ at `at`; n 0 if there is none. */

@@ -25,25 +25,13 @@ is_word(char c)
 	return !lex_is_blank(c) && strchr("\"(){}[],<>", c) == NULL;
 }
 
-static bool
-is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 bool
 lex_is_name(struct str s)
 {
-	if (s.n == 0 || !is_letter(s.p[0]))
+	if (s.n == 0 || !char_is_letter(s.p[0]))
 		return false;
 	for (size_t i = 1; i < s.n; i++)
-		if (!is_letter(s.p[i]) && !is_digit(s.p[i]) &&
+		if (!char_is_letter(s.p[i]) && !char_is_digit(s.p[i]) &&
 		    s.p[i] != '-' && s.p[i] != '_')
 			return false;
 	return true;
@@ -73,7 +61,7 @@ lex_is_number(struct str s)
 
 	if (s.n > 0 && (s.p[0] == '+' || s.p[0] == '-'))
 		i++;
-	for (digits = i; i < s.n && is_digit(s.p[i]); i++)
+	for (digits = i; i < s.n && char_is_digit(s.p[i]); i++)
 		;
 	if (i == digits)
 		return false;
@@ -150,7 +138,7 @@ lex_expansion(struct str s)
 
 	if (s.n < 3 || s.p[0] != '$' || s.p[1] != '{')
 		return 0;
-	while (i < s.n && (is_letter(s.p[i]) || is_digit(s.p[i]) ||
+	while (i < s.n && (char_is_letter(s.p[i]) || char_is_digit(s.p[i]) ||
 	    s.p[i] == '.' || s.p[i] == '-' || s.p[i] == '_'))
 		i++;
 	if (i + 1 < s.n && s.p[i] == '[' && s.p[i + 1] == '"') {

@@ -11,20 +11,14 @@
 
 #include <string.h>
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
 static struct str
 trim(struct str s)
 {
-	while (s.n > 0 && is_blank(s.p[0])) {
+	while (s.n > 0 && char_is_blank(s.p[0])) {
 		s.p++;
 		s.n--;
 	}
-	while (s.n > 0 && is_blank(s.p[s.n - 1]))
+	while (s.n > 0 && char_is_blank(s.p[s.n - 1]))
 		s.n--;
 	return s;
 }
@@ -34,7 +28,7 @@ static struct str
 without_comment(struct str line)
 {
 	for (size_t i = 0; i < line.n; i++)
-		if (line.p[i] == '#' && (i == 0 || is_blank(line.p[i - 1])))
+		if (line.p[i] == '#' && (i == 0 || char_is_blank(line.p[i - 1])))
 			return trim((struct str){ line.p, i });
 	return trim(line);
 }
@@ -53,7 +47,7 @@ ends_pattern(struct str rest)
 		rest.p++;
 		rest.n--;
 	}
-	return rest.n == 0 || (is_blank(rest.p[0]) && without_comment(rest).n == 0);
+	return rest.n == 0 || (char_is_blank(rest.p[0]) && without_comment(rest).n == 0);
 }
 
 /*

@@ -16,13 +16,6 @@
 /* More words than any enumeration has. */
 #define WORDS_MAX	24
 
-/* Is the operand an entry, which may stand for more than one value? */
-static bool
-is_entry(enum op op)
-{
-	return op == OP_IN_SET || op == OP_IN_NET || op == OP_IN_LIST;
-}
-
 /* A part of a value is looked for. */
 static bool
 is_part(enum op op)
@@ -204,7 +197,7 @@ parse_net(struct str text, struct value *v, struct strbuf *why)
 static int
 parse_ip(enum op op, struct str text, struct value *v, struct strbuf *why)
 {
-	if (is_entry(op))
+	if (op_takes_entry(op))
 		return parse_net(text, v, why);
 	if (ipaddr_parse(text, &v->ip) == 0)
 		return 0;
@@ -253,7 +246,7 @@ check_host(enum op op, struct str text, struct str normal, struct strbuf *why)
 {
 	if (normal.n > 1 && normal.p[0] == '.')
 		normal = (struct str){ normal.p + 1, normal.n - 1 };
-	if (!is_entry(op) || domain_is_host(normal))
+	if (!op_takes_entry(op) || domain_is_host(normal))
 		return 0;
 	strbuf_printf(why, "'" STR_FMT "' can't be a domain name: between its dots stand letters, "
 	    "digits and -, which neither begins nor ends a part", STR_ARG(text));
@@ -322,7 +315,7 @@ parse_address(enum op op, struct arena *a, struct str text, struct value *v,
 		return v->mb.text.p != NULL ? 0 : no_memory(why);
 	}
 	if (s.n > 1 && s.p[0] == '@') {
-		if (!is_entry(op)) {
+		if (!op_takes_entry(op)) {
 			strbuf_printf(why, "'" STR_FMT "' stands for all addresses of a "
 			    "domain; write: in { " STR_FMT " }", STR_ARG(s), STR_ARG(s));
 			return -1;
@@ -343,7 +336,7 @@ parse_address(enum op op, struct arena *a, struct str text, struct value *v,
 	/* <postmaster> is an address without a domain (RFC 5321, 4.5.1). */
 	if (v->mb.domain.n == 0 && s.n > 0 &&
 	    (memchr(s.p, '@', s.n) != NULL || memchr(s.p, '.', s.n) != NULL))
-		return wrong_address(text, is_entry(op) ?
+		return wrong_address(text, op_takes_entry(op) ?
 		    "; for all of a domain @example.org" : ", or <>", why);
 	return has_blank(v->mb.domain) || memchr(v->mb.text.p, '\0', v->mb.text.n) != NULL ?
 	    wrong_address(text, "", why) :

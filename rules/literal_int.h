@@ -101,18 +101,6 @@ reader_skip_to(struct reader *r, char end)
 		r->i = (size_t)(p - r->s.p) + 1;
 }
 
-static inline bool
-is_digit(int c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static inline bool
-is_alnum(int c)
-{
-	return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-}
-
 static inline void
 piece_any(struct piece *p)
 {

@@ -26,7 +26,7 @@ spell(const struct reader *r, uint32_t c, char *out)
 	/* Those two are replaced by letters in subjects. */
 	if (c > 0x10ffff || c == LONG_S || c == KELVIN)
 		return -1;
-	if (r->squeezed && (c >= 0x80 || !is_alnum((int)c)))
+	if (r->squeezed && (c >= 0x80 || !char_is_alnum((int)c)))
 		return 0;
 	if (c > 0 && c < 0x80) {
 		out[0] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
@@ -111,7 +111,7 @@ read_digits(struct reader *r, uint32_t *u)
 		return;
 	/* A group's text or an octal number: it may go on or not. */
 	r->whole = true;
-	while (is_digit(reader_peek(r, 0)))
+	while (char_is_digit(reader_peek(r, 0)))
 		r->i++;
 	*u = UNKNOWN;
 }
@@ -132,14 +132,14 @@ read_escape(struct reader *r, uint32_t *u)
 		reader_doubt(r);
 		return true;
 	}
-	if (!is_alnum(c)) {
+	if (!char_is_alnum(c)) {
 		r->i++;
 		*u = read_plain(r);
 		return true;
 	}
 	r->i += 2;
 	*u = (uint32_t)c;
-	if (is_digit(c)) {
+	if (char_is_digit(c)) {
 		read_digits(r, u);
 		return true;
 	}
@@ -163,7 +163,7 @@ read_escape(struct reader *r, uint32_t *u)
 		return true;
 	case 'p':
 	case 'P':
-		if (is_alnum(reader_peek(r, 0)))
+		if (char_is_alnum(reader_peek(r, 0)))
 			r->i++;
 		else
 			skip_argument(r);
@@ -180,10 +180,10 @@ read_escape(struct reader *r, uint32_t *u)
 		return false;
 	case 'g':
 		r->whole = true;
-		if (reader_peek(r, 0) == '-' || reader_peek(r, 0) == '+' || is_digit(reader_peek(r, 0)))
+		if (reader_peek(r, 0) == '-' || reader_peek(r, 0) == '+' || char_is_digit(reader_peek(r, 0)))
 			do
 				r->i++;
-			while (is_digit(reader_peek(r, 0)));
+			while (char_is_digit(reader_peek(r, 0)));
 		else
 			skip_argument(r);
 		return false;
@@ -219,7 +219,7 @@ is_blank(int c)
 static bool
 is_word(int c)
 {
-	return is_alnum(c) || c == '_';
+	return char_is_alnum(c) || c == '_';
 }
 
 /* From one character to another. */
@@ -275,7 +275,7 @@ class_escape(struct class *k, uint32_t letter)
 			in = is_blank(c);
 			break;
 		case 'd':
-			in = is_digit(c);
+			in = char_is_digit(c);
 			break;
 		case 'w':
 			in = is_word(c);
@@ -331,7 +331,7 @@ class_piece(const struct reader *r, const struct class *k, struct piece *p)
 	if (k->others && !r->squeezed)
 		return;
 	for (uint32_t c = 0; c < 0x80; c++)
-		n += k->ascii[c] && (!r->squeezed || is_alnum((int)c));
+		n += k->ascii[c] && (!r->squeezed || char_is_alnum((int)c));
 	if (n > CLASS_CHARS)
 		return;
 	for (uint32_t c = 0; c < 0x80; c++)
@@ -386,7 +386,7 @@ read_posix(struct reader *r, struct class *k)
 	size_t n = 2;
 
 	n += reader_peek(r, n) == '^';
-	while (is_alnum(reader_peek(r, n)))
+	while (char_is_alnum(reader_peek(r, n)))
 		n++;
 	if (reader_peek(r, 1) != ':' || reader_peek(r, n) != ':' || reader_peek(r, n + 1) != ']') {
 		reader_doubt(r);

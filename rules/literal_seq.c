@@ -61,7 +61,7 @@ enum group_kind {
 static enum group_kind
 skip_name(struct reader *r, char end)
 {
-	if (!is_alnum(reader_peek(r, 0)) && reader_peek(r, 0) != '_')
+	if (!char_is_alnum(reader_peek(r, 0)) && reader_peek(r, 0) != '_')
 		return GROUP_DOUBT;
 	reader_skip_to(r, end);
 	return GROUP_PLAIN;
@@ -90,7 +90,7 @@ read_group_start(struct reader *r)
 	if (reader_skip(r, "'"))
 		return skip_name(r, '\'');
 	c = reader_peek(r, 0) == '-' || reader_peek(r, 0) == '+' ? reader_peek(r, 1) : reader_peek(r, 0);
-	if (is_digit(c)) {
+	if (char_is_digit(c)) {
 		reader_skip_to(r, ')');
 		return GROUP_CALL;
 	}
@@ -144,7 +144,7 @@ read_number(struct reader *r)
 {
 	unsigned n = 0;
 
-	for (; is_digit(reader_peek(r, 0)); r->i++)
+	for (; char_is_digit(reader_peek(r, 0)); r->i++)
 		if (n <= REPEAT_MAX)
 			n = n * 10 + (unsigned)(r->s.p[r->i] - '0');
 	return n <= REPEAT_MAX ? n : REPEAT_MAX + 1;
@@ -176,16 +176,16 @@ read_braces(struct reader *r, struct quantifier *q)
 {
 	int next = reader_peek(r, 1);
 
-	if (next != ',' && next != ' ' && next != '\t' && !is_digit(next))
+	if (next != ',' && next != ' ' && next != '\t' && !char_is_digit(next))
 		return false;
 	r->i++;
-	if (!is_digit(next)) {
+	if (!char_is_digit(next)) {
 		reader_doubt(r);
 		return false;
 	}
 	q->min = q->max = read_number(r);
 	if (reader_skip(r, ","))
-		q->max = is_digit(reader_peek(r, 0)) ? read_number(r) : REPEAT_MAX + 1;
+		q->max = char_is_digit(reader_peek(r, 0)) ? read_number(r) : REPEAT_MAX + 1;
 	if (!reader_skip(r, "}"))
 		reader_doubt(r);
 	return true;
@@ -317,7 +317,7 @@ read_item(struct reader *r, struct piece *p)
 		reader_doubt(r);
 		return;
 	case '{':
-		if (is_digit(reader_peek(r, 1)) || reader_peek(r, 1) == ',' || reader_peek(r, 1) == ' ')
+		if (char_is_digit(reader_peek(r, 1)) || reader_peek(r, 1) == ',' || reader_peek(r, 1) == ' ')
 			reader_doubt(r);
 		break;
 	}

@@ -127,7 +127,7 @@ parse_code(struct parser *p, const struct token *tok, int *code)
 	size_t i;
 
 	*code = 0;
-	for (i = 0; i < s.n && i < 3 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+	for (i = 0; i < s.n && i < 3 && char_is_digit(s.p[i]); i++)
 		*code = *code * 10 + (s.p[i] - '0');
 	if (i == 3 && s.n == 3 && *code >= 100)
 		return true;
@@ -278,7 +278,7 @@ read_score(struct parser *p, struct action *act)
 		    STR_ARG(parse_shown(s)), STR_ARG(parse_shown(s)));
 		return false;
 	}
-	for (i = 1; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+	for (i = 1; i < s.n && char_is_digit(s.p[i]); i++)
 		if (n <= SCORE_MAX)
 			n = n * 10 + (s.p[i] - '0');
 	if (i < s.n || n > SCORE_MAX) {

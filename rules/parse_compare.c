@@ -193,7 +193,7 @@ read_set(struct parser *p, struct cond *c)
 static bool
 is_net(struct str s)
 {
-	return (s.p[0] >= '0' && s.p[0] <= '9') ||
+	return char_is_digit(s.p[0]) ||
 	    memchr(s.p, ':', s.n) != NULL || memchr(s.p, '/', s.n) != NULL;
 }
 
@@ -306,7 +306,7 @@ parse_is_numeric(const struct token *tok)
 	size_t sign = tok->text.n > 0 && (tok->text.p[0] == '+' || tok->text.p[0] == '-');
 
 	return tok->kind == TOK_WORD && tok->text.n > sign &&
-	    tok->text.p[sign] >= '0' && tok->text.p[sign] <= '9';
+	    char_is_digit(tok->text.p[sign]);
 }
 
 static bool

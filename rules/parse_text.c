@@ -139,7 +139,7 @@ read_expansion(struct parser *p, struct span at, struct str s,
 		    "capture is missing between ${ and }");
 		return false;
 	}
-	if (s.p[0] >= '0' && s.p[0] <= '9')
+	if (char_is_digit(s.p[0]))
 		return read_capture(p, at, s, part);
 	if (str_find(s, STR("table.")) == 0)
 		return read_table(p, at, s, part);

@@ -28,12 +28,6 @@ struct reader {
 	int		 depth;
 };
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
 static struct span
 span_of(const struct reader *r, struct str s)
 {
@@ -49,7 +43,7 @@ skip(struct str s, size_t n)
 static struct str
 skip_blanks(struct str s)
 {
-	while (s.n > 0 && is_blank(s.p[0]))
+	while (s.n > 0 && char_is_blank(s.p[0]))
 		s = skip(s, 1);
 	return s;
 }
@@ -72,7 +66,7 @@ read_group(struct str *s)
 	int n = 0;
 	size_t i;
 
-	for (i = 0; i < rest.n && i < 3 && rest.p[i] >= '0' && rest.p[i] <= '9'; i++)
+	for (i = 0; i < rest.n && i < 3 && char_is_digit(rest.p[i]); i++)
 		n = n * 10 + (rest.p[i] - '0');
 	if (i == 0 || n >= REGEX_CAPTURES ||
 	    (close != '\0' && (i == rest.n || rest.p[i] != close)))
@@ -145,7 +139,7 @@ read_flags(struct reader *r, struct str *s, struct pcre_line *l)
 
 	if (flags == NULL)
 		return false;
-	for (; s->n > 0 && !is_blank(s->p[0]); *s = skip(*s, 1)) {
+	for (; s->n > 0 && !char_is_blank(s->p[0]); *s = skip(*s, 1)) {
 		if ((at = strchr(all, s->p[0])) != NULL && *at != '\0') {
 			on[at - all] = !on[at - all];
 			continue;
@@ -204,7 +198,7 @@ is_word(struct str s, const char *word)
 	size_t n = strlen(word);
 
 	return s.n >= n && str_ieq((struct str){ s.p, n }, str_of(word)) &&
-	    (s.n == n || is_blank(s.p[n]) || s.p[n] == '!' || is_delimiter(s.p[n]));
+	    (s.n == n || char_is_blank(s.p[n]) || s.p[n] == '!' || is_delimiter(s.p[n]));
 }
 
 static bool
@@ -282,7 +276,7 @@ goes_on(struct str line)
 {
 	struct str s = str_trim(line);
 
-	return line.n == 0 || is_blank(line.p[0]) || s.n == 0 || s.p[0] == '#';
+	return line.n == 0 || char_is_blank(line.p[0]) || s.n == 0 || s.p[0] == '#';
 }
 
 static struct str
@@ -322,7 +316,7 @@ pcretable_each(const struct source *src, struct arena *a, struct diag *d,
 
 		if (trimmed.n == 0 || trimmed.p[0] == '#')
 			continue;
-		if (is_blank(line.p[0])) {
+		if (char_is_blank(line.p[0])) {
 			diag_error(d, span_of(&r, trimmed), "a line that begins with a blank goes on "
 			    "with the line above, and there is none");
 			continue;

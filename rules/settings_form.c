@@ -16,24 +16,12 @@
 #define WORDS_MAX	16
 #define UNIX_PATH_MAX	107
 
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_alnum(char c)
-{
-	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /* Are all octets letters, digits or among `others`? */
 static bool
 only(struct str s, const char *others)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!is_alnum(s.p[i]) && (s.p[i] == '\0' ||
+		if (!char_is_alnum(s.p[i]) && (s.p[i] == '\0' ||
 		    strchr(others, s.p[i]) == NULL))
 			return false;
 	return true;
@@ -72,7 +60,7 @@ static bool
 all_digits(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!is_digit(s.p[i]))
+		if (!char_is_digit(s.p[i]))
 			return false;
 	return s.n > 0;
 }
@@ -256,7 +244,7 @@ static int
 form_delimiter(struct str s, struct strbuf *why)
 {
 	if (s.n == 0 || (s.n == 1 && s.p[0] > ' ' && s.p[0] < 0x7f &&
-	    !is_alnum(s.p[0]) && strchr("@\"\\<>", s.p[0]) == NULL))
+	    !char_is_alnum(s.p[0]) && strchr("@\"\\<>", s.p[0]) == NULL))
 		return 0;
 	strbuf_puts(why, "the delimiter is one character like + or -, or \"\" "
 	    "for none");

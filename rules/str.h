@@ -96,6 +96,32 @@ void strbuf_json(struct strbuf *b, struct str s);
 struct str strbuf_slice(const struct strbuf *b);
 void strbuf_free(struct strbuf *b);
 
+/* ASCII's, whatever the locale says. */
+static inline bool
+char_is_digit(int c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static inline bool
+char_is_letter(int c)
+{
+	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+static inline bool
+char_is_alnum(int c)
+{
+	return char_is_digit(c) || char_is_letter(c);
+}
+
+/* Between the words of a line. */
+static inline bool
+char_is_blank(int c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
 /* What a hexadecimal digit stands for, or -1. */
 int str_hex(char c);
 

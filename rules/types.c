@@ -130,13 +130,6 @@ op_name(enum op op)
 
 /* ---- Values ---- */
 
-/* Is the operand an entry, which may stand for more than one value? */
-static bool
-is_entry(enum op op)
-{
-	return op == OP_IN_SET || op == OP_IN_NET || op == OP_IN_LIST;
-}
-
 static void
 print_duration(int64_t n, struct strbuf *out)
 {
@@ -276,7 +269,7 @@ type_test(enum type_id id, enum op op, const struct value *v, const struct value
 	case T_WEEKDAY:
 		return test_number(op, v->n, operand->n);
 	case T_ADDR:
-		return is_entry(op) ? ipnet_has(&operand->net, &v->ip) :
+		return op_takes_entry(op) ? ipnet_has(&operand->net, &v->ip) :
 		    memcmp(&v->ip, &operand->ip, sizeof(v->ip)) == 0;
 	case T_DOMAIN:
 	case T_TEXT:

@@ -56,6 +56,13 @@ enum op {
 };
 #define OP_BIT(op)	(1u << (op))
 
+/* Is its operand an entry, which may stand for more than one value? */
+static inline bool
+op_takes_entry(enum op op)
+{
+	return op == OP_IN_SET || op == OP_IN_NET || op == OP_IN_LIST;
+}
+
 /* "is", "in", "starts with": the words of an operator, for messages. */
 const char *op_name(enum op op);
 

@@ -121,7 +121,7 @@ read_int(struct str *s, int max, int *out)
 {
 	size_t digits = 0;
 
-	for (*out = 0; s->n > 0 && s->p[0] >= '0' && s->p[0] <= '9' && digits < 4; digits++) {
+	for (*out = 0; s->n > 0 && char_is_digit(s->p[0]) && digits < 4; digits++) {
 		*out = *out * 10 + (s->p[0] - '0');
 		*s = (struct str){ s->p + 1, s->n - 1 };
 	}
