@@ -249,6 +249,12 @@ def held(e):
          e.mta.queue)
     e.ok("held@example.com" in e.mta.queue(), "hold: and mailq shows it", e.mta.queue)
     e.ok(e.not_delivered(subject, sunk), "hold: not delivered")
+    ids = [i for i, s in e.mta.held() if s == "held@example.com"]
+    e.ok(len(ids) == 1 and subject in e.mta.held_text(ids[0]), "hold: the message can be read", ids)
+    log = e.daemon.mark()
+    e.mta.release(ids[0])
+    e.ok(e.delivered(subject) is not None, "hold: once released it is delivered", e.mta.queue)
+    e.same(e.daemon.lines[log:], [], "hold: and the filter is not asked again")
 
 
 # ---- edits

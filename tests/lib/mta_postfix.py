@@ -177,5 +177,13 @@ class Postfix:
     def queue(self):
         return self._run("postqueue", "-c", self.config, "-p").stdout
 
+    def release(self, queue_id):
+        """As postern(8) says."""
+        self._run("postsuper", "-c", self.config, "-H", queue_id)
+        self._run("postqueue", "-c", self.config, "-i", queue_id)
+
+    def held_text(self, queue_id):
+        return self._run("postcat", "-c", self.config, "-q", queue_id).stdout
+
     def drop_held(self):
         self._run("postsuper", "-c", self.config, "-d", "ALL", "hold")

@@ -174,12 +174,25 @@ class Sendmail:
     def wait_log(self, pattern, timeout=10):
         return wait_until(lambda: re.search(pattern, self.log_text()), timeout)
 
-    def queue(self):
-        """What mailq prints of held messages."""
+    def _run(self, *args):
         run = subprocess.run(["unshare", "--uts", "sh", "-c", 'hostname mx1.example.org; exec "$0" "$@"', program(),
-                              "-C", self.scratch.join("sendmail.cf"), "-bp", "-qQ"],
+                              "-C", self.scratch.join("sendmail.cf"), *args],
                              capture_output=True, text=True, timeout=30)
         return run.stdout + run.stderr
+
+    def queue(self):
+        """What mailq prints of held messages."""
+        return self._run("-bp", "-qQ")
+
+    def release(self, queue_id):
+        """As postern(8) says; the daemon's next run through the queue delivers it."""
+        self._run("-qQ", "-Q", "-qI" + queue_id)
+
+    def held_text(self, queue_id):
+        with open(self.scratch.join("queue", "df" + queue_id), errors="backslashreplace") as f:
+            body = f.read()
+        with open(self.scratch.join("queue", "hf" + queue_id), errors="backslashreplace") as f:
+            return f.read() + body
 
     def held(self):
         """Queue ids in quarantine, with sender: their control files begin with hf."""
