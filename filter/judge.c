@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "filter/commands.h"
 #include "filter/generation.h"
@@ -242,7 +243,7 @@ judge_file(const struct options *o, const char *file, struct generation *g,
 	struct message_file f;
 	struct outcome out;
 	struct judged j = { file, &sc, g->ruleset, &out,
-	    g->services.resolver };
+	    g->services.resolver, o->verbose || isatty(STDOUT_FILENO) };
 	int code = EX_OK;
 
 	if (a == NULL || script_message(&sc, a, file, &f, &why) == -1) {

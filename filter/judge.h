@@ -14,6 +14,7 @@ struct judged {
 	const struct ruleset *rules;
 	struct outcome	*outcome;
 	struct resolver	*resolver;	/* has traced the message's lookups, where they are shown */
+	bool		hints;		/* to whoever reads: which options were not given */
 };
 
 /* The verdict for one recipient, whoever gave it. */

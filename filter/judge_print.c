@@ -363,12 +363,34 @@ put_lookups(const struct judged *j, bool colour)
 	}
 }
 
+/* A message alone has no envelope, and what rules say of one is easily mistaken. */
+static void
+put_not_given(const struct judged *j)
+{
+	const struct script *sc = j->script;
+	const struct { const char *option; bool given; } v[] = {
+		{ "--client", sc->has_ip }, { "--helo", sc->helo.p != NULL },
+		{ "--sender", sc->has_sender }, { "--rcpt", sc->rcpts.n > 0 },
+	};
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
+		if (!v[i].given) {
+			printf("%s%s", any ? ", " : "  (not given: ", v[i].option);
+			any = true;
+		}
+	if (any)
+		printf("%s)\n", sc->has_sender ? "" : "; the sender is <>");
+}
+
 void
 judge_print(const struct judged *j, bool trace, bool colour)
 {
 	const struct outcome *o = j->outcome;
 
 	judge_print_line(j, colour);
+	if (j->hints)
+		put_not_given(j);
 	put_rcpt_answers(j, colour);
 	if (o->plan.monitor)
 		printf("  (mode monitor: the mail would pass unchanged)\n");

@@ -68,9 +68,25 @@ print_values(enum type_id type, const struct answer *a, struct strbuf *b)
 		strbuf_printf(b, " and %zu more", a->n - shown);
 }
 
+/* The facts are known, and still nobody can say: what was in the way? */
+static void
+print_failure(const struct rules_state *st, const struct cond *c, const struct answer *a,
+    struct strbuf *b)
+{
+	for (size_t i = 0; i < a->n + a->doubts; i++)
+		switch (eval_compare(st->lists, c, &a->v[i], NULL)) {
+		case COMPARE_LIMIT:
+			strbuf_puts(b, ": match-limit reached");
+			return;
+		case COMPARE_FAILED:
+			strbuf_puts(b, ": the list could not be read");
+			return;
+		}
+}
+
 static void
 print_why(struct rules_state *st, struct reading *rd, const struct cond *c, size_t rule,
-    struct strbuf *b)
+    bool failed, struct strbuf *b)
 {
 	const struct fact_ref *ref = &c->fact;
 	struct answer a;
@@ -119,6 +135,8 @@ print_why(struct rules_state *st, struct reading *rd, const struct cond *c, size
 		strbuf_puts(b, " is ");
 		print_values(ref->fact->type, &a, b);
 		stored_print(st, ref, b);
+		if (failed)
+			print_failure(st, c, &a, b);
 		break;
 	}
 }
@@ -145,7 +163,7 @@ trace_rule(struct rules_state *st, struct reading *rd, size_t i, struct trace_li
 	if ((c = trace_culprit(st, rd, i)) != NULL) {
 		struct strbuf b = { 0 };
 
-		print_why(st, rd, c, i, &b);
+		print_why(st, rd, c, i, t->outcome == TRACE_ERROR, &b);
 		t->why = b.failed || b.p == NULL ? STR("") : str_dup(st->m->arena, strbuf_slice(&b));
 		strbuf_free(&b);
 	}

@@ -416,6 +416,14 @@ def judges(tap, f):
     out = f.judge("-v", "--sender", "bad@example.com", f.plain)[1]
     tap.ok(re.search(r"^  bad-sender +true +\w+ +sender is bad@example\.com$", out, re.M) and
            re.search(r"^  hold +not asked", out, re.M), "judge -v: the trace", out)
+    tap.ok("\n  (not given: --client, --helo, --rcpt)\n" in out, "judge -v: what the envelope lacks", out)
+    out = f.judge("-v", f.plain)[1]
+    tap.ok("\n  (not given: --client, --helo, --sender, --rcpt; the sender is <>)\n" in out, "judge -v: no envelope", out)
+    out = f.judge("-v", "--from-headers", f.received)[1] + f.judge(f.plain)[1]
+    tap.ok("not given" not in out, "judge: no hint where all is given, and none for programs", out)
+    slow = f.scratch.write("slow", "rule slow\n    if   body matches /^(x+x+)+[yz]$/\n    then reject \"x\"\n")
+    out = command("judge", "-v", "-c", slow, f.scratch.write("slow.eml", MESSAGE.replace("hello", "x" * 3000) % "slow"))[1]
+    tap.ok(re.search(r'^  slow +error .*: match-limit reached$', out, re.M), "judge -v: match-limit by its name", out)
     out = f.judge(f.plain, f.tag, f.hold)[1].splitlines()
     tap.ok(len(out) == 3 and out[2].startswith(f.hold + ": quarantine"), "judge: a line a file", out)
     status, out, err = f.judge("-", stdin=(MESSAGE % "hold me").encode())
