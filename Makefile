@@ -226,15 +226,18 @@ lint: deps-check
 
 # ---- Installing it ----
 
-DOCS = README.md NEWS.md CONFORMANCE.md ARCHITECTURE.md HACKING.md LICENSE rules.example
+DOCS = README.md NEWS.md CONFORMANCE.md BENCHMARKS.md ARCHITECTURE.md HACKING.md LICENSE rules.example
+RECIPES = $(wildcard contrib/recipes/*)
+recipedir = $(docdir)/examples/recipes
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 \
-	    $(DESTDIR)$(docdir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysconfdir)/postern
+	    $(DESTDIR)$(docdir) $(DESTDIR)$(recipedir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysconfdir)/postern
 	$(INSTALL) -m 755 $(BUILD)/postern $(DESTDIR)$(sbindir)/postern
 	$(INSTALL) -m 644 $(BUILD)/man/postern.8 $(DESTDIR)$(mandir)/man8/postern.8
 	$(INSTALL) -m 644 $(BUILD)/man/postern-rules.5 $(DESTDIR)$(mandir)/man5/postern-rules.5
 	$(INSTALL) -m 644 $(DOCS) $(DESTDIR)$(docdir)
+	$(INSTALL) -m 644 $(RECIPES) $(DESTDIR)$(recipedir)
 	sed 's|@SBINDIR@|$(sbindir)|g; s|@SYSCONFDIR@|$(sysconfdir)|g' contrib/postern.service.in \
 	    > $(BUILD)/postern.service
 	$(INSTALL) -m 644 $(BUILD)/postern.service $(DESTDIR)$(unitdir)/postern.service
@@ -245,8 +248,8 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(sbindir)/postern $(DESTDIR)$(mandir)/man8/postern.8 \
 	    $(DESTDIR)$(mandir)/man5/postern-rules.5 $(DESTDIR)$(unitdir)/postern.service
-	rm -f $(DOCS:%=$(DESTDIR)$(docdir)/%)
-	-rmdir $(DESTDIR)$(docdir) 2>/dev/null
+	rm -f $(DOCS:%=$(DESTDIR)$(docdir)/%) $(RECIPES:contrib/recipes/%=$(DESTDIR)$(recipedir)/%)
+	-rmdir $(DESTDIR)$(recipedir) $(DESTDIR)$(docdir)/examples $(DESTDIR)$(docdir) 2>/dev/null
 
 # What git knows, under a folder with the version in its name.
 DIST = postern-$(VERSION)
