@@ -301,7 +301,7 @@ serve(struct daemon *d)
 	for (;;) {
 		signo = sigwaitinfo(&set, &from);
 		if (atomic_load(&milter_ended)) {
-			log_printf(LOG_LEVEL_ERROR, "libmilter has ended: the socket failed");
+			log_printf(LOG_LEVEL_ERROR, "libmilter has ended: its socket failed, or there was no thread or memory to be had (it tells syslog which)");
 			listen_close(&d->listener);
 			leave(EX_OSERR);
 		}

@@ -7,17 +7,21 @@
  * of those as they were.
  *
  * A unix socket whose file was removed is a filter that no MTA finds any more, though
- * all looks well here: it is said.
+ * all looks well here: it is said.  So is a filter that is out of descriptors.
  *
  * What is taken and what isn't is decided in tables_live.c; here it is said
  * in the log.
  */
 #include "filter/watch.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "filter/generation.h"
 #include "filter/listen.h"
@@ -68,17 +72,39 @@ look_at_socket(const struct listener *l)
 	return false;
 }
 
+/* libmilter tells only syslog that it can accept nobody, and that at each try. */
+static void
+look_at_descriptors(bool *out)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	bool now = fd == -1 && errno == EMFILE;
+	struct rlimit limit = { 0 };
+
+	if (fd != -1)
+		close(fd);
+	if (now == *out)
+		return;
+	*out = now;
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	if (now)
+		log_printf(LOG_LEVEL_ERROR, "all %llu descriptors are in use: new connections wait until others end; raise the limit (LimitNOFILE)",
+		    (unsigned long long)limit.rlim_cur);
+	else
+		log_printf(LOG_LEVEL_NOTICE, "there are descriptors again");
+}
+
 static void *
 watch_thread(void *arg)
 {
 	const struct timespec second = { 1, 0 };
 	const struct listener *l = arg;
-	bool replaced = false, socket = true;
+	bool replaced = false, socket = true, out = false;
 	struct generation *g;
 
 	for (;;) {
 		nanosleep(&second, NULL);
 		socket = socket && look_at_socket(l);
+		look_at_descriptors(&out);
 		if ((g = generation_current()) == NULL)
 			continue;
 		/* A second ago: messages that began with the old list are done with it. */

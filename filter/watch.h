@@ -8,8 +8,8 @@ struct listener;
 
 /*
  * Starts the thread that looks once a second whether files of the current
- * generation's lists have changed, and whether the socket is still there; it never
- * ends.  The listener must last as long.  0, or an errno.
+ * generation's lists have changed, whether the socket is still there, and whether there are
+ * descriptors left; it never ends.  The listener must last as long.  0, or an errno.
  */
 int watch_start(const struct listener *l);
 

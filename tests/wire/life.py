@@ -187,6 +187,21 @@ def file_limit(e, scratch):
         ends_well(e, d, "file limit")
 
 
+def out_of_descriptors(e, scratch):
+    """Connections wait, the log says why, and it goes on once others have ended."""
+    import resource
+    with Daemon(scratch, SIMPLE) as d:
+        since = d.mark()
+        resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE, (40, 40))
+        waiting = [Milter(d.address) for _ in range(60)]
+        e.ok(d.wait_line("all 40 descriptors are in use: new connections wait", since), "descriptors: said", d.text()[-500:])
+        for m in waiting:
+            m.close()
+        e.ok(d.wait_line("there are descriptors again", since), "descriptors: said when there are some", d.text()[-500:])
+        e.ok(serves(d.address), "descriptors: and it serves")
+        ends_well(e, d, "descriptors")
+
+
 def inet_sockets(e, scratch):
     port = free_port()
     with Daemon(scratch, SIMPLE, listen="inet:%d@127.0.0.1" % port) as d:
@@ -561,7 +576,8 @@ def plain_commands(e, scratch):
     e.same(status, 0, "check: a good file", out, err)
 
 
-CASES = [unix_sockets, removed_sockets, unreachable, inet_sockets, broken_logs, file_limit, refused_starts, privileges, groups_in_chroot, reload_beside_warning, reloads, reloads_answered,
+CASES = [unix_sockets, removed_sockets, unreachable, inet_sockets, broken_logs, file_limit, out_of_descriptors,
+         refused_starts, privileges, groups_in_chroot, reload_beside_warning, reloads, reloads_answered,
          stops, floods, reload_memory, half_sent, many_idle, plain_commands]
 
 
