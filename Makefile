@@ -81,8 +81,8 @@ $(BUILD)/%.o: %.c
 $(UNIT) $(TOOLS) $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libfilter.a $(BUILD)/librules.a
 	$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
-# It counts allocations of ours: only calls from what is linked in here are wrapped.
-$(BUILD)/tests/unit/test_calls: OUR_LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray)
+# They count allocations of ours, or let them fail: only calls from what is linked in here are wrapped.
+$(BUILD)/tests/unit/test_calls $(BUILD)/tests/unit/test_no_memory: OUR_LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray)
 comma := ,
 
 # ---- Manual pages: the tables in them come from the .def files ----

@@ -245,7 +245,9 @@ resolve_rate(struct names *n, struct fact_ref *ref)
 		diag_warning(n->d, ref->key_at, "this key is the same for all mail, which is counted "
 		    "together; to count each client by itself write \"${client.ip}\"");
 	print_fact(&b, &all);
-	if (!b.failed)
+	if (b.failed)
+		diag_error(n->d, ref->at, "out of memory");
+	else
 		ref->key = str_dup(n->a, strbuf_slice(&b));
 	strbuf_free(&b);
 	if (n->rule != NULL)

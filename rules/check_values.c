@@ -136,7 +136,7 @@ world_free(const struct world *w, const struct cond *c)
 	plain.negated = false;
 	plain.next = NULL;
 	print_cond(&plain, &b);
-	for (size_t i = 0; i < w->nslots && found == -1; i++)
+	for (size_t i = 0; i < w->nslots && found == -1 && !b.failed; i++)
 		if (w->slots[i].key.p != NULL && str_eq(w->slots[i].key, strbuf_slice(&b)))
 			found = (ptrdiff_t)i;
 	strbuf_free(&b);
