@@ -240,13 +240,16 @@ finish(int code)
 	return code;
 }
 
-/* Else a closed one would become the store's file or the MTA's socket, and the log be written there. */
+/*
+ * Else a closed one would become the store's file or the MTA's socket, and the log be written there.
+ * Open for reading only, so that writing goes on being an error.
+ */
 static void
 keep_standard_descriptors(void)
 {
 	int fd;
 
-	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+	while ((fd = open("/dev/null", O_RDONLY)) >= 0 && fd <= STDERR_FILENO)
 		;
 	if (fd > STDERR_FILENO)
 		close(fd);

@@ -165,6 +165,8 @@ def statuses(tap, f):
     with open("/dev/full", "w") as full:
         run = subprocess.run([binary(), "facts"], stdout=full, stderr=subprocess.PIPE, timeout=30)
     tap.ok(run.returncode == 74 and b"disk" in run.stderr, "what can't be written is an error", run)
+    run = subprocess.run([binary(), "check", "-c", f.rules], stderr=subprocess.PIPE, timeout=30, preexec_fn=lambda: os.close(1))
+    tap.ok(run.returncode == 74 and b"standard output" in run.stderr, "and so is a standard output that is closed", run)
 
 
 def checks(tap, f):
