@@ -2,21 +2,22 @@
  * reload.c - a reload that is waited for: `postern reload PID`.
  *
  * A signal gives no answer, so kill(1) says that all is well when the old
- * rules go on.  Who sends it from here binds a socket that has his process id
- * for a name, and the daemon, which is told by the kernel whose signal it took, sends
- * the outcome there: nothing to be configured, no file, no right needed but that to signal.
+ * rules go on.  Who sends it from here binds a socket whose name is made of his process id and
+ * a number that goes with the signal (sigqueue(3)), and the daemon sends the outcome
+ * there: nothing to be configured, no file, no right needed but that to signal.
  * The name is an abstract one (unix(7)), which a changed root can't hide.
  *
- * The answer is taken from that process only: anybody may send to such a name.
+ * The number is random, or others could take the name before; and the answer is taken from that
+ * process only, since anybody may send to such a name.
  */
 #include "filter/reload.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sysexits.h>
@@ -28,39 +29,44 @@
 #define TIMEOUT		60000
 
 static socklen_t
-name_of(pid_t asker, struct sockaddr_un *un)
+name_of(pid_t asker, int number, struct sockaddr_un *un)
 {
+	int n;
+
 	memset(un, 0, sizeof(*un));
 	un->sun_family = AF_UNIX;
-	return (socklen_t)offsetof(struct sockaddr_un, sun_path) + 1 +
-	    (socklen_t)snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "postern-reload-%ld", (long)asker);
+	n = snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "postern-reload-%ld-%08x",
+	    (long)asker, (unsigned)number);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
 
 void
-reload_answer(pid_t asker, bool taken, struct str text)
+reload_answer(const siginfo_t *from, bool taken, struct str text)
 {
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un un;
-	socklen_t len = name_of(asker, &un);
 	char what[1024];
-	int n;
+	socklen_t len;
+	int fd, n;
 
-	if (fd == -1)
+	if (from->si_code != SI_QUEUE || (fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
 		return;
+	len = name_of(from->si_pid, from->si_value.sival_int, &un);
 	n = snprintf(what, sizeof(what), "%c" STR_FMT, taken ? '+' : '-', STR_ARG(text));
-	/* Nobody waits there if it was kill(1). */
 	(void)sendto(fd, what, n < (int)sizeof(what) ? (size_t)n : sizeof(what) - 1,
 	    MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&un, len);
 	close(fd);
 }
 
 static int
-open_answers(void)
+open_answers(int *number)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
 	struct sockaddr_un un;
-	socklen_t len = name_of(getpid(), &un);
+	socklen_t len;
 
+	if (getrandom(number, sizeof(*number), 0) != sizeof(*number))
+		*number = 0;
+	len = name_of(getpid(), *number, &un);
 	if (fd != -1 && setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 &&
 	    bind(fd, (const struct sockaddr *)&un, len) == 0)
 		return fd;
@@ -98,21 +104,23 @@ is_postern(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%ld/comm", (long)pid);
 	if ((f = fopen(path, "r")) == NULL)
-		return true;		/* kill(2) will tell */
+		return true;		/* the signal will tell */
 	if (fgets(name, sizeof(name), f) == NULL)
 		name[0] = '\0';
 	fclose(f);
-	return strcmp(name, "postern\n") == 0;
+	return strncmp(name, "postern", 7) == 0;
 }
 
 static int
-signal_it(pid_t pid)
+signal_it(pid_t pid, int number)
 {
+	union sigval value = { .sival_int = number };
+
 	if (!is_postern(pid)) {
 		fprintf(stderr, "postern: process %ld is no postern: it gets no signal\n", (long)pid);
 		return EX_UNAVAILABLE;
 	}
-	if (kill(pid, SIGHUP) == 0)
+	if (sigqueue(pid, SIGHUP, value) == 0)
 		return EX_OK;
 	fprintf(stderr, "postern: cannot signal process %ld: %s\n", (long)pid, strerror(errno));
 	return errno == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
@@ -130,7 +138,7 @@ say(const char *answer)
 }
 
 static int
-wait_for(int fd, pid_t pid)
+wait_for(int fd, int number, pid_t pid)
 {
 	msec now = clock_msec(), end = now + TIMEOUT, again = now;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -139,7 +147,7 @@ wait_for(int fd, pid_t pid)
 
 	for (; now < end; now = clock_msec()) {
 		if (now >= again) {
-			if ((code = signal_it(pid)) != EX_OK)
+			if ((code = signal_it(pid, number)) != EX_OK)
 				return code;
 			again = now + ASK_AGAIN;
 		}
@@ -154,11 +162,11 @@ wait_for(int fd, pid_t pid)
 int
 reload_ask(pid_t pid)
 {
-	int fd = open_answers(), code;
+	int number, fd = open_answers(&number), code;
 
 	if (fd == -1)
 		return EX_OSERR;
-	code = wait_for(fd, pid);
+	code = wait_for(fd, number, pid);
 	close(fd);
 	return code;
 }

@@ -4,6 +4,7 @@
 #ifndef FILTER_RELOAD_H
 #define FILTER_RELOAD_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -16,7 +17,7 @@
  */
 int reload_ask(pid_t pid);
 
-/* The filter's side: tells `asker`, if it waits, what came of the signal that it sent. */
-void reload_answer(pid_t asker, bool taken, struct str text);
+/* The filter's side: tells who has sent that signal by reload_ask() what came of it, others nothing. */
+void reload_answer(const siginfo_t *from, bool taken, struct str text);
 
 #endif

@@ -215,7 +215,7 @@ start_milter(struct daemon *d, struct strbuf *why)
 /* ---- Reload ---- */
 
 static void
-reload(struct daemon *d, pid_t asker)
+reload(struct daemon *d, const siginfo_t *from)
 {
 	struct strbuf said = { 0 };
 	struct timespec now;
@@ -229,7 +229,7 @@ reload(struct daemon *d, pid_t asker)
 		notify("READY=1\nSTATUS=Rules of %s", d->path);
 	else
 		notify("READY=1\nSTATUS=Not reloaded, the old rules go on: " STR_FMT, STR_ARG(strbuf_slice(&said)));
-	reload_answer(asker, r == 0, strbuf_slice(&said));
+	reload_answer(from, r == 0, strbuf_slice(&said));
 	strbuf_free(&said);
 }
 
@@ -306,7 +306,7 @@ serve(struct daemon *d)
 			leave(EX_OSERR);
 		}
 		if (signo == SIGHUP || signo == SIGUSR1)
-			reload(d, from.si_pid);
+			reload(d, &from);
 		else if (signo == SIGTERM || signo == SIGINT)
 			stop(d, signo);
 	}

@@ -66,7 +66,8 @@ look_at_socket(const struct listener *l)
 	if (!listen_is_lost(l))
 		return true;
 	if (!atomic_load(&ended)) {
-		log_printf(LOG_LEVEL_ERROR, "the socket %s was removed: no MTA reaches this filter any more; restart postern", l->conn);
+		log_printf(LOG_LEVEL_ERROR,
+		    "the socket %s was removed: no MTA reaches this filter any more; restart postern", l->conn);
 		notify("STATUS=The socket %s was removed: restart postern", l->conn);
 	}
 	return false;
@@ -87,8 +88,8 @@ look_at_descriptors(bool *out)
 	*out = now;
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	if (now)
-		log_printf(LOG_LEVEL_ERROR, "all %llu descriptors are in use: new connections wait until others end; raise the limit (LimitNOFILE)",
-		    (unsigned long long)limit.rlim_cur);
+		log_printf(LOG_LEVEL_ERROR, "all %llu descriptors are in use: new connections wait until "
+		    "others end; raise the limit (LimitNOFILE)", (unsigned long long)limit.rlim_cur);
 	else
 		log_printf(LOG_LEVEL_NOTICE, "there are descriptors again");
 }
