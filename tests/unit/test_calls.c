@@ -6,6 +6,8 @@
  * close.  The linker puts our malloc(3) before the one of libc for all that is
  * postern's own, so each call is counted; what libraries do in themselves isn't.
  */
+#undef _FORTIFY_SOURCE		/* syslog() and its checked kind are defined here: no inlines of them */
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -77,6 +79,8 @@ __wrap_reallocarray(void *p, size_t n, size_t size)
 static unsigned lines;
 static char line[8192];		/* the last */
 
+static void take_line(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+
 static void
 take_line(const char *fmt, va_list ap)
 {
@@ -96,7 +100,8 @@ syslog(int priority, const char *fmt, ...)
 }
 
 /* What it is with _FORTIFY_SOURCE. */
-void __syslog_chk(int priority, int flag, const char *fmt, ...);
+void __syslog_chk(int priority, int flag, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 void
 __syslog_chk(int priority, int flag, const char *fmt, ...)
