@@ -49,7 +49,7 @@ put_seen(void *arg, const char *p, size_t n)
 {
 	struct leaf *l = arg;
 
-	if (!l->links)
+	if (l->html && !l->links)
 		mime_keep(l->m, &l->seen, p, n);
 }
 
@@ -58,7 +58,7 @@ put_outlook(void *arg, const char *p, size_t n)
 {
 	struct leaf *l = arg;
 
-	if (!l->links)
+	if (l->html && !l->links)
 		mime_keep(l->m, &l->outlook, p, n);
 }
 
@@ -83,12 +83,10 @@ put_text(void *arg, const char *p, size_t n)
 
 	if (!l->html)
 		keep_lines(l, &l->seen, p, n);
-	else {
-		if (wants(l, F_HTML) && !l->links)
-			keep_lines(l, &l->source, p, n);
-		if (l->page != NULL)
-			html_feed(l->page, p, n);
-	}
+	else if (wants(l, F_HTML) && !l->links)
+		keep_lines(l, &l->source, p, n);
+	if (l->page != NULL)
+		html_feed(l->page, p, n);
 	if (n > 0)
 		l->cr = p[n - 1] == '\r';
 }
@@ -254,6 +252,14 @@ feed_file(struct leaf *l, const char *p, size_t n)
 		zip_feed(l->zip, p, n);
 }
 
+/* The last two are what Gmail shows of mail for AMP, and a watch. */
+static bool
+is_html(struct str type)
+{
+	return str_eq(type, STR("text/html")) || str_eq(type, STR("application/xhtml+xml")) ||
+	    str_eq(type, STR("text/x-amp-html")) || str_eq(type, STR("text/watch-html"));
+}
+
 static bool
 is_message(struct str type)
 {
@@ -355,7 +361,11 @@ begin_inner(struct leaf *l, const struct mime_head *h, size_t depth, bool text)
 	/* A preamble's would be found though nobody sees it. */
 	if (text && !l->html && !h->attached && !l->trial && (l->uu = uu_new(l->m)) == NULL)
 		return false;
-	return !l->text || !l->html || !wants(l, F_TEXT | F_URLS) || (l->page = html_new(&s)) != NULL;
+	/* A plain text may be opened as a page as well. */
+	if (l->text && (l->html ? wants(l, F_TEXT | F_URLS) : wants(l, F_URLS) && opens_as_html(h)) &&
+	    (l->page = html_new(&s)) == NULL)
+		return false;
+	return true;
 }
 
 void
@@ -376,7 +386,7 @@ leaf_begin(struct leaf *l, struct mime *m, const struct mime_head *h, size_t dep
 		l->name = (struct str){ l->set, h->charset.n };
 	} else if (h->charset.n > 0)
 		l->name = STR("?");	/* unknown in any case */
-	html = str_eq(h->type, STR("text/html")) || str_eq(h->type, STR("application/xhtml+xml"));
+	html = is_html(h->type);
 	shown = (text || html) && !h->attached;
 	l->links = !shown && wants(l, F_URLS) && (html || opens_as_html(h));
 	l->html = html || l->links;

@@ -122,6 +122,8 @@ parts(void **state)
 		{ "Content-Type: text/plain; name=x.eml\r\n\r\nSubject: i\r\n", "[Subject: i\n]{text/plain 12 x.eml}" },
 		{ "Content-Type: text/calendar\r\n\r\nDESCRIPTION:buy v\r\n iag\r\n\tra\\nnow\\, at C:\\\\x\\y\r\n",
 		  "[DESCRIPTION:buy viagra\nnow, at C:\\x\\y\n]" },
+		{ "Content-Type: text/plain; name=x.html\r\n\r\n<b>a</b><!-- b -->\r\n", "[<b>a</b><!-- b -->\n]{text/plain 20 x.html}" },
+		{ "Content-Type: text/x-amp-html\r\n\r\nvi<b>a</b>gra", "[viagra]" },
 		{ "Content-Type: text/html\r\n\r\na<!--[if mso]>b<![endif]-->c", "[ac\nb]" },
 		{ "Content-Type: text/html\r\n\r\n<!--[if mso]>b<![endif]-->", "[b]" },
 		{ MIXED "--b\r\nContent-Type: text/plain; name=a.txt\r\n\r\nshown\r\n--b--\r\n", "[shown]{text/plain 5 a.txt}" },
@@ -202,6 +204,8 @@ attached_pages(void **state)
 	links("Content-Type: text/plain\r\nContent-Disposition: attachment; filename=x.shtml\r\n" PAGE, 0, "a.example|");
 	links("Content-Type: image/svg+xml; charset=x\r\n" PAGE, 0, "a.example|");
 	links("Content-Type: application/octet-stream; name=x.html.txt\r\n" PAGE, 0, "");
+	links("Content-Type: text/plain; name=x.html\r\n\r\n<a href='//a.example/'>\r\n", 1, "a.example|");
+	links("Content-Type: text/plain; name=x.txt\r\n\r\n<a href='//a.example/'>\r\n", 1, "");
 	links("Content-Type: text/plain\r\nContent-Disposition: attachment; filename=x.txt\r\n" PAGE, 0, "");
 }
 
