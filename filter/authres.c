@@ -273,7 +273,7 @@ authres_write(struct arena *a, const struct authres *r)
 static bool
 is_blank(char c)
 {
-	return (c >= 0 && c <= ' ') || c == 0x7f;
+	return (unsigned char)c <= ' ' || c == 0x7f;
 }
 
 /* A value that is being read, and how many comments in it were never closed. */

@@ -281,8 +281,8 @@ def main():
                         report.error(line.name, error)
         finally:
             bench.stop()
-    for name, text in (("json", report.json()), ("markdown", report.markdown())):
-        with open(os.path.join(build_dir(), "bench." + name[:4].replace("mark", "md")), "w") as f:
+    for name, ending, text in (("json", "json", report.json()), ("markdown", "md", report.markdown())):
+        with open(os.path.join(build_dir(), "bench." + ending), "w") as f:
             f.write(text)
         if how == "--" + name:
             print(text, end="")

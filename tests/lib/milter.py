@@ -100,20 +100,15 @@ class Reply:
 
 def parse_change(code, data):
     """A modification as a tuple of text and numbers."""
-    if code in "hi+-2qe":
-        if code == "i":
-            index, = struct.unpack("!I", data[:4])
-            return (index,) + _strings(data[4:])
-        return _strings(data)
-    if code == "m":
+    if code in "im":
         index, = struct.unpack("!I", data[:4])
         return (index,) + _strings(data[4:])
-    return (data,)
+    return _strings(data) if code in "h+-2qe" else (data,)
 
 
 def _strings(data):
-    return tuple(s.decode("utf-8", "surrogateescape") for s in data.rstrip(b"\0").split(b"\0")) \
-        if data.count(b"\0") < 2 else tuple(s.decode("utf-8", "surrogateescape") for s in data[:-1].split(b"\0"))
+    """Each ends in a NUL."""
+    return tuple(s.decode("utf-8", "surrogateescape") for s in data.removesuffix(b"\0").split(b"\0"))
 
 
 class Milter:
