@@ -46,7 +46,7 @@ struct html {
 	bool		shown;		/* its text is seen, and all that looks like a tag in it */
 	char		last[8];	/* octets of a script */
 	int		escapes;	/* 1: in a script's <!--, 2: in a <script> in there */
-	enum { NS_HTML, NS_FOREIGN, NS_POINT } ns;	/* see enter() */
+	enum { NS_HTML, NS_FOREIGN, NS_POINT } ns, page_ns;	/* see enter(); outside of `outer` */
 	struct seen	page, outlook;
 	struct seen	*seen;		/* outlook: in a comment that it alone reads */
 };
@@ -56,9 +56,8 @@ html_new(const struct html_sinks *s)
 {
 	struct html *h;
 
-	if ((h = malloc(sizeof(*h))) == NULL)
+	if ((h = calloc(1, sizeof(*h))) == NULL)
 		return NULL;
-	memset(h, 0, sizeof(*h));
 	h->s = *s;
 	h->page.to = s->text;
 	h->outlook.to = s->outlook;
@@ -341,6 +340,8 @@ step_comment(struct html *h, char c)
 		/* <!--[if mso]> */
 		h->outer = (struct comment_end){ 0, false };
 		h->seen = &h->outlook;
+		h->page_ns = h->ns;
+		h->ns = NS_HTML;
 		h->state = H_BOGUS;
 	} else if (comment_ends(&h->end, c))
 		h->state = H_TEXT;
@@ -364,9 +365,7 @@ step_markup(struct html *h, char c)
 static bool
 script_ends_in(const struct html *h, const char *what)
 {
-	size_t n = strlen(what);
-
-	return memcmp(h->last + sizeof(h->last) - n, what, n) == 0;
+	return memcmp(h->last + sizeof(h->last) - strlen(what), what, strlen(what)) == 0;
 }
 
 /* After <!-- in it, </script> ends only what <script> there began (13.2.5.20 to 31). */
@@ -565,6 +564,7 @@ html_feed(struct html *h, const char *p, size_t n)
 		if (in_outlook(h) && !again && comment_ends(&h->outer, p[i])) {
 			seen_blank(h->seen, '\n');
 			h->seen = &h->page;
+			h->ns = h->page_ns;
 			h->shown = false;
 			h->held = 0;
 			h->state = H_TEXT;

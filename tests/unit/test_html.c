@@ -111,6 +111,8 @@ what_is_seen(void **state)
 		{ "<svg><style><a title=\"</style><!--\">b</a>", "b" },
 		{ "<svg/><style>a</style>b<svg><desc><style>c</style></desc><style>d</style>", "bd" },
 		{ "<svg><p><style>a</style>b<math><mi><style>c</style></mi><title>d", "bd" },
+		{ "<!--[if mso]><svg><![endif]--><style><a b=\"</style>c<a d=\"\">", "c" },
+		{ "<svg><!--[if mso]></svg><![endif]--><style>a</style></svg>b", "ab" },
 		{ "<svg><text><![CDATA[a]]></text></svg><![CDATA[b]]>", "CDATA[a]]>" },
 	};
 	static const size_t pieces[] = { SIZE_MAX, 1, 2, 3 };
