@@ -20,7 +20,7 @@
 
 enum html_state {
 	H_TEXT, H_ENTITY, H_OPEN, H_OPEN_END, H_TAG, H_IN_TAG, H_ATTR, H_AFTER_ATTR,
-	H_BEFORE_VALUE, H_VALUE, H_MARKUP, H_COMMENT, H_BOGUS, H_RAW
+	H_BEFORE_VALUE, H_VALUE, H_MARKUP, H_COMMENT, H_BOGUS, H_RAW, H_CDATA
 };
 
 struct html {
@@ -44,9 +44,9 @@ struct html {
 	char		raw[NAME_LEN];	/* the element whose end is looked for */
 	size_t		matched;	/* octets of "</name" */
 	bool		shown;		/* its text is seen, and all that looks like a tag in it */
-	char		last[8];	/* octets of a script */
-	int		escapes;	/* 1: in a script's <!--, 2: in a <script> in there */
-	enum { NS_HTML, NS_FOREIGN, NS_POINT } ns, page_ns;	/* see enter(); outside of `outer` */
+	struct script	script;
+	bool		unsure;		/* in a <select> or the like: see begin_raw() */
+	struct space	space, page_space; /* page_space: outside of `outer` */
 	struct seen	page, outlook;
 	struct seen	*seen;		/* outlook: in a comment that it alone reads */
 };
@@ -81,44 +81,40 @@ in_outlook(const struct html *h)
 /* ---- Tags ---- */
 
 /*
- * In SVG and MathML style and title are elements like others; but where HTML may
- * stand in them, and after a tag that can be only HTML's, they are raw text again
- * (13.2.6.5).
+ * Where some programs see no tag, or one that is no text's, and some the beginning
+ * of raw text, all that follows is shown.
  */
 static void
-enter(struct html *h, unsigned tag)
+begin_raw(struct html *h, unsigned tag)
 {
-	bool empty = h->slash && !h->closing;
-
-	if ((tag & TAG_FOREIGN) != 0 && !empty)
-		h->ns = h->closing ? NS_HTML : NS_FOREIGN;
-	else if ((tag & TAG_POINT) != 0 && h->ns != NS_HTML && !empty)
-		h->ns = h->closing ? NS_FOREIGN : NS_POINT;
-	else if ((tag & TAG_HTML) != 0 && h->ns == NS_FOREIGN && !h->closing)
-		h->ns = NS_HTML;
+	h->unsure &= (tag & TAG_SCRIPT) == 0;
+	h->shown = h->unsure || (tag & TAG_SHOWN) != 0;
+	memcpy(h->raw, h->tag, h->ntag);
+	h->raw[h->ntag] = '\0';
+	h->matched = 0;
+	h->script.escapes = 0;
+	if (!h->shown)
+		h->state = H_RAW;
 }
 
 static void
 end_tag(struct html *h)
 {
 	unsigned tag = h->ntag < NAME_LEN ? html_tag((struct str){ h->tag, h->ntag }) : 0;
-	bool foreign = h->ns == NS_FOREIGN;
+	bool foreign = space_is_foreign(&h->space);
 
 	h->state = H_TEXT;
-	enter(h, tag);
+	if ((tag & TAG_FONT) != 0 && h->nattr > 0)
+		tag |= TAG_HTML;
+	space_enter(&h->space, tag, h->closing, h->slash);
 	if ((tag & (TAG_LINE | TAG_CELL)) != 0)
 		seen_blank(h->seen, (tag & TAG_LINE) != 0 ? '\n' : ' ');
+	if ((tag & TAG_UNSURE) != 0)
+		h->unsure = !h->closing;
 	if ((tag & TAG_OUTLOOK_RAW) != 0 && in_outlook(h))
 		tag |= TAG_RAW;
-	if (h->closing || foreign || (tag & (TAG_RAW | TAG_SHOWN)) == 0)
-		return;
-	memcpy(h->raw, h->tag, h->ntag);
-	h->raw[h->ntag] = '\0';
-	h->shown = (tag & TAG_SHOWN) != 0;
-	h->matched = 0;
-	h->escapes = 0;
-	if (!h->shown)
-		h->state = H_RAW;
+	if ((tag & (TAG_RAW | TAG_SHOWN)) != 0 && !h->closing && (!foreign || h->unsure))
+		begin_raw(h, tag);
 }
 
 static bool
@@ -166,7 +162,7 @@ static bool
 ends_shown(struct html *h)
 {
 	/* Nothing ends <plaintext>. */
-	h->shown = *h->raw == 'p' || h->ntag != strlen(h->raw) ||
+	h->shown = h->unsure || *h->raw == 'p' || h->ntag != strlen(h->raw) ||
 	    memcmp(h->tag, h->raw, h->ntag) != 0;
 	if (!h->shown)
 		return true;
@@ -340,8 +336,8 @@ step_comment(struct html *h, char c)
 		/* <!--[if mso]> */
 		h->outer = (struct comment_end){ 0, false };
 		h->seen = &h->outlook;
-		h->page_ns = h->ns;
-		h->ns = NS_HTML;
+		h->page_space = h->space;
+		h->space = (struct space){ 0, false };
 		h->state = H_BOGUS;
 	} else if (comment_ends(&h->end, c))
 		h->state = H_TEXT;
@@ -356,34 +352,13 @@ step_markup(struct html *h, char c)
 		h->state = H_COMMENT;
 		h->end = (struct comment_end){ 2, false };	/* <!--> is one, whole */
 		h->fresh = true;
-	} else if (c == '>' || (c == '[' && h->dashes == 0 && h->ns == NS_FOREIGN))
-		h->state = H_TEXT;	/* what <![CDATA[ holds is text there */
-	else if (c != '-')
+	} else if (c == '>')
+		h->state = H_TEXT;
+	else if (space_is_foreign(&h->space) && !in_outlook(h) && h->dashes == 0 && c == "[CDATA["[h->matched]) {
+		if (++h->matched == 7)
+			h->state = H_CDATA;	/* its matched: brackets */
+	} else if (c != '-')
 		h->state = H_BOGUS;
-}
-
-static bool
-script_ends_in(const struct html *h, const char *what)
-{
-	return memcmp(h->last + sizeof(h->last) - strlen(what), what, strlen(what)) == 0;
-}
-
-/* After <!-- in it, </script> ends only what <script> there began (13.2.5.20 to 31). */
-static void
-step_script(struct html *h, char c)
-{
-	bool over = is_space(c) || c == '/' || c == '>';
-
-	if (h->escapes == 1 && over && script_ends_in(h, "<script"))
-		h->escapes = 2;
-	else if (h->escapes == 2 && over && script_ends_in(h, "</script"))
-		h->escapes = 1;
-	memmove(h->last, h->last + 1, sizeof(h->last) - 1);
-	h->last[sizeof(h->last) - 1] = mime_lower(c);
-	if (h->escapes == 0 && script_ends_in(h, "<!--"))
-		h->escapes = 1;
-	else if (h->escapes > 0 && script_ends_in(h, "-->"))
-		h->escapes = 0;
 }
 
 static void
@@ -391,7 +366,7 @@ step_raw(struct html *h, char c)
 {
 	size_t n = strlen(h->raw) + 2;
 
-	if (h->matched == n && h->escapes < 2 && (is_space(c) || c == '/' || c == '>')) {
+	if (h->matched == n && h->script.escapes < 2 && (is_space(c) || c == '/' || c == '>')) {
 		h->ntag = 0;
 		h->closing = true;
 		h->state = c == '>' ? H_TEXT : H_IN_TAG;
@@ -403,7 +378,7 @@ step_raw(struct html *h, char c)
 	else
 		h->matched = c == '<';
 	if (strcmp(h->raw, "script") == 0)
-		step_script(h, c);
+		script_step(&h->script, c);
 }
 
 /* ---- All of it ---- */
@@ -427,6 +402,7 @@ step_open(struct html *h, char c)
 		return false;
 	} else if (!end && c == '!') {
 		h->dashes = 0;
+		h->matched = 0;
 		h->state = H_MARKUP;
 	} else if (end || c == '?')
 		h->state = c == '>' ? H_TEXT : H_BOGUS;
@@ -537,6 +513,26 @@ feed_outlook(struct html *h, const char *p, size_t n)
 	return 1;
 }
 
+/* Of text in SVG up to "]]>", whatever looks like a tag in it. */
+static size_t
+feed_cdata(struct html *h, const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && p[i] != ']' && p[i] != '>')
+		i++;
+	if (i == 0 && *p == ']') {
+		h->matched++;
+		return 1;
+	}
+	if (i == 0 && h->matched >= 7 + 2)
+		h->state = H_TEXT;
+	else
+		seen_text(h->seen, p, i > 0 ? i : 1);
+	h->matched = 7;
+	return i > 0 ? i : 1;
+}
+
 /* Of a value in quotes, up to their end or '&'. */
 static size_t
 feed_value(struct html *h, const char *p, size_t n)
@@ -564,7 +560,7 @@ html_feed(struct html *h, const char *p, size_t n)
 		if (in_outlook(h) && !again && comment_ends(&h->outer, p[i])) {
 			seen_blank(h->seen, '\n');
 			h->seen = &h->page;
-			h->ns = h->page_ns;
+			h->space = h->page_space;
 			h->shown = false;
 			h->held = 0;
 			h->state = H_TEXT;
@@ -576,6 +572,8 @@ html_feed(struct html *h, const char *p, size_t n)
 			i += feed_outlook(h, p + i, n - i);
 		else if (h->state == H_TEXT)
 			i += feed_text(h, p + i, n - i);
+		else if (h->state == H_CDATA)
+			i += feed_cdata(h, p + i, n - i);
 		else if (h->state == H_VALUE && h->quote != '\0' && !in_outlook(h) &&
 		    p[i] != h->quote && p[i] != '&')
 			i += feed_value(h, p + i, n - i);

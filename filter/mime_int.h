@@ -117,13 +117,36 @@ enum html_kind html_kind(uint32_t c);
 #define TAG_CELL	2u	/* stands apart in its line */
 #define TAG_RAW		4u	/* its content isn't text, up to its end tag */
 #define TAG_SHOWN	8u	/* and this one's is nothing but text */
-#define TAG_FOREIGN	16u	/* SVG or MathML is in it */
-#define TAG_POINT	32u	/* and in one of these HTML again */
-#define TAG_HTML	64u	/* can be only HTML's, so it ends the two */
-#define TAG_OUTLOOK_RAW	128u	/* TAG_RAW in what Outlook alone reads */
+#define TAG_SVG		16u
+#define TAG_MATH	32u
+#define TAG_SVG_POINT	64u	/* in one of these HTML stands in SVG */
+#define TAG_MATH_POINT	128u
+#define TAG_HTML	256u	/* can be only HTML's, so it ends the two */
+#define TAG_OUTLOOK_RAW	512u	/* TAG_RAW in what Outlook alone reads */
+#define TAG_SCRIPT	1024u
+#define TAG_FONT	2048u	/* TAG_HTML if it has attributes */
+#define TAG_UNSURE	4096u	/* in it not all programs take TAG_RAW for that */
 
 /* Of a name in lower case; 0: none of them. */
 unsigned html_tag(struct str name);
+
+/* Whose elements are those at hand? */
+struct space {
+	unsigned	 in;		/* TAG_SVG, TAG_MATH or 0: HTML */
+	bool		 point;		/* where HTML may stand in the others */
+};
+
+/* A tag; slash: as in <svg/>. */
+void space_enter(struct space *s, unsigned tag, bool closing, bool slash);
+bool space_is_foreign(const struct space *s);
+
+/* Where a script ends: not by the </script> of one in its comments. */
+struct script {
+	char		 last[8];	/* octets */
+	int		 escapes;	/* 1: in its <!--, 2: in a <script> in there */
+};
+
+void script_step(struct script *s, char c);
 
 /* ---- mime_seen.c ---- */
 

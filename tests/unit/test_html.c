@@ -113,7 +113,16 @@ what_is_seen(void **state)
 		{ "<svg><p><style>a</style>b<math><mi><style>c</style></mi><title>d", "bd" },
 		{ "<!--[if mso]><svg><![endif]--><style><a b=\"</style>c<a d=\"\">", "c" },
 		{ "<svg><!--[if mso]></svg><![endif]--><style>a</style></svg>b", "ab" },
-		{ "<svg><text><![CDATA[a]]></text></svg><![CDATA[b]]>", "CDATA[a]]>" },
+		{ "<svg><![CDATA[<!-- a ]b> ]]]>c<![CDAT[d]]>e<![CDATA[f", "<!-- a b> cef" },
+		{ "<svg><font><style>a</style><font color=x><style>b</style>", "a" },
+		{ "<svg></math><style>a</style>", "a" },
+		{ "<math><title><style>a</style></title></math>b<svg><title><style>c</style>", "ab" },
+		/* Here browsers differ: what any shows is seen. */
+		{ "<select><style></select>a<b>b", "</select>a<b>b" },
+		{ "<select><style><a title=\"</style></select>c", "<a title=\"</style></select>c" },
+		{ "<select><option>a</select><style>b</style>c<select><script>d</script>e", "ace" },
+		{ "<math><annotation-xml><style></annotation-xml>a", "</annotation-xml>a" },
+		{ "<svg><text><![CDATA[a]]></text></svg><![CDATA[b]]>", "a" },
 	};
 	static const size_t pieces[] = { SIZE_MAX, 1, 2, 3 };
 
