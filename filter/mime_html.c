@@ -92,6 +92,7 @@ begin_raw(struct html *h, unsigned tag)
 	memcpy(h->raw, h->tag, h->ntag);
 	h->raw[h->ntag] = '\0';
 	h->matched = 0;
+	h->script.here = (tag & TAG_SCRIPT) != 0;
 	h->script.escapes = 0;
 	if (!h->shown)
 		h->state = H_RAW;
@@ -377,7 +378,7 @@ step_raw(struct html *h, char c)
 		h->matched++;
 	else
 		h->matched = c == '<';
-	if (strcmp(h->raw, "script") == 0)
+	if (h->script.here)
 		script_step(&h->script, c);
 }
 

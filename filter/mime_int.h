@@ -142,6 +142,7 @@ bool space_is_foreign(const struct space *s);
 
 /* Where a script ends: not by the </script> of one in its comments. */
 struct script {
+	bool		 here;		/* one is read */
 	char		 last[8];	/* octets */
 	int		 escapes;	/* 1: in its <!--, 2: in a <script> in there */
 };
