@@ -16,12 +16,13 @@
  * The worker is known by being the routine that libmilter starts more than
  * once with a NULL argument.  List and counts need no lock of their own where
  * libmilter's mutex is held, which it is around each wait and each signal.
+ * Workers that end become the next ones (pool_park.c); so pthread_detach(), too.
  *
  * sigwait() stands here for the same reason: libmilter waits in a thread for
  * SIGHUP, SIGTERM and SIGINT, and takes all of them for "stop".  Its thread
  * gets none; run.c takes the signals.  And read(), poll() and close(), since
- * libmilter reads in small pieces, and trusts what it reads: ahead.c and
- * macrolist.c mend that.
+ * libmilter reads in small pieces, trusts what it reads, and polls all that
+ * wait for each that doesn't: ahead.c, macrolist.c and pool_poll.c mend that.
  */
 #undef _FORTIFY_SOURCE		/* read() and poll() are defined here: no inlines of them */
 
@@ -41,12 +42,14 @@
 
 #include "filter/ahead.h"
 #include "filter/macrolist.h"
+#include "filter/pool_park.h"
+#include "filter/pool_poll.h"
 
 typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef int detach_fn(pthread_t);
 typedef int timedwait_fn(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 typedef int signal_fn(pthread_cond_t *);
 typedef ssize_t read_fn(int, void *, size_t);
-typedef int poll_fn(struct pollfd *, nfds_t, int);
 typedef int close_fn(int);
 
 /* An idle worker; lives on its stack while it waits. */
@@ -76,6 +79,7 @@ static _Thread_local struct packet_reader reader;
 
 /* Under a sanitizer that is linked statically, its functions come first. */
 extern create_fn __interceptor_pthread_create __attribute__((weak));
+extern detach_fn __interceptor_pthread_detach __attribute__((weak));
 extern timedwait_fn __interceptor_pthread_cond_timedwait __attribute__((weak));
 extern signal_fn __interceptor_pthread_cond_signal __attribute__((weak));
 extern read_fn __interceptor_read __attribute__((weak));
@@ -116,6 +120,12 @@ static create_fn *
 real_create(void)
 {
 	REAL(create_fn, pthread_create);
+}
+
+static detach_fn *
+real_detach(void)
+{
+	REAL(detach_fn, pthread_detach);
 }
 
 static timedwait_fn *
@@ -235,34 +245,45 @@ place_of(void *(*routine)(void *))
 	return -1;
 }
 
-struct start {
-	int	 place;
-	void	*arg;
-};
-
 static void *
 started(void *arg)
 {
-	struct start s = *(struct start *)arg;
+	struct pool_work w = *(struct pool_work *)arg;
 	void *r;
 
 	free(arg);
-	r = atomic_load(&routines[s.place].routine)(s.arg);
-	atomic_fetch_sub(&routines[s.place].alive, 1);
+	do {
+		r = atomic_load(&routines[w.place].routine)(w.arg);
+		atomic_fetch_sub(&routines[w.place].alive, 1);
+	} while (w.place == atomic_load(&worker) && pool_park(&w));
 	return r;
+}
+
+/* Has one more of libmilter's workers run, in a thread that was one before; libmilter doesn't use its name. */
+static bool
+create_again(int place, void *arg)
+{
+	if (place != atomic_load(&worker))
+		return false;
+	atomic_fetch_add(&routines[place].alive, 1);
+	if (pool_unpark((struct pool_work){ place, arg }))
+		return true;
+	atomic_fetch_sub(&routines[place].alive, 1);
+	return false;
 }
 
 /* Starts one of libmilter's threads, and learns from it. */
 static int
 create_counted(pthread_t *t, const pthread_attr_t *attr, int place, void *arg)
 {
-	struct start *s;
+	struct pool_work *s;
 	int error;
 
+	if (create_again(place, arg))
+		return 0;
 	if ((s = malloc(sizeof(*s))) == NULL)
 		return EAGAIN;
-	s->place = place;
-	s->arg = arg;
+	*s = (struct pool_work){ place, arg };
 	if (arg == NULL &&
 	    atomic_fetch_add(&routines[place].started, 1) == 1 &&
 	    atomic_load(&worker) < 0)
@@ -285,6 +306,20 @@ pthread_create(pthread_t *restrict t, const pthread_attr_t *restrict attr,
 	    (place = place_of(routine)) < 0)
 		return real_create()(t, attr, routine, arg);
 	return create_counted(t, attr, place, arg);
+}
+
+/* A worker detaches itself, which a thread can do only once. */
+int
+pthread_detach(pthread_t t)
+{
+	static _Thread_local bool detached;
+
+	if (is_libmilter((uintptr_t)__builtin_return_address(0)) && pthread_equal(t, pthread_self())) {
+		if (detached)
+			return 0;
+		detached = true;
+	}
+	return real_detach()(t);
 }
 
 static void
@@ -375,22 +410,27 @@ int pool_poll(struct pollfd *fds, nfds_t n, int timeout) __asm__("poll");
 int
 pool_poll(struct pollfd *fds, nfds_t n, int timeout)
 {
+	bool ahead;
 	int ready = 0;
 
-	if (!is_libmilter((uintptr_t)__builtin_return_address(0)) ||
-	    !ahead_any(fds, n))
+	if (!is_libmilter((uintptr_t)__builtin_return_address(0)))
 		return real_poll()(fds, n, timeout);
-	if (n == 1)
+	ahead = ahead_any(fds, n);
+	if (n > 1)
+		ready = pool_poll_many(fds, n, ahead ? 0 : timeout, real_poll());
+	else if (!ahead)
+		ready = real_poll()(fds, n, timeout);
+	else
 		fds[0].revents = 0;
-	else if ((ready = real_poll()(fds, n, 0)) == -1)
-		return -1;
-	return ahead_add(fds, n, ready);
+	return ready != -1 && ahead ? ahead_add(fds, n, ready) : ready;
 }
 
 int
 close(int fd)
 {
-	if (is_libmilter((uintptr_t)__builtin_return_address(0)))
+	if (is_libmilter((uintptr_t)__builtin_return_address(0))) {
 		ahead_forget(fd);
+		pool_poll_forget(fd);
+	}
 	return real_close()(fd);
 }

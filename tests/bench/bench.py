@@ -88,11 +88,11 @@ class Loading:
             self.figures = figures_of(self.f, self.process.returncode, out, err)
 
 
-def messages_for(f, message, connections):
+def messages_for(f, message, connections, extra):
     """How many last SECONDS, once warm."""
-    load(f, message, 4 * connections, connections)
+    load(f, message, 4 * connections, connections, extra)
     n = 16 * connections
-    took = load(f, message, n, connections)["seconds"]
+    took = load(f, message, n, connections, extra)["seconds"]
     return max(n, min(MOST, int(n * SECONDS / max(took, 1e-4))))
 
 
@@ -154,14 +154,15 @@ class Bench:
 
     def measure(self, line):
         message = self.material.message(line.message)
+        extra = ("-a", str(line.busy)) if line.busy else ()
         running = self.all_of(line)
         try:
-            counts = [messages_for(f, message, line.connections) for f in running]
+            counts = [messages_for(f, message, line.connections, extra) for f in running]
             rounds = [[] for f in running]
             for k in range(ROUNDS):
                 for f, n, got in zip(running, counts, rounds):
                     self.report.progress("%s: %s, round %d of %d" % (line.name, f.name, k + 1, ROUNDS))
-                    got.append(load(f, message, n, line.connections))
+                    got.append(load(f, message, n, line.connections, extra))
             for i, (f, got) in enumerate(zip(running, rounds)):
                 ratio = statistics.median(g["cpu_ms"] / max(r["cpu_ms"], 1e-6) for g, r in zip(got, rounds[0]))
                 self.report.row(line.name + ", " + line.message, f, got, ratio if i else None, line.goal if i == 1 else None)

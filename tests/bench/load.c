@@ -1,12 +1,14 @@
 /*
  * load.c - a load generator that speaks the milter protocol as Postfix does.
  *
- *	load [-c CONNECTIONS] [-n MESSAGES] [-i IDLE] [-w WAITING] [-d DOMAINS]
- *	    [-r MESSAGES] [-p PID]... SOCKET FILE...
+ *	load [-c CONNECTIONS] [-a ACTIVE] [-n MESSAGES] [-i IDLE] [-w WAITING]
+ *	    [-d DOMAINS] [-r MESSAGES] [-p PID]... SOCKET FILE...
  *
  * SOCKET is unix:PATH.  Each connection sends its share of the messages, one
  * after another, from the files in turn (CR LF line ends), in one session each
- * or, with -r, in one for so many of them; all begin at the same moment.
+ * or, with -r, in one for so many of them; all begin at the same moment.  With -a
+ * they take turns, and only so many messages are under way at once: of many clients most
+ * have nothing to say at a given moment.
  * -i holds that many further sessions open and idle.  -w has as many begin with the
  * others, in front of them, with one message each, from wPID-N.example: a filter that asks for
  * that name may make them wait, and they aren't counted.  -d takes the sender's
@@ -20,6 +22,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -70,7 +73,8 @@ struct latency {
 };
 
 static struct message *messages;
-static int nmessages, connections = 1, waiting, domains;
+static int nmessages, connections = 1, active, waiting, domains;
+static sem_t *turns;			/* a connection's, with -a */
 static long total = 1000, a_session;	/* messages */
 static atomic_long next;
 static atomic_bool ended;		/* by a signal */
@@ -310,18 +314,34 @@ close_connection(struct connection *c)
 	free(c->out);
 }
 
+/* The number of the connection's next message; false: that was the last. */
+static bool
+begin_message(int k, long *i)
+{
+	while (active > 0 && sem_wait(&turns[k]) == -1)
+		;
+	return !atomic_load(&ended) && (*i = atomic_fetch_add(&next, 1)) < total;
+}
+
+static void
+pass_turn(int k)
+{
+	if (active > 0)
+		(void)sem_post(&turns[(k + active) % connections]);
+}
+
 static void *
 run(void *arg)
 {
+	int k = (int)((sem_t *)arg - turns);
 	char from[64] = "<alice@example.com>";
 	struct connection c;
 	struct latency took;
 	long i, sent = 0;
 
-	(void)arg;
 	open_connection(&c);
 	(void)pthread_barrier_wait(&barrier);
-	while (!atomic_load(&ended) && (i = atomic_fetch_add(&next, 1)) < total) {
+	while (begin_message(k, &i)) {
 		if (a_session > 0 && sent > 0 && sent % a_session == 0) {
 			close_connection(&c);
 			open_connection(&c);
@@ -332,7 +352,9 @@ run(void *arg)
 		whole[i] = took.whole;
 		end[i] = took.end;
 		sent++;
+		pass_turn(k);
 	}
+	pass_turn(k);
 	close_connection(&c);
 	return NULL;
 }
@@ -439,10 +461,13 @@ main(int argc, char **argv)
 	double cpu, t;
 	pthread_t *threads;
 
-	while ((opt = getopt(argc, argv, "c:n:i:w:d:r:p:")) != -1)
+	while ((opt = getopt(argc, argv, "c:a:n:i:w:d:r:p:")) != -1)
 		switch (opt) {
 		case 'c':
 			connections = atoi(optarg);
+			break;
+		case 'a':
+			active = atoi(optarg);
 			break;
 		case 'n':
 			total = atol(optarg);
@@ -467,7 +492,7 @@ main(int argc, char **argv)
 			return EX_USAGE;
 		}
 	if (argc - optind < 2 || strncmp(argv[optind], "unix:", 5) != 0) {
-		fprintf(stderr, "usage: load [-c N] [-n N] [-i N] [-w N] [-d N] [-r N] [-p PID]... unix:PATH FILE...\n");
+		fprintf(stderr, "usage: load [-c N] [-a N] [-n N] [-i N] [-w N] [-d N] [-r N] [-p PID]... unix:PATH FILE...\n");
 		return EX_USAGE;
 	}
 	path = argv[optind] + 5;
@@ -475,10 +500,11 @@ main(int argc, char **argv)
 	messages = calloc((size_t)nmessages, sizeof(*messages));
 	whole = calloc((size_t)total, sizeof(*whole));
 	end = calloc((size_t)total, sizeof(*end));
-	threads = calloc((size_t)(waiting + connections), sizeof(*threads));
-	if (connections < 1 || waiting < 0 || total < 1)
+	if (connections < 1 || active < 0 || active > connections || waiting < 0 || total < 1)
 		return EX_USAGE;
-	if (messages == NULL || whole == NULL || end == NULL || threads == NULL ||
+	threads = calloc((size_t)(waiting + connections), sizeof(*threads));
+	turns = calloc((size_t)connections, sizeof(*turns));
+	if (messages == NULL || whole == NULL || end == NULL || threads == NULL || turns == NULL ||
 	    pthread_barrier_init(&barrier, NULL, (unsigned)(waiting + connections) + 1) != 0)
 		die("memory");
 	for (int i = 0; i < nmessages; i++)
@@ -491,8 +517,11 @@ main(int argc, char **argv)
 		free(c.out);
 	}
 	signal(SIGTERM, on_term);
+	for (int i = 0; i < connections; i++)
+		(void)sem_init(&turns[i], 0, i < active);
 	for (int i = 0; i < waiting + connections; i++)
-		if (pthread_create(&threads[i], NULL, i < waiting ? run_waiting : run, NULL) != 0)
+		if (pthread_create(&threads[i], NULL, i < waiting ? run_waiting : run,
+		    i < waiting ? NULL : &turns[i - waiting]) != 0)
 			die("a thread");
 	cpu = processes(&before, &peak);
 	(void)pthread_barrier_wait(&barrier);

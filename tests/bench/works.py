@@ -8,13 +8,14 @@ from scratch import suites_dir
 class Line:
     """One workload.  floor: the mode it is held against; goal: the ratio asked for; dns: answers come from a name
     server and postern's cache, not from the zone; also: other filters that can do it; patterns: those of the rules;
-    ready: what to call the time until it serves, and the goal for that in ms."""
+    ready: what to call the time until it serves, and the goal for that in ms; busy: so many of the connections at once,
+    0 for all of them."""
 
     def __init__(self, name, message, rules, goal=None, floor="quiet", connections=1, dns=False, also=(), patterns=(),
-                 ready=None):
+                 ready=None, busy=0):
         self.kind, self.patterns = "patterns" if patterns else name.split(",")[0], patterns
         self.name, self.message, self.rules, self.goal, self.floor = name, message, rules, goal, floor
-        self.connections, self.dns, self.also, self.ready = connections, dns, also, ready
+        self.connections, self.dns, self.also, self.ready, self.busy = connections, dns, also, ready, busy
 
 
 def usable_patterns(scratch, suites, message, body):
@@ -66,7 +67,8 @@ def lines(scratch, messages):
     yield "rules dispatch", "measure", lambda: [
         Line("5 rules", "2 KB", m.dispatch(5)), Line("10,000 rules, 5 touched", "2 KB", m.dispatch(10000))]
     yield "connections", "measure", lambda: [
-        Line("SPF+DKIM+DMARC+A-R, %s conn." % format(n, ","), "20 KB", m.ALL, connections=n) for n in (1, 8, 64, 500, 2000)]
+        Line("SPF+DKIM+DMARC+A-R, %s conn.%s" % (format(n, ","), ", %d busy" % busy if busy else ""), "20 KB", m.ALL,
+             connections=n, busy=busy) for busy in (0, 8) for n in ((1, 8, 64, 500, 2000) if busy == 0 else (64, 500, 2000))]
     yield "cold", "cold", lambda: [Line("cold caches, 6,000 domains", "2 KB", m.SPF, connections=8, dns=True,
                                         also=("opendmarc", "rspamd"))]
     yield "idle", "idle", lambda: [Line("1,000 idle connections, resident", "2 KB", m.ALL, also=peers)]
