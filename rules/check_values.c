@@ -19,6 +19,7 @@
 #include "print.h"
 
 #define TESTS_MAX	(1 << 21)	/* samples times operands of one fact */
+#define ATOMS_MAX	4096		/* comparisons of all claims */
 
 static size_t
 new_slot(struct world *w, size_t ncells, struct str key)
@@ -175,6 +176,8 @@ world_collect(struct world *w, const struct cond *c, const struct score_at *scor
 			world_collect(w, k, score);
 		return;
 	}
+	/* Each fact takes a slot at least. */
+	w->failed |= w->natoms == ATOMS_MAX || w->nvars > SLOTS_MAX;
 	w->atoms = world_room(w, w->atoms, w->natoms, &w->atoms_cap, sizeof(*w->atoms));
 	if (w->failed)
 		return;
