@@ -164,16 +164,22 @@ check_ascii(struct typing *t, const struct text *text)
 			}
 }
 
-/* "450 4.7.1 later": whoever writes access(5) tables writes it so. */
+/*
+ * "450 4.7.1 later": whoever writes access(5) tables writes it so.  "500 messages an hour" is
+ * none: without an enhanced code it must be one that servers refuse mail with (RFC 5321, 4.2.3).
+ */
 static bool
 begins_with_code(const struct text *text)
 {
+	static const char codes[] = "421 450 451 452 454 521 550 551 552 553 554 556 ";
 	const struct part *p = text->parts;
+	struct str code;
 
 	if (p == NULL || p->kind != PART_LITERAL || p->text.n < 4 || p->text.p[3] != ' ')
 		return false;
-	return (p->text.p[0] == '4' || p->text.p[0] == '5') &&
-	    char_is_digit(p->text.p[1]) && char_is_digit(p->text.p[2]);
+	code = (struct str){ p->text.p, 4 };
+	return ((code.p[0] == '4' || code.p[0] == '5') && p->text.n > 6 && p->text.p[4] == code.p[0] &&
+	    p->text.p[5] == '.' && char_is_digit(p->text.p[6])) || str_find(STR(codes), code) >= 0;
 }
 
 static void
