@@ -2,8 +2,8 @@
  * check.c - what the passes of the checker share.
  *
  * The passes themselves are check_names.c (what exists), check_types.c (what
- * fits), check_stages.c (when it is known), check_recipients.c (whose it is)
- * and check_reach.c (what can never be).  Here are only their common tools.
+ * fits), check_constant.c (what is always so), check_stages.c (when it is known),
+ * check_recipients.c (whose it is) and check_reach.c (what can never be).  Here are only their common tools.
  */
 #include "check_values.h"
 #include "check_walk.h"

@@ -30,7 +30,7 @@ static const struct {
 	{ "attachment.count",	false,	0, INT64_MAX },
 	{ "dkim.signature.bits", false,	0, INT64_MAX },
 	{ "time.hour",		true,	0, 23 },
-	{ "time.weekday",	true,	0, 6 },
+	{ "time.weekday",	true,	0, 0 },
 };
 
 static int

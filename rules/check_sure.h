@@ -8,7 +8,7 @@
 
 /* Has every message a value of it? */
 bool fact_is_sure(const struct fact *f);
-/* May a number, or the place of a word, be that one? */
+/* May it be that number? */
 bool fact_may_be(const struct fact *f, int64_t n);
 /* The classes of errors that it may be in, a bit each: 1 << ERR_LOOKUP ... */
 unsigned fact_errors(const struct fact *f);

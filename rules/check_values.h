@@ -1,7 +1,6 @@
 /*
  * check_values.h - what facts may be, as far as conditions can tell: shared by
- * check_values.c, check_samples.c and
- * check_search.c.  Others include check_claims.h.
+ * check_values.c, check_samples.c and check_search.c.  Others include check_claims.h.
  */
 #ifndef RULES_CHECK_VALUES_H
 #define RULES_CHECK_VALUES_H
@@ -24,7 +23,6 @@ struct sample {
 	enum sample_kind kind;
 	struct value	v;
 	struct str	end;		/* SAMPLE_OTHER: what all of them end with */
-	int64_t		class;		/* in samples of a fact: not yet merged */
 };
 
 /*
