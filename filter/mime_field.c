@@ -171,7 +171,7 @@ token(struct field_reader *r)
 static size_t
 copy_token(char *p, size_t n, struct str t, size_t *i)
 {
-	while (*i < t.n && t.p[*i] > ' ' && t.p[*i] < 0x7f && strchr("()<>@,;:\\\"/[]?=", t.p[*i]) == NULL)
+	while (*i < t.n && (unsigned char)t.p[*i] < 0x80 && field_is_token(t.p[*i]))
 		p[n++] = t.p[(*i)++];
 	return n;
 }

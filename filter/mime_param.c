@@ -8,8 +8,6 @@
  */
 #include "mime_param.h"
 
-#include <string.h>
-
 #include "rules/arena.h"
 
 void
@@ -31,6 +29,7 @@ field_skip_blank(struct field_reader *r)
 		else if (depth > 0 && c == ';')
 			r->odd_comment = true;
 	}
+	r->odd_comment |= depth > 0;
 }
 
 struct str
@@ -96,8 +95,8 @@ read_name(struct mime_param *p, struct str name)
 	p->name = name;
 	if (star == NULL)
 		return;
-	p->name.n = (size_t)(star - name.p);
-	rest = (struct str){ star + 1, name.n - p->name.n - 1 };
+	p->name = str_trim((struct str){ name.p, (size_t)(star - name.p) });
+	rest = (struct str){ star + 1, (size_t)(name.p + name.n - star) - 1 };
 	if (rest.n == 0) {
 		p->extended = true;
 		return;
@@ -131,20 +130,20 @@ after_quoted(struct field_reader *r, struct mime_param *p)
 
 /*
  * Unquoted blanks are common, and most programs take them, but for some the value
- * is one word, which matters if it has an ending; and what looks like a comment may
- * be none.
+ * is one token (RFC 2045, 5.1), which matters if it has an ending; and what looks
+ * like a comment may be none.
  */
 static void
 unquoted(struct field_reader *r, struct mime_param *p)
 {
 	const char *comment;
-	size_t word = 0;
+	size_t token = 0;
 
 	p->value = field_until(r, ";");
-	while (word < p->value.n && !field_is_blank(p->value.p[word]) && p->value.p[word] != '"')
-		word++;
-	if (word < p->value.n && memchr(p->value.p, '.', word) != NULL)
-		p->others[1] = (struct str){ p->value.p, word };
+	while (token < p->value.n && field_is_token(p->value.p[token]))
+		token++;
+	if (token < p->value.n && memchr(p->value.p, '.', token) != NULL)
+		p->others[1] = (struct str){ p->value.p, token };
 	comment = p->value.n > 0 ? memmem(p->value.p, p->value.n, " (", 2) : NULL;
 	if (comment != NULL) {
 		p->others[0] = p->value;

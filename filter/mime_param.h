@@ -4,6 +4,8 @@
 #ifndef FILTER_MIME_PARAM_H
 #define FILTER_MIME_PARAM_H
 
+#include <string.h>
+
 #include "mime_int.h"
 
 struct mime_param {
@@ -30,6 +32,13 @@ static inline bool
 field_is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* May it stand in a token (RFC 2045, 5.1)?  Others than ASCII may not, but do. */
+static inline bool
+field_is_token(char c)
+{
+	return (unsigned char)c > ' ' && c != 0x7f && strchr("()<>@,;:\\\"/[]?=", c) == NULL;
 }
 
 /* Blanks and comments. */
