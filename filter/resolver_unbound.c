@@ -83,6 +83,8 @@ static const struct {
 	{ "infra-cache-max-rtt:", "12000", false },
 	{ "infra-host-ttl:", "0", false },
 	{ "qname-minimisation:", "yes", false },
+	/* With a root key it would tell the root which (RFC 8145): a question that no mail is about. */
+	{ "trust-anchor-signaling:", "no", false },
 	{ "rrset-roundrobin:", "no", false },
 	/* Reverse names of private networks, and names of tests, are to be
 	   asked: only the local servers know them.  ("nodefault" is taken
