@@ -41,6 +41,14 @@ struct zip {
 	size_t		nhead, want;
 	size_t		skip;		/* octets of a long name that come before what is kept */
 
+	/* A name that a signature stood in: it goes on while a new header is read. */
+	struct {
+		char		p[NAME_KEPT];
+		size_t		n, left;	/* octets of it; that are to come */
+		bool		utf8, central;
+		unsigned	method;
+	}		cut;
+
 	/* Its extra field: octets to come, and its pieces (4.5.1). */
 	size_t		extra;
 	bool		of_central;
@@ -235,6 +243,41 @@ step_header(struct zip *z)
 		defect(z, DEFECT_ARCHIVE);
 }
 
+/* The header at hand ends in a signature: in its name, for who goes by the lengths. */
+static void
+cut_name(struct zip *z, size_t base)
+{
+	const unsigned char *h = z->head;
+	unsigned flags = le16(h + (z->central ? 8 : 6));
+
+	if (!z->named || z->skip > 0 || z->cut.left > 0)
+		return;
+	z->cut.n = z->nhead - base;
+	memcpy(z->cut.p, h + base, z->cut.n);
+	z->cut.left = z->want - z->nhead;
+	z->cut.utf8 = (flags & 1u << 11) != 0;
+	z->cut.central = z->central;
+	z->cut.method = le16(h + (z->central ? 10 : 8));
+	z->s->encrypted |= (flags & (1u | 1u << 13)) != 0;
+}
+
+static void
+feed_cut(struct zip *z, const char *p, size_t n)
+{
+	unsigned method = z->method;
+
+	if (n > z->cut.left)
+		n = z->cut.left;
+	memcpy(z->cut.p + z->cut.n, p, n);
+	z->cut.n += n;
+	z->cut.left -= n;
+	if (z->cut.left > 0)
+		return;
+	z->method = z->cut.method;
+	tell(z, (struct str){ z->cut.p, z->cut.n }, z->cut.utf8, z->cut.central);
+	z->method = method;
+}
+
 static void
 begin_header(struct zip *z)
 {
@@ -243,6 +286,7 @@ begin_header(struct zip *z)
 	/* A header inside another: no program that makes archives writes that. */
 	if (z->collecting && !z->odd) {
 		defect(z, DEFECT_ARCHIVE);
+		cut_name(z, base);
 		if (z->named && z->nhead > base + 4) {
 			z->nhead -= 4;
 			end_header(z);
@@ -437,6 +481,8 @@ consume(struct zip *z, const char *p, size_t n)
 			feed_file(z, p, some);
 		if (z->extra > 0)
 			feed_extra(z, p, some);
+		if (z->cut.left > 0)
+			feed_cut(z, p, some);
 		if (z->collecting)
 			collect(z, p, some);
 		z->at += some;

@@ -275,6 +275,9 @@ hidden(void **state)
 	found(b, 2, "x.exe *x.exe archive ");
 	b = one("x\1\2", 0, 50, STR(""));
 	found(b, 2, "archive ");
+	/* A signature in a name does not hide it. */
+	found(one("PK\3\4.exe", 1, 0, STR("MZ")), 2, "PK\3\4.exe *PK\3\4.exe encrypted archive ");
+	found(one("aPK\1\2.exe", 0, 8, STR("MZ")), 2, "a aPK\1\2.exe *a *aPK\1\2.exe archive ");
 	found(one("a.bz2", 0, 12, STR("BZh")), 2, "a.bz2 *a.bz2 archive-unread ");
 	/* An archive that doesn't begin with one. */
 	b = (struct strbuf){ 0 };
