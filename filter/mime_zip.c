@@ -266,8 +266,6 @@ feed_cut(struct zip *z, const char *p, size_t n)
 {
 	unsigned method = z->method;
 
-	if (n > z->cut.left)
-		n = z->cut.left;
 	memcpy(z->cut.p + z->cut.n, p, n);
 	z->cut.n += n;
 	z->cut.left -= n;
@@ -477,6 +475,8 @@ consume(struct zip *z, const char *p, size_t n)
 
 		if (z->collecting && some > most)
 			some = most;
+		if (z->cut.left > 0 && some > z->cut.left)
+			some = z->cut.left;
 		if (z->armed)
 			feed_file(z, p, some);
 		if (z->extra > 0)
