@@ -14,6 +14,7 @@
 #include "filter/run.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -48,6 +49,7 @@ struct daemon {
 };
 
 #define QUIET	200	/* ms without anything to do before the process ends */
+#define LARGE_BLOCK	(128 << 10)	/* octets, from where on each has pages of its own */
 
 static atomic_bool milter_ended;
 
@@ -332,6 +334,8 @@ run_daemon(const char *path, const char *zone)
 		return say(EX_USAGE, &why);
 	}
 	block_signals();
+	/* Fixed: once a large body was freed, glibc would keep such blocks in its heaps, and copy them to grow. */
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	pool_init();		/* before there are other threads */
 	if ((d.engines = engines_new(zone, 0, &why)) == NULL)
 		return say(zone != NULL ? command_zone_status(zone) : EX_UNAVAILABLE, &why);

@@ -2,13 +2,15 @@
  * session_body.c - the body of a message, as far as rules can look at it.
  *
  * A body is stored as it comes and decoded when a rule first asks for what is
- * in it, since most mail is judged without.  One that outgrows body-limit is
- * decoded while it passes, so that names and sizes of attachments are right
- * however large it is; only text past the limit isn't seen.
+ * in it, since most mail is judged without.  A large one is decoded while it
+ * passes, so that it isn't held twice, and so that names and sizes of attachments are
+ * right however large it is; only text past body-limit isn't seen.
  */
 #include "session_int.h"
 
 #include "mime.h"
+
+#define STORED	(256u << 10)	/* octets, where only what is in the body is looked at */
 
 static int
 begin_mime(struct session *s)
@@ -35,9 +37,12 @@ body_add(struct session *s, struct str chunk)
 {
 	struct mail *m = &s->mail;
 	uint64_t limit = (uint64_t)rules_settings(s->rs)->body_limit;
-	size_t room = limit > s->body.n ? (size_t)(limit - s->body.n) : 0;
 	bool raw = (s->facts & F_RAWBODY) != 0;
+	size_t room;
 
+	if (!raw && limit > STORED)
+		limit = STORED;
+	room = limit > s->body.n ? (size_t)(limit - s->body.n) : 0;
 	if (s->decided || (s->facts & (F_RAWBODY | F_CONTENT)) == 0)
 		return 0;
 	if (s->mime == NULL && chunk.n > room && (s->facts & F_CONTENT) != 0) {
