@@ -36,63 +36,82 @@ log_open(enum log_to to)
 
 /*
  * A log that can't be written holds no mail up: a full disk, or a pipe that nobody
- * reads.  How many lines are lost for it is said as soon as that can be said.
+ * reads.  How many lines are lost for it is said as soon as that can be said.  While all
+ * is well nobody takes the lock.
  */
 static struct {
 	pthread_mutex_t	lock;
-	unsigned	lost;
+	atomic_uint	lost;		/* lines */
 	int		error;		/* why */
 	bool		cut;		/* the last one ends within its line */
 } trouble = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* One write(2), so that lines of several processes don't mix.  0, or an errno. */
+/* One write(2), so that lines of several processes and threads don't mix.  0, or an errno. */
 static int
-write_whole(const char *text, size_t n)
+write_whole(const char *text, size_t n, int patience, bool *cut)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 	ssize_t done;
 	int r;
 
-	/* Nobody waits for each line anew. */
-	while ((r = poll(&p, 1, trouble.lost > 0 ? 0 : LOG_PATIENCE)) == -1 && errno == EINTR)
+	while ((r = poll(&p, 1, patience)) == -1 && errno == EINTR)
 		;
 	if (r == 0)
 		return EAGAIN;
 	if ((done = write(STDERR_FILENO, text, n)) == -1)
 		return errno;
-	trouble.cut = done > 0 && text[done - 1] != '\n';
+	*cut = done > 0 && text[done - 1] != '\n';
 	return (size_t)done == n ? 0 : ENOSPC;
 }
 
+/* *cut: does the log end within a line?  Before, and then after it. */
 static int
-write_line(enum log_level level, const char *text)
+write_line(enum log_level level, const char *text, int patience, bool *cut)
 {
+	const char *nl = *cut ? "\n" : "";
 	char line[LOG_LINE + 32];
 	int n;
 
 	if (atomic_load(&journal))
-		n = snprintf(line, sizeof(line), "%s<%d>%s\n", trouble.cut ? "\n" : "", (int)level, text);
+		n = snprintf(line, sizeof(line), "%s<%d>%s\n", nl, (int)level, text);
 	else
-		n = snprintf(line, sizeof(line), "%spostern: %s\n", trouble.cut ? "\n" : "", text);
-	return n > 0 ? write_whole(line, (size_t)n) : 0;
+		n = snprintf(line, sizeof(line), "%spostern: %s\n", nl, text);
+	return n > 0 ? write_whole(line, (size_t)n, patience, cut) : 0;
+}
+
+/* Says what was lost, and this line after it; nobody waits for each line anew. */
+static int
+write_after(enum log_level level, const char *text)
+{
+	unsigned lost = atomic_load(&trouble.lost);
+	char told[128];
+	int error;
+
+	if (lost > 0) {
+		snprintf(told, sizeof(told), "%u lines of the log were lost: %s", lost,
+		    trouble.error == EAGAIN ? "nobody read it" : strerror(trouble.error));
+		if ((error = write_line(LOG_LEVEL_ERROR, told, 0, &trouble.cut)) != 0)
+			return error;
+		atomic_store(&trouble.lost, 0);
+	}
+	return write_line(level, text, 0, &trouble.cut);
 }
 
 static void
 put_stderr(enum log_level level, const char *text)
 {
-	char told[128];
-	int error = 0;
+	bool well = atomic_load(&trouble.lost) == 0, cut = false;
+	int error = well ? write_line(level, text, LOG_PATIENCE, &cut) : 0;
 
+	if (well && error == 0)
+		return;
 	pthread_mutex_lock(&trouble.lock);
-	if (trouble.lost > 0) {
-		snprintf(told, sizeof(told), "%u lines of the log were lost: %s", trouble.lost,
-		    trouble.error == EAGAIN ? "nobody read it" : strerror(trouble.error));
-		if ((error = write_line(LOG_LEVEL_ERROR, told)) == 0)
-			trouble.lost = 0;
-	}
-	if (error != 0 || (error = write_line(level, text)) != 0) {
-		trouble.lost++;
+	trouble.cut |= cut;
+	if (!well)
+		error = write_after(level, text);
+	if (error != 0) {
 		trouble.error = error;
+		atomic_fetch_add(&trouble.lost, 1);
 	}
 	pthread_mutex_unlock(&trouble.lock);
 }
