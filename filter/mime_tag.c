@@ -62,15 +62,17 @@ compare(const void *key, const void *row)
 {
 	const struct str *k = key;
 	const struct row *r = row;
+	int d = (unsigned char)k->p[0] - (unsigned char)r->name[0];
 
-	return str_cmp(*k, str_of(r->name));
+	/* There is a tag every few words of mail, and mostly the first letter tells. */
+	return d != 0 ? d : str_cmp(*k, str_of(r->name));
 }
 
 unsigned
 html_tag(struct str name)
 {
-	const struct row *r = bsearch(&name, rows, sizeof(rows) / sizeof(rows[0]),
-	    sizeof(rows[0]), compare);
+	const struct row *r = name.n == 0 ? NULL : bsearch(&name, rows,
+	    sizeof(rows) / sizeof(rows[0]), sizeof(rows[0]), compare);
 
 	return r != NULL ? r->tag : 0;
 }

@@ -202,6 +202,7 @@ play(const struct script *sc, struct outcome *o)
 
 	m->given = sc->given;
 	m->ngiven = sc->ngiven;
+	m->enforced = sc->enforced;
 	if (set_macros(s, sc, true) == -1)
 		return -1;
 	r = said(o, session_connect(s, sc->has_ip ? &sc->ip : NULL, sc->name, sc->port, sc->by_smtp));

@@ -13,6 +13,7 @@
 
 struct script {
 	bool		 has_ip, by_smtp;
+	bool		 enforced;		/* in mode monitor, too: what is tested are the rules */
 	struct ipaddr	 ip;
 	struct str	 name;			/* verified; p NULL for none */
 	int		 port;

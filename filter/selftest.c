@@ -159,7 +159,7 @@ make_script(struct run *r)
 	const struct test *t = r->test;
 	struct script *sc = &r->sc;
 
-	sc->by_smtp = true;
+	sc->by_smtp = sc->enforced = true;
 	sc->port = 25000;	/* any but 0, which means that the mail didn't come by SMTP */
 	sc->rcpts.v = arena_array(r->a, count_items(t, ITEM_RCPT) + 1, sizeof(struct str));
 	sc->macros.v = arena_array(r->a, count_items(t, ITEM_MACRO) + 1, sizeof(struct param));

@@ -305,6 +305,7 @@ struct mail {
 
 	const struct given *given;
 	size_t		 ngiven;
+	bool		 enforced;	/* what the rules say is obeyed, in mode monitor, too */
 
 	/* mail.c's and facts.c's own. */
 	struct strbuf	 helo_store[2];	/* what helo and helo_raw point to */

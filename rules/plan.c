@@ -176,6 +176,13 @@ add_missing(struct rules_state *st)
 
 /* ---- Stages ---- */
 
+/* Tests in rules files are of what the rules say, whether or not they are obeyed yet. */
+static bool
+only_monitors(const struct rules_state *st)
+{
+	return st->rs->settings.mode == MODE_MONITOR && !st->m->enforced;
+}
+
 static bool
 may_say(const struct rules_state *st)
 {
@@ -184,7 +191,7 @@ may_say(const struct rules_state *st)
 
 	if (s == S_MESSAGE)
 		return true;
-	if (!st->m->by_smtp || set->mode == MODE_MONITOR || s == S_HEADERS)
+	if (!st->m->by_smtp || only_monitors(st) || s == S_HEADERS)
 		return false;
 	if (s == S_CONNECT)
 		return set->earliest_reply == EARLIEST_CONNECT;
@@ -270,7 +277,7 @@ split(struct rules_state *st, struct reading *rd, const struct rule *differs)
 static void
 advance_rcpt(struct rules_state *st)
 {
-	bool monitor = st->rs->settings.mode == MODE_MONITOR, says = st->m->by_smtp;
+	bool monitor = only_monitors(st), says = st->m->by_smtp;
 	struct mail *m = st->m;
 	const struct rule *differs;
 	struct reading *rd;
@@ -414,7 +421,7 @@ rules_advance(struct rules_state *st, enum stage stage)
 	memset(&st->plan, 0, sizeof(st->plan));
 	st->plan.rule = -1;
 	st->plan.stage = stage;
-	st->plan.monitor = st->rs->settings.mode == MODE_MONITOR;
+	st->plan.monitor = only_monitors(st);
 	st->m->stage = stage;
 	stored_count(st);
 	switch (stage) {

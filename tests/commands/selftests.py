@@ -269,15 +269,39 @@ test "c"
     expect reject 550 by bad at rcpt
 """
 
+# At each stage at which a reply can come.
+STAGES = """\
+set earliest-reply connect
+rule ip
+    if   client.ip is 203.0.113.9
+    then reject 550 5.7.1 "ip"
+rule sent-by
+    if   sender.domain is evil.example
+    then reject 550 5.7.1 "sender"
+rule sent-to
+    if   rcpt.local is nobody
+    then reject 550 5.1.1 "nobody"
+test "the client"
+    client 203.0.113.9  helo a.example  sender <a@b.example>  rcpt <c@d.example>
+    expect reject 550 by ip at connect
+test "the sender"
+    client 203.0.113.8  helo a.example  sender <a@evil.example>  rcpt <c@d.example>
+    expect reject 550 by sent-by at mail
+test "the recipient"
+    client 203.0.113.8  helo a.example  sender <a@b.example>  rcpt <nobody@d.example>
+    expect reject 550 by sent-to at rcpt
+"""
+
 
 def monitored(tap, scratch):
     """Who tries a good file in mode monitor has a good file: what its tests say is what would be."""
     message = scratch.write("m.eml", "Subject: xx\n\nx\n")
     told = {}
     for mode in ("enforce", "monitor"):
-        path = scratch.write("rules", "set mode %s\n%s" % (mode, MIXED))
-        status, out, err = command("check", "-c", path)
-        tap.ok(status == 0 and "3 tests passed" in out, "mode %s: the same tests pass" % mode, out, err)
+        for rules in (STAGES, MIXED):
+            path = scratch.write("rules", "set mode %s\n%s" % (mode, rules))
+            status, out, err = command("check", "-c", path)
+            tap.ok(status == 0 and "3 tests passed" in out, "mode %s: the same tests pass" % mode, out, err)
         told[mode] = [command("judge", "-c", path, "--client", "192.0.2.1", "--sender", sender, "--rcpt", "bob@example.org",
                               "--rcpt", "postmaster@example.org", message)[1] for sender in ("bad@example.com", "a@example.com")]
     same = [t.replace("  (mode monitor: the mail would pass unchanged)\n", "") for t in told["monitor"]]
