@@ -296,9 +296,9 @@ put_others(struct log_line *l, const struct connection *c, const struct mail *m,
 	const struct rule *r;
 
 	for (size_t i = 0; i < m->nrcpts && b.n < LONG; i++) {
-		if (m->rcpts[i]->state != RCPT_OPEN ||
+		if (!rcpt_is_left(m->rcpts[i]) ||
 		    (rv = rules_rcpt_verdict(session_rules(c->session),
-		    m->rcpts[i])) == NULL || rv->verdict == V_NONE || rv->apart ||
+		    m->rcpts[i])) == NULL || rv->verdict == V_NONE ||
 		    (rv->verdict == p->verdict && rv->rule == p->rule))
 			continue;
 		r = rule_at(c, rv->rule);
@@ -406,9 +406,9 @@ struct fate {
 #define NAMED	3	/* recipients of each */
 
 static struct fate
-fate_of(const struct plan *p, const struct rcpt_verdict *rv)
+fate_of(const struct plan *p, const struct recipient *r, const struct rcpt_verdict *rv)
 {
-	if (rv == NULL || !rv->apart)
+	if (rv == NULL || rcpt_is_left(r))
 		return (struct fate){ .verdict = p->verdict, .code = p->reply.code, .rule = p->rule,
 		    .together = true };
 	return (struct fate){ .verdict = rv->verdict, .code = rv->reply.code, .rule = rv->rule,
@@ -417,9 +417,9 @@ fate_of(const struct plan *p, const struct rcpt_verdict *rv)
 
 /* Those that the rules drop stand among the edits, where there are any. */
 static bool
-is_dropped(const struct plan *p, const struct rcpt_verdict *rv)
+is_dropped(const struct plan *p, const struct recipient *r, const struct rcpt_verdict *rv)
 {
-	return rv != NULL && rv->verdict == V_DISCARD && !rv->apart &&
+	return rv != NULL && rv->verdict == V_DISCARD && rcpt_is_left(r) &&
 	    (p->verdict == V_ACCEPT || p->verdict == V_QUARANTINE);
 }
 
@@ -435,9 +435,9 @@ collect_fates(const struct connection *c, const struct mail *m, const struct pla
 		struct fate f;
 
 		if (r->state != RCPT_OPEN ||
-		    is_dropped(p, rv = rules_rcpt_verdict(session_rules(c->session), r)))
+		    is_dropped(p, r, rv = rules_rcpt_verdict(session_rules(c->session), r)))
 			continue;
-		f = fate_of(p, rv);
+		f = fate_of(p, r, rv);
 		for (k = 0; k < n && (v[k].verdict != f.verdict || v[k].rule != f.rule ||
 		    v[k].differs != f.differs || v[k].together != f.together); k++)
 			;
@@ -486,7 +486,7 @@ put_monitor(struct log_line *l, const struct connection *c, const struct mail *m
 
 	/* No recipient, or all dropped. */
 	if (n == 0) {
-		fates[0] = fate_of(p, NULL);
+		fates[0] = fate_of(p, NULL, NULL);
 		print_fate(&b, c, p, &fates[0], true);
 	}
 	for (size_t i = 0; i < n; i++) {

@@ -161,7 +161,7 @@ fill_monitored(struct outcome *o)
 		struct rcpt_outcome *r = &o->rcpts[i];
 		const struct rcpt_verdict *rv = rules_rcpt_verdict(session_rules(o->session), r->rcpt);
 
-		if (rv == NULL || !rv->apart)
+		if (rv == NULL || rcpt_is_left(r->rcpt))
 			continue;
 		*r = rv->differs != NULL ?
 		    (struct rcpt_outcome){ r->rcpt, V_SPLIT, rv->differs->index, *rules_split_reply() } :

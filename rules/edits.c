@@ -122,13 +122,13 @@ plan_edits(struct rules_state *st)
 			if (a->would || (actions[a->id].flags & ACT_EDIT) == 0)
 				continue;
 			for (struct reading *rd = st->readings; rd != NULL; rd = rd->next)
-				if (rd->r->state == RCPT_OPEN && !rd->v.apart &&
-				    rd->v.verdict != V_DISCARD && i < rd->end && eval_rule(st, rd, i) == O_TRUE)
+				if (rcpt_is_left(rd->r) && rd->v.verdict != V_DISCARD &&
+				    i < rd->end && eval_rule(st, rd, i) == O_TRUE)
 					edit_action(&e, rd, i, a);
 		}
 	}
 	for (struct reading *rd = st->readings; rd != NULL; rd = rd->next)
-		if (rd->r->state == RCPT_OPEN && rd->v.verdict == V_DISCARD)
+		if (rcpt_is_left(rd->r) && rd->v.verdict == V_DISCARD)
 			add_edit(&e, EDIT_REMOVE_RCPT, STR(""), rd->r->path, (size_t)rd->v.rule);
 	st->m->may_wait = false;
 	st->plan.edits = e.v;

@@ -178,7 +178,7 @@ compare_recipients(struct rules_state *st, const struct cond *c)
 		enum fact_status s;
 		outcome one;
 
-		if (m->rcpts[i]->state == RCPT_SPLIT)
+		if (rcpt_is_split(m->rcpts[i]))
 			continue;
 		none = false;
 		m->rcpt = m->rcpts[i];
@@ -339,7 +339,7 @@ eval_has(struct rules_state *st, const struct cond *c)
 		outcome one;
 
 		if (c->thing == THING_RCPT) {
-			if (m->rcpts[i]->state == RCPT_SPLIT)
+			if (rcpt_is_split(m->rcpts[i]))
 				continue;
 			m->rcpt = m->rcpts[i];
 		}

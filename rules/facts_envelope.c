@@ -266,7 +266,7 @@ fact_get_rcpt_count(struct mail *m, const struct fact_arg *arg, struct answer *o
 
 	(void)arg;
 	for (size_t i = 0; i < m->nrcpts; i++)
-		n += m->rcpts[i]->state != RCPT_SPLIT;
+		n += !rcpt_is_split(m->rcpts[i]);
 	return answer_number(out, n);
 }
 

@@ -249,8 +249,23 @@ struct recipient {
 	struct str	path;		/* as the client wrote it, with <> */
 	struct param_list macros;	/* rcpt_host, rcpt_mailer, rcpt_addr and what rules name */
 	enum rcpt_state	state;
+	enum rcpt_state	would;		/* mode monitor, which tells the MTA nothing: what state would be */
 	struct stored	*stored;	/* the evaluator's: what the store said about it */
 };
+
+/* Is the message for it, or would it be, if mode monitor were off? */
+static inline bool
+rcpt_is_left(const struct recipient *r)
+{
+	return r->state == RCPT_OPEN && r->would == RCPT_OPEN;
+}
+
+/* Likewise: it is for another transaction, and doesn't count in this one. */
+static inline bool
+rcpt_is_split(const struct recipient *r)
+{
+	return r->state == RCPT_SPLIT || r->would == RCPT_SPLIT;
+}
 
 /* A result stated by a test's `given`: it comes before any getter.  One value each; several of one fact are its values. */
 struct given {

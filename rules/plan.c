@@ -101,7 +101,7 @@ static bool
 all_apart(const struct rules_state *st)
 {
 	for (const struct reading *rd = st->readings; rd != NULL; rd = rd->next)
-		if (rd->r->state == RCPT_OPEN && !rd->v.apart)
+		if (rcpt_is_left(rd->r))
 			return false;
 	return true;
 }
@@ -120,7 +120,7 @@ combine(struct rules_state *st)
 	for (struct reading *rd = st->readings; rd != NULL; rd = rd->next) {
 		int more;
 
-		if (rd->r->state != RCPT_OPEN || rd->v.apart != apart)
+		if (rd->r->state != RCPT_OPEN || rcpt_is_left(rd->r) == apart)
 			continue;
 		if (rd->v.verdict == V_NONE) {
 			open = true;
@@ -242,7 +242,7 @@ must_split(struct rules_state *st, struct reading *rd)
 	if (st->rs->settings.mixed_recipients != MIXED_SPLIT || rd->v.verdict == V_DISCARD)
 		return NULL;
 	for (first = st->readings; first != NULL && first != rd; first = first->next)
-		if (first->r->state == RCPT_OPEN && !first->v.apart && first->v.verdict != V_DISCARD)
+		if (rcpt_is_left(first->r) && first->v.verdict != V_DISCARD)
 			break;
 	if (first == NULL || first == rd)
 		return NULL;
@@ -292,9 +292,10 @@ advance_rcpt(struct rules_state *st)
 	stored_close(st, rd->r);
 	if (done && says &&
 	    (rd->v.verdict == V_REJECT || rd->v.verdict == V_TEMPFAIL)) {
-		rd->v.apart = monitor;
-		if (monitor)
+		if (monitor) {
+			rd->r->would = RCPT_REFUSED;
 			return;
+		}
 		rd->r->state = RCPT_REFUSED;
 		say(st, rd);
 		plan_notes(st, rd);
@@ -308,8 +309,9 @@ advance_rcpt(struct rules_state *st)
 		return;
 	st->nsplit++;
 	rd->v.differs = differs;
-	rd->v.apart = monitor;
-	if (!monitor)
+	if (monitor)
+		rd->r->would = RCPT_SPLIT;
+	else
 		split(st, rd, differs);
 }
 

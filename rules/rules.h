@@ -162,8 +162,7 @@ struct rcpt_verdict {
 	enum stage	stage;		/* at which it was decided */
 	struct reply	reply;
 	int64_t		score;
-	const struct rule *differs;	/* of V_SPLIT, or apart: the rule that tells it from the first */
-	bool		apart;		/* mode monitor: would have been refused at RCPT or (differs) split */
+	const struct rule *differs;	/* of one that is split, or would be in mode monitor: the rule that tells it from the first */
 };
 const struct rcpt_verdict *rules_rcpt_verdict(struct rules_state *st, struct recipient *r);
 /* What a recipient hears that is split. */

@@ -146,9 +146,27 @@ answer_rate(struct rules_state *st, const struct fact_ref *ref, struct answer *o
 }
 
 /*
+ * A refused recipient counts as it did when it came.  One that would be split in mode monitor
+ * counts after the others, since it would come again after them.
+ */
+static void
+count_recipients(struct rules_state *st, const struct fact_ref *ref, bool split)
+{
+	struct mail *m = st->m;
+	struct answer a;
+
+	for (size_t k = m->stage == S_RCPT && m->nrcpts > 0 ? m->nrcpts - 1 : 0; k < m->nrcpts; k++) {
+		m->rcpt = m->rcpts[k];
+		if ((m->rcpt->would == RCPT_SPLIT) == split && (ref->stage <= S_RCPT ||
+		    (m->rcpt->state == RCPT_OPEN && m->rcpt->would != RCPT_REFUSED)))
+			(void)eval_fact(st, ref, &a);
+	}
+	m->rcpt = NULL;
+}
+
+/*
  * From RCPT on lookups for a key are waited for, so that the count doesn't
- * hang on how fast a name server is.  A refused recipient counts as it did
- * when it came.
+ * hang on how fast a name server is.
  */
 void
 stored_count(struct rules_state *st)
@@ -167,12 +185,8 @@ stored_count(struct rules_state *st)
 			(void)eval_fact(st, ref, &a);
 			continue;
 		}
-		for (size_t k = m->stage == S_RCPT && m->nrcpts > 0 ? m->nrcpts - 1 : 0; k < m->nrcpts; k++) {
-			m->rcpt = m->rcpts[k];
-			if (m->rcpt->state == RCPT_OPEN || ref->stage <= S_RCPT)
-				(void)eval_fact(st, ref, &a);
-		}
-		m->rcpt = NULL;
+		count_recipients(st, ref, false);
+		count_recipients(st, ref, true);
 	}
 	m->may_wait = false;
 }

@@ -147,7 +147,7 @@ capture(struct rules_state *st, const struct cond *c, struct captures *caps)
 	if (!cond_is_of_all(c))
 		return capture_from_values(st, c, caps);
 	for (size_t i = 0; i < m->nrcpts && !found; i++) {
-		if (m->rcpts[i]->state == RCPT_SPLIT)
+		if (rcpt_is_split(m->rcpts[i]))
 			continue;
 		m->rcpt = m->rcpts[i];
 		found = capture_from_values(st, c, caps);
@@ -210,7 +210,7 @@ text_of_recipients(struct rules_state *st, const struct cond *c, struct strbuf *
 	if (m->stage < S_DATA)
 		return FACT_PENDING;
 	for (size_t i = 0; i < m->nrcpts && s != FACT_KNOWN && s != FACT_PENDING; i++) {
-		if (m->rcpts[i]->state == RCPT_SPLIT)
+		if (rcpt_is_split(m->rcpts[i]))
 			continue;
 		m->rcpt = m->rcpts[i];
 		if ((one = text_of_values(st, c, out)) != FACT_UNSET)

@@ -5,7 +5,8 @@
  *
  * All three must give each recipient that isn't split the same verdict, rule,
  * reply and edits, and the log the same to say; what an early reply overtook may be
- * missing there, but nothing may be false.  A case that fails is made as small as it can be and
+ * missing there, but nothing may be false.  And mode monitor must tell of each recipient and of
+ * the message what becomes of them when the file is enforced.  A case that fails is made as small as it can be and
  * printed with its seed.
  *
  *	PROPERTY_CASES=20000 PROPERTY_SEED=7 build/tests/property/property
@@ -1173,7 +1174,53 @@ compare_whole(struct staged *s, const struct testcase *c, const struct ruleset *
 	return why;
 }
 
-/* NULL: all the same; *valid false: the file didn't load. */
+/* ---- Enforced against monitored ---- */
+
+static const char *
+compare_monitored_rcpt(struct staged *s, struct staged *mon, size_t i)
+{
+	const struct rcpt_verdict *own = rules_rcpt_verdict(s->st, s->m.rcpts[i]);
+	const struct rcpt_verdict *would = rules_rcpt_verdict(mon->st, mon->m.rcpts[i]);
+
+	if (mon->m.rcpts[i]->state != RCPT_OPEN)
+		return "mode monitor refuses a recipient";
+	if (mon->m.rcpts[i]->would != s->m.rcpts[i]->state)
+		return "mode monitor has something else become of a recipient";
+	if (s->m.rcpts[i]->state == RCPT_SPLIT)
+		return would->differs != own->differs ? "mode monitor has a recipient split otherwise" : NULL;
+	if (s->m.rcpts[i]->state == RCPT_REFUSED && (would->differs != NULL || own->verdict != would->verdict ||
+	    own->rule != would->rule || !same_reply(&own->reply, &would->reply)))
+		return "mode monitor has a recipient refused otherwise";
+	return NULL;
+}
+
+/* The file in mode monitor lets everything pass, and tells what would become of it. */
+static const char *
+compare_monitored(struct staged *s, const struct testcase *c, struct ruleset *rs)
+{
+	const struct plan *p = s->last, *would;
+	const char *why = NULL;
+	struct staged mon;
+	bool left = s->shown == 0;
+
+	rs->settings.mode = MODE_MONITOR;
+	run_staged(&mon, c, rs);
+	would = mon.last;
+	for (size_t i = 0; i < (size_t)s->shown && why == NULL; i++) {
+		why = compare_monitored_rcpt(s, &mon, i);
+		left |= s->m.rcpts[i]->state == RCPT_OPEN;
+	}
+	if (why == NULL && (!would->monitor || would->stage != S_MESSAGE))
+		why = "mode monitor ends a transaction";
+	if (why == NULL && left && (p->verdict != would->verdict ||
+	    (p->rule != would->rule && p->verdict != V_ACCEPT) || !same_reply(&p->reply, &would->reply) ||
+	    !str_eq(p->reason, would->reason) || (p->stage == S_MESSAGE && !same_edits(p, would))))
+		why = "mode monitor tells another end";
+	mail_free(&mon.m);
+	strbuf_free(&mon.body);
+	return why;
+}
+
 /* Two databases, one of which can't say anything of whoever begins with c. */
 static void *
 table_open(enum table_db kind, const char *path, struct strbuf *why)
@@ -1210,6 +1257,7 @@ table_close(void *db)
 
 static const struct table_ops tables = { table_open, table_get, table_keys, table_close };
 
+/* NULL: all the same; *valid false: the file didn't load. */
 static const char *
 run_case(const struct testcase *c, bool *valid)
 {
@@ -1232,6 +1280,8 @@ run_case(const struct testcase *c, bool *valid)
 		return NULL;
 	run_staged(&s, c, rs);
 	why = compare_whole(&s, c, rs);
+	if (why == NULL)
+		why = compare_monitored(&s, c, rs);
 	mail_free(&s.m);
 	strbuf_free(&s.body);
 	rules_release(rs);
