@@ -17,7 +17,7 @@
 #include "filter/listen.h"
 
 /* A connection to it, as libmilter accepts it: do its packets wait for the MTA's acknowledgement? */
-static int
+static bool
 sends_at_once(const struct listener *l)
 {
 	int there = socket(l->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), here, on = 0;
@@ -28,34 +28,48 @@ sends_at_once(const struct listener *l)
 	assert_int_equal(getsockopt(here, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
 	close(here);
 	close(there);
-	return on;
+	return on != 0;
 }
 
-/* Several edits are several packets; none of them waits for the one before.  Bound as systemd hands one over, and by us. */
-static void
-edits_do_not_wait(void **state)
+/* A listening socket of the system's choice; its port in *port. */
+static int
+any_port(int *port)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(sa);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	*port = ntohs(sa.sin_port);
+	return fd;
+}
+
+static void
+assert_sends_at_once(const char *kind, int number, const char *rest)
+{
 	struct strbuf why = { 0 };
 	struct listener l;
 	char spec[64];
-	int port;
 
-	(void)state;
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	assert_int_equal(listen(fd, 1), 0);
-	snprintf(spec, sizeof(spec), "fd:%d", fd);
-	assert_int_equal(listen_open((struct str){ spec, strlen(spec) }, 0, STR(""), &l, &why), 0);
-	assert_true(sends_at_once(&l));
-	port = ntohs(((const struct sockaddr_in *)&l.addr)->sin_port);
-	listen_close(&l);
-	/* The port was free a moment ago. */
-	snprintf(spec, sizeof(spec), "inet:%d@127.0.0.1", port);
+	snprintf(spec, sizeof(spec), "%s:%d%s", kind, number, rest);
 	assert_int_equal(listen_open((struct str){ spec, strlen(spec) }, 0, STR(""), &l, &why), 0);
 	assert_true(sends_at_once(&l));
 	listen_close(&l);
 	strbuf_free(&why);
+}
+
+/* Several edits are several packets; none of them waits for the one before. */
+static void
+edits_do_not_wait(void **state)
+{
+	int port;
+
+	(void)state;
+	close(any_port(&port));
+	assert_sends_at_once("inet", port, "@127.0.0.1");
+	assert_sends_at_once("fd", any_port(&port), "");
 }
 
 int
