@@ -20,9 +20,10 @@
  *
  * sigwait() stands here for the same reason: libmilter waits in a thread for
  * SIGHUP, SIGTERM and SIGINT, and takes all of them for "stop".  Its thread
- * gets none; run.c takes the signals.  And read(), poll() and close(), since
- * libmilter reads in small pieces, trusts what it reads, and polls all that
- * wait for each that doesn't: ahead.c, macrolist.c and pool_poll.c mend that.
+ * gets none; run.c takes the signals.  And read(), writev(), poll() and close(),
+ * since libmilter reads and writes in small pieces, trusts what it reads, and polls
+ * all that wait for each that doesn't: ahead.c, gather.c, macrolist.c and
+ * pool_poll.c mend that.
  */
 #undef _FORTIFY_SOURCE		/* read() and poll() are defined here: no inlines of them */
 
@@ -41,6 +42,7 @@
 #include <unistd.h>
 
 #include "filter/ahead.h"
+#include "filter/gather.h"
 #include "filter/macrolist.h"
 #include "filter/pool_park.h"
 #include "filter/pool_poll.h"
@@ -84,6 +86,7 @@ extern timedwait_fn __interceptor_pthread_cond_timedwait __attribute__((weak));
 extern signal_fn __interceptor_pthread_cond_signal __attribute__((weak));
 extern read_fn __interceptor_read __attribute__((weak));
 extern poll_fn __interceptor_poll __attribute__((weak));
+extern writev_fn __interceptor_writev __attribute__((weak));
 extern close_fn __interceptor_close __attribute__((weak));
 
 /*
@@ -150,6 +153,12 @@ static poll_fn *
 real_poll(void)
 {
 	REAL(poll_fn, poll);
+}
+
+static writev_fn *
+real_writev(void)
+{
+	REAL(writev_fn, writev);
 }
 
 static close_fn *
@@ -404,6 +413,13 @@ read(int fd, void *buf, size_t n)
 	return got;
 }
 
+ssize_t
+writev(int fd, const struct iovec *v, int n)
+{
+	return is_libmilter((uintptr_t)__builtin_return_address(0)) ?
+	    gather_writev(fd, v, n, real_writev()) : real_writev()(fd, v, n);
+}
+
 /* By another name here, since glibc's declaration says that it only writes to fds. */
 int pool_poll(struct pollfd *fds, nfds_t n, int timeout) __asm__("poll");
 
@@ -430,6 +446,7 @@ close(int fd)
 {
 	if (is_libmilter((uintptr_t)__builtin_return_address(0))) {
 		ahead_forget(fd);
+		gather_forget(fd);
 		pool_poll_forget(fd);
 	}
 	return real_close()(fd);
