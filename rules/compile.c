@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "fold.h"
 #include "print.h"
 
 /* Comparisons seen so far, by their canonical text. */
@@ -71,6 +72,22 @@ note_macro(struct compiler *c, struct str name)
 static void note_texts(struct compiler *c, const struct text *t);
 
 static void
+note_rate(struct compiler *c, const struct fact_ref *ref)
+{
+	struct rate *rate = &c->rs->prog.rates[ref->rate];
+	struct strbuf key = { 0 };
+
+	note_texts(c, ref->key_text);
+	if (rate->ref != NULL)
+		return;
+	rate->ref = ref;
+	fold_add(&key, ref->key);
+	rate->key = str_dup(c->rs->arena, strbuf_slice(&key));
+	c->failed |= key.failed || rate->key.p == NULL;
+	strbuf_free(&key);
+}
+
+static void
 note_fact(struct compiler *c, const struct fact_ref *ref)
 {
 	if (ref->fact == NULL)
@@ -78,10 +95,8 @@ note_fact(struct compiler *c, const struct fact_ref *ref)
 	c->flags |= ref->fact->flags;
 	if (strcmp(ref->fact->name, "macro") == 0)
 		note_macro(c, ref->key);
-	if (ref->fact->flags & F_RATE) {
-		note_texts(c, ref->key_text);
-		c->rs->prog.rates[ref->rate] = ref;
-	}
+	if (ref->fact->flags & F_RATE)
+		note_rate(c, ref);
 	if (ref->fact->flags & F_GREYLIST)
 		c->greylists = c->rs->prog.greylists = true;
 }

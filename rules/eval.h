@@ -66,6 +66,12 @@ struct guard_state {
 	uint8_t		stage;		/* at which it was */
 };
 
+/* An expression with `rate`. */
+struct rate {
+	const struct fact_ref *ref;
+	struct str	 key;		/* all of it, folded: what is counted begins with it */
+};
+
 /* Rules in file order. */
 struct rule_list {
 	int		*v;
@@ -86,7 +92,7 @@ struct program {
 	size_t		 nguards;
 	size_t		 nshared, nown;	/* slots of comparisons: shared, per recipient */
 	size_t		 nown_rules;	/* slots of rules that are judged per recipient */
-	const struct fact_ref **rates;	/* the expressions with `rate`, each once, in file order */
+	struct rate	*rates;		/* each once, in file order */
 	size_t		 nrates;
 	bool		 greylists;	/* some rule does */
 	struct scans	*scans;

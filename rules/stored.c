@@ -18,6 +18,8 @@
 #include "arena.h"
 #include "fold.h"
 
+#define ROOM	256	/* where most keys are put together */
+
 struct counted {
 	bool		 done;
 	enum fact_status status;
@@ -57,7 +59,8 @@ static enum fact_status
 add_value(struct rules_state *st, const struct fact_ref *ref, struct strbuf *key,
     struct answer *out)
 {
-	struct strbuf text = { 0 }, folded = { 0 };
+	char text_room[ROOM], folded_room[ROOM];
+	struct strbuf text = STRBUF_IN(text_room), folded = STRBUF_IN(folded_room);
 	enum fact_status s;
 	struct answer a;
 
@@ -68,7 +71,7 @@ add_value(struct rules_state *st, const struct fact_ref *ref, struct strbuf *key
 	if (a.n == 0)
 		return FACT_UNSET;
 	type_print(ref->fact->type, &a.v[0], &text);
-	fold_add(&folded, text.p != NULL ? strbuf_slice(&text) : STR(""));
+	fold_add(&folded, strbuf_slice(&text));
 	strbuf_printf(key, "\n%zu:", folded.n);
 	strbuf_add(key, folded.p, folded.n);
 	key->failed |= text.failed || folded.failed;
@@ -84,7 +87,7 @@ make_key(struct rules_state *st, const struct fact_ref *ref, struct strbuf *key,
 {
 	enum fact_status s = FACT_KNOWN;
 
-	fold_add(key, ref->key);
+	strbuf_str(key, st->rs->prog.rates[ref->rate].key);
 	for (const struct part *p = ref->key_text->parts; p != NULL && s == FACT_KNOWN; p = p->next)
 		if (p->kind == PART_FACT)
 			s = add_value(st, &p->fact, key, out);
@@ -100,7 +103,8 @@ static void
 count(struct rules_state *st, const struct fact_ref *ref, struct counted *c)
 {
 	struct rate_query q = { .limit = ref->limit->value.n, .window = ref->window->value.n };
-	struct strbuf key = { 0 };
+	char room[ROOM];
+	struct strbuf key = STRBUF_IN(room);
 	struct answer a = { .n = 0 };
 	enum fact_status s;
 
@@ -177,7 +181,7 @@ stored_count(struct rules_state *st)
 
 	m->may_wait = m->stage >= S_RCPT;
 	for (size_t i = 0; i < p->nrates; i++) {
-		const struct fact_ref *ref = p->rates[i];
+		const struct fact_ref *ref = p->rates[i].ref;
 
 		if (ref->stage > m->stage)
 			continue;
