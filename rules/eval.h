@@ -234,7 +234,6 @@ int eval_compare(const struct table_view *lists, const struct cond *c, const str
 /* Goes on with a reading as far as facts allow; true once its verdict is decided. */
 bool reading_advance(struct rules_state *st, struct reading *rd, bool wait);
 struct reading *reading_new(struct rules_state *st, struct recipient *r);
-struct reading *reading_of(const struct rules_state *st, const struct recipient *r);
 /*
  * The rule by which two readings differ, as far as content could make them
  * differ in the end, or NULL if they agree.

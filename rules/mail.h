@@ -24,6 +24,7 @@
 struct arena;
 struct mail;
 struct tz;
+struct reading;
 struct recipient;
 struct stored;
 
@@ -250,7 +251,9 @@ struct recipient {
 	struct param_list macros;	/* rcpt_host, rcpt_mailer, rcpt_addr and what rules name */
 	enum rcpt_state	state;
 	enum rcpt_state	would;		/* mode monitor, which tells the MTA nothing: what state would be */
-	struct stored	*stored;	/* the evaluator's: what the store said about it */
+	/* The evaluator's. */
+	struct reading	*reading;	/* its way through the file; NULL until it is judged */
+	struct stored	*stored;	/* what the store said about it */
 };
 
 /* Is the message for it, or would it be, if mode monitor were off? */

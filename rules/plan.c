@@ -162,7 +162,7 @@ add_reading(struct rules_state *st, struct recipient *r)
 	}
 	*st->tail = rd;
 	st->tail = &rd->next;
-	return rd;
+	return r->reading = rd;
 }
 
 /* Recipients that came without a stage of their own (a test, a replay of the whole). */
@@ -170,7 +170,7 @@ static void
 add_missing(struct rules_state *st)
 {
 	for (size_t i = 0; i < st->m->nrcpts; i++)
-		if (st->m->rcpts[i]->state == RCPT_OPEN && reading_of(st, st->m->rcpts[i]) == NULL)
+		if (st->m->rcpts[i]->state == RCPT_OPEN && st->m->rcpts[i]->reading == NULL)
 			add_reading(st, st->m->rcpts[i]);
 }
 
@@ -444,7 +444,7 @@ rules_advance(struct rules_state *st, enum stage stage)
 const struct rcpt_verdict *
 rules_rcpt_verdict(struct rules_state *st, struct recipient *r)
 {
-	struct reading *rd = reading_of(st, r);
+	struct reading *rd = r->reading;
 
 	if (rd == NULL && (rd = add_reading(st, r)) == NULL)
 		return NULL;

@@ -30,16 +30,6 @@ reading_new(struct rules_state *st, struct recipient *r)
 	return rd;
 }
 
-struct reading *
-reading_of(const struct rules_state *st, const struct recipient *r)
-{
-	struct reading *rd;
-
-	for (rd = st->readings; rd != NULL && rd->r != r; rd = rd->next)
-		;
-	return rd;
-}
-
 static enum verdict
 verdict_of(const struct action *a)
 {

@@ -174,7 +174,7 @@ const struct trace_line *
 rules_trace(struct rules_state *st, struct recipient *r, size_t *n)
 {
 	const struct program *p = &st->rs->prog;
-	struct reading *rd = r != NULL ? reading_of(st, r) : &st->all;
+	struct reading *rd = r != NULL ? r->reading : &st->all;
 	struct trace_line *t;
 
 	*n = 0;
@@ -191,7 +191,7 @@ rules_scored(const struct rules_state *st, const struct recipient *r,
     void (*fn)(void *arg, const struct rule *rule, int64_t points), void *arg)
 {
 	const struct program *p = &st->rs->prog;
-	const struct reading *rd = r != NULL ? reading_of(st, r) : &st->all;
+	const struct reading *rd = r != NULL ? r->reading : &st->all;
 
 	for (size_t k = 0; rd != NULL && k < p->scorers.n; k++) {
 		size_t i = (size_t)p->scorers.v[k];

@@ -428,7 +428,7 @@ judge(const struct file *f, const unsigned *values, const struct ruleset *rs,
 	m.may_wait = true;
 	for (size_t i = 0; i < m.nrcpts && why == NULL; i++) {
 		for (int k = 0; k < s->n; k++)
-			o[k] = eval_rule(st, reading_of(st, m.rcpts[i]), (size_t)k);
+			o[k] = eval_rule(st, m.rcpts[i]->reading, (size_t)k);
 		why = hold_against(s, o, rs, reached);
 	}
 	mail_free(&m);
