@@ -37,20 +37,21 @@ find_stars(struct str s, struct stars *found)
 	return found->begin || found->end;
 }
 
-static bool
-check_stars(struct diag *d, const struct operand *o, struct str s)
+static void
+check_stars(struct diag *d, const struct fact *f, const struct operand *o)
 {
-	struct stars x;
+	struct stars x, local;
+	bool whole = find_stars(o->text, &x);
 
-	if (!find_stars(s, &x))
-		return false;
-	if (memchr(x.core.p, '*', x.core.n) != NULL)
+	/* bulk*@example.org: no part of the address says the same. */
+	if (!whole && (f->type != T_ADDRESS || !find_stars(o->value.mb.local, &local)))
+		return;
+	if (!whole || memchr(x.core.p, '*', x.core.n) != NULL)
 		diag_warning(d, o->at, "* is no wildcard: write 'matches' and a pattern");
 	else
 		diag_warning(d, o->at, "* is no wildcard: write '%s \"" STR_FMT "\"', or 'matches' and "
 		    "a pattern", !x.begin ? "starts with" : x.end ? "contains" : "ends with",
 		    STR_ARG(x.core));
-	return true;
 }
 
 void
@@ -190,8 +191,7 @@ check_habits(struct diag *d, const struct cond *c)
 		if ((type_of(f->type)->ops & OP_BIT(OP_CONTAINS)) == 0 ||
 		    (c->op != OP_IS && c->op != OP_IN_SET))
 			continue;
-		if (!check_stars(d, o, o->text) && f->type == T_ADDRESS)
-			(void)check_stars(d, o, o->value.mb.local);
+		check_stars(d, f, o);
 		check_unknown_client(d, f, o->at, o->text);
 		check_extension(d, f, o);
 	}
