@@ -219,17 +219,19 @@ is_digit(struct str s, size_t i)
 	return i < s.n && char_is_digit(s.p[i]);
 }
 
-/* The number at s, if it may be that of one of so many groups; its octets. */
+/* The number from i on, behind a $, if it may be that of one of so many groups; its octets. */
 static size_t
-number_length(struct str s, int groups)
+number_length(struct str text, size_t i, int groups)
 {
+	struct str s = { text.p + i, text.n - i };
 	size_t n = 0;
 	int number = 0;
 
 	while (n < 2 && is_digit(s, n))
 		number = number * 10 + (s.p[n++] - '0');
-	/* $1.50 and $1,000 are prices. */
-	if (is_digit(s, n) || (n < s.n && (s.p[n] == '.' || s.p[n] == ',') && is_digit(s, n + 1)))
+	/* $1.50, $1,000, $1k and US$1 are prices. */
+	if (is_digit(s, n) || (n < s.n && (s.p[n] == '.' || s.p[n] == ',') && is_digit(s, n + 1)) ||
+	    (n < s.n && char_is_letter(s.p[n])) || (i > 1 && text.p[i - 2] >= 'A' && text.p[i - 2] <= 'Z'))
 		return 0;
 	return number > 0 && number <= groups ? n : 0;
 }
@@ -265,7 +267,7 @@ foreign_length(struct str s, size_t i, int groups, struct str *name)
 	if ((!dollar && s.p[i] != '{') || from >= s.n)
 		return 0;
 	rest = (struct str){ s.p + from, s.n - from };
-	*name = (struct str){ rest.p, dollar && is_digit(rest, 0) ? number_length(rest, groups) :
+	*name = (struct str){ rest.p, dollar && is_digit(rest, 0) ? number_length(s, from, groups) :
 	    fact_length(rest) };
 	end = from + name->n;
 	if (name->n == 0 || (close && (end >= s.n || s.p[end] != (dollar ? ')' : '}'))))
