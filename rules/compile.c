@@ -475,7 +475,7 @@ list_rules(struct ruleset *rs)
 int
 compile(struct ruleset *rs)
 {
-	struct compiler c = { .rs = rs, .nbuckets = 65536 };
+	struct compiler c = { .rs = rs, .nbuckets = 4096 + 2 * rs->ast->nrules };
 	struct program *prog = &rs->prog;
 	size_t i = 0;
 
