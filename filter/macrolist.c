@@ -68,3 +68,10 @@ packet_follow(struct packet_reader *r, int fd, char *buf, size_t asked, size_t g
 	if (r->have == HEADER)
 		begin_payload(r);
 }
+
+void
+packet_forget(struct packet_reader *r, int fd)
+{
+	if (fd == r->fd)
+		r->have = r->left = 0;
+}

@@ -28,4 +28,7 @@ struct packet_reader {
  */
 void packet_follow(struct packet_reader *r, int fd, char *buf, size_t asked, size_t got);
 
+/* The descriptor is about to be closed: what was under way on it is given up. */
+void packet_forget(struct packet_reader *r, int fd);
+
 #endif

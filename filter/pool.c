@@ -447,6 +447,7 @@ close(int fd)
 	if (is_libmilter((uintptr_t)__builtin_return_address(0))) {
 		ahead_forget(fd);
 		gather_forget(fd);
+		packet_forget(&reader, fd);
 		pool_poll_forget(fd);
 	}
 	return real_close()(fd);

@@ -84,12 +84,35 @@ forgets_what_was_given_up(void **state)
 	assert_memory_equal(half, "Mi ", 3);
 }
 
+/* A peer that goes away before a payload as long as a header: the next has its descriptor. */
+static void
+forgets_what_is_closed(void **state)
+{
+	struct packet_reader r = { .fd = -1 };
+	char header[HEADER] = { 0, 0, 0, 6, 'H' }, odd[] = "Mi\0";
+
+	(void)state;
+	packet_follow(&r, 3, header, HEADER, HEADER);
+	packet_forget(&r, 4);
+	packet_forget(&r, 3);
+	read_packet(&r, 3, 'D', odd, 3, 3);
+	assert_memory_equal(odd, "Mi ", 3);
+	assert_int_equal(r.header[4], 'D');
+	/* Half a header, and half a packet of another that goes on. */
+	packet_follow(&r, 3, header, HEADER, 2);
+	packet_forget(&r, 3);
+	memcpy(odd, "Mi", 3);
+	read_packet(&r, 3, 'D', odd, 3, 5);
+	assert_memory_equal(odd, "Mi ", 3);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mends_lists),
 		cmocka_unit_test(forgets_what_was_given_up),
+		cmocka_unit_test(forgets_what_is_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

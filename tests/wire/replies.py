@@ -121,6 +121,15 @@ def chunks_of_body(e):
                 replies, last = body_by_pieces(m, b"a poi", b"s", b"on", b"")
                 e.same((replies, last.code), ([one] * 3, 554), what + ": and so does what came in many chunks")
                 e.same(body_by_pieces(m, b"harmless", b"")[1].kind, "accept", what + ": the next message passes")
+        # Its descriptor and thread are the next one's.
+        for k in range(3):
+            with Milter(d.address) as broken:
+                broken.negotiate()
+                broken.write(b"\0\0\0\6H")
+                broken.half_close()
+                e.ok(broken.closed_by_filter(), "a peer that ends before the payload is hung up on")
+            with Milter(d.address) as m:
+                e.ok(m.negotiate().silent("B"), "and the next one is seen to negotiate", hex(m.offer.steps))
 
 
 def macros_asked_for(e):
