@@ -35,13 +35,15 @@ pool_poll_forget(int fd)
 		atomic_store_explicit(&marks[fd], UNKNOWN, memory_order_relaxed);
 }
 
+/* The kernel may have lost one that was told of: closed in another thread before its mark was set. */
 static bool
 arm(int ep, const struct pollfd *p, enum mark mark)
 {
 	struct epoll_event e = { .events = (uint32_t)p->events | EPOLLONESHOT,
 	    .data.fd = p->fd };
 
-	if (epoll_ctl(ep, mark == TOLD ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, p->fd, &e) == -1)
+	if ((mark != TOLD || epoll_ctl(ep, EPOLL_CTL_MOD, p->fd, &e) == -1) &&
+	    epoll_ctl(ep, EPOLL_CTL_ADD, p->fd, &e) == -1)
 		return false;
 	atomic_store_explicit(&marks[p->fd], ARMED, memory_order_relaxed);
 	return true;

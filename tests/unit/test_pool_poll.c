@@ -137,6 +137,44 @@ descriptor_used_again(void **state)
 		end(i);
 }
 
+static int
+not_plain(struct pollfd *fds, nfds_t n, int timeout)
+{
+	(void)fds, (void)n, (void)timeout;
+	fail_msg("poll(2) itself is asked");
+	return -1;
+}
+
+/*
+ * Told of while a worker has its session, which it closes in that moment: the
+ * mark is set after close() took it away.  The rest must not suffer for it.
+ */
+static void
+told_when_closed(void **state)
+{
+	struct pollfd fds[MOST];
+	int old;
+
+	(void)state;
+	for (int i = 0; i < MOST; i++) {
+		begin(i);
+		fds[i] = (struct pollfd){ here[i], POLLIN, 0 };
+	}
+	assert_int_equal(write(there[30], "x", 1), 1);
+	assert_int_equal(pool_poll_many(fds, MOST, 10000, not_plain), 1);
+	old = here[30];
+	close(here[30]);
+	close(there[30]);
+	begin(30);
+	assert_int_equal(here[30], old);
+	assert_int_equal(pool_poll_many(fds, MOST, 0, not_plain), 0);
+	assert_int_equal(write(there[30], "x", 1), 1);
+	assert_int_equal(pool_poll_many(fds, MOST, 10000, not_plain), 1);
+	assert_int_equal(fds[30].revents, POLLIN);
+	for (int i = 0; i < MOST; i++)
+		end(i);
+}
+
 /* ---- Threads that are kept ---- */
 
 struct order {
@@ -211,6 +249,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_poll),
 		cmocka_unit_test(descriptor_used_again),
+		cmocka_unit_test(told_when_closed),
 		cmocka_unit_test(kept_threads),
 	};
 
