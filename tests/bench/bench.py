@@ -34,8 +34,6 @@ from dnsserver import NameServer
 from report import Report, median
 from scratch import Scratch, build_dir
 
-SECONDS = float(os.environ.get("BENCH_SECONDS") or 0.5)
-ROUNDS = int(os.environ.get("BENCH_ROUNDS") or 3)
 ONLY = set((os.environ.get("BENCH_ONLY") or "").split())
 PEERS = (os.environ.get("PEERS") or "").split()
 MOST = 20000                    # messages of one measurement
@@ -46,6 +44,35 @@ QUESTIONS = {                   # what the tools call them
     "addresses file": "`sender in` a million addresses",
     "warm answer": "an answer of the DNS that is remembered",
 }
+
+
+def wrong(text):
+    """Ends with one line."""
+    print("bench: " + text, file=sys.stderr)
+    sys.exit(64)
+
+
+def number(name, kind, default):
+    """A setting that must be more than 0."""
+    text = os.environ.get(name) or default
+    try:
+        value = kind(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < 1e6:
+        wrong("%s=%s is no number of %s" % (name, text, name[6:].lower()))
+    return value
+
+
+def base_build():
+    try:
+        return filters.build_of(os.environ["BASE"]) if os.environ.get("BASE") else None
+    except RuntimeError as error:
+        return wrong(str(error))
+
+
+SECONDS = number("BENCH_SECONDS", float, "0.5")
+ROUNDS = number("BENCH_ROUNDS", int, "3")
 TOOLS = os.path.join(build_dir(), "tests", "bench")
 
 
@@ -100,7 +127,7 @@ class Bench:
     def __init__(self, scratch, report):
         self.scratch, self.report = scratch, report
         self.material = material.Material(scratch)
-        self.base = filters.build_of(os.environ["BASE"]) if os.environ.get("BASE") else None
+        self.base = base_build()
         self.server = NameServer(self.material.records(), self.material.addresses())
         # For filters that can't be told a port.
         self.well_known = NameServer(self.material.records(), self.material.addresses(), "127.0.0.153", 53) \
@@ -260,8 +287,10 @@ def wanted(words):
 def main():
     how = sys.argv[1] if len(sys.argv) > 1 else ""
     if how not in ("", "--json", "--markdown"):
-        print("usage: bench.py [--json | --markdown]", file=sys.stderr)
-        return 64
+        wrong("there are --json and --markdown, or neither")
+    unknown = set(PEERS) - set(peers.STARTS)
+    if unknown:
+        wrong("no filter is known as %s; there are: %s" % (", ".join(sorted(unknown)), " ".join(peers.STARTS)))
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     report = Report(quiet=bool(how))
     with Scratch("bench") as scratch:
@@ -270,9 +299,8 @@ def main():
         unknown = ONLY - {w for words, _, _ in every for w in words.split()}
         if unknown:
             bench.stop()
-            print("bench: no line is called %s; there are: %s" % (
-                ", ".join(sorted(unknown)), " ".join(words.split()[0] for words, _, _ in every)), file=sys.stderr)
-            return 64
+            wrong("no line is called %s; there are: %s" % (
+                ", ".join(sorted(unknown)), " ".join(words.split()[0] for words, _, _ in every)))
         try:
             for words, method, make in every:
                 for line in make() if wanted(words) else ():

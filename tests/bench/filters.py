@@ -163,8 +163,10 @@ def matching(scratch, rules, message):
 
 def build_of(revision):
     """Builds that revision in build/, and returns its binary."""
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "--verify", revision + "^{commit}"],
-                            check=True, capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "--verify", "--quiet", revision + "^{commit}"],
+                            capture_output=True, text=True).stdout.strip()
+    if not commit:
+        raise RuntimeError("git knows no revision %s" % revision)
     tree = os.path.join(build_dir(), "base-" + commit)
     path = os.path.join(tree, "build", "postern")
     if not os.path.exists(path):
