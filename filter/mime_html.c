@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define WINDOW		256	/* octets of text that are searched at once */
-#define NAME_LEN	16	/* of tags and attributes that mean something */
 #define ENTITY_LEN	32
 
 enum html_state {
@@ -26,7 +25,7 @@ enum html_state {
 struct html {
 	struct html_sinks s;
 	enum html_state	state, back;	/* back: where an entity stands */
-	char		tag[NAME_LEN], attr[NAME_LEN];
+	char		tag[HTML_NAME], attr[HTML_NAME];
 	size_t		ntag, nattr;
 	bool		closing;
 	bool		slash;		/* the last character was one that may end the tag: <svg/> */
@@ -36,15 +35,11 @@ struct html {
 	size_t		nentity;
 	int		dashes;		/* of a comment's beginning */
 	bool		fresh;		/* it has only begun */
-	struct comment_end {
-		int	dashes;
-		bool	bang;
-	}		end, outer;	/* outer: of one that only Outlook reads */
+	struct comment_end end, outer;	/* outer: of one that only Outlook reads */
 	size_t		held;		/* dashes in its text, which may begin its end */
-	char		raw[NAME_LEN];	/* the element whose end is looked for */
-	size_t		matched;	/* octets of "</name" */
+	size_t		matched;	/* octets of "[CDATA[", and brackets at its end */
+	struct raw	raw;
 	bool		shown;		/* its text is seen, and all that looks like a tag in it */
-	struct script	script;
 	bool		unsure;		/* in a <select> or the like: see begin_raw() */
 	struct space	space, page_space; /* page_space: outside of `outer` */
 	struct seen	page, outlook;
@@ -89,11 +84,7 @@ begin_raw(struct html *h, unsigned tag)
 {
 	h->unsure &= (tag & TAG_SCRIPT) == 0;
 	h->shown = h->unsure || (tag & TAG_SHOWN) != 0;
-	memcpy(h->raw, h->tag, h->ntag);
-	h->raw[h->ntag] = '\0';
-	h->matched = 0;
-	h->script.here = (tag & TAG_SCRIPT) != 0;
-	h->script.escapes = 0;
+	raw_begin(&h->raw, (struct str){ h->tag, h->ntag }, (tag & TAG_SCRIPT) != 0);
 	if (!h->shown)
 		h->state = H_RAW;
 }
@@ -101,7 +92,7 @@ begin_raw(struct html *h, unsigned tag)
 static void
 end_tag(struct html *h)
 {
-	unsigned tag = h->ntag < NAME_LEN ? html_tag((struct str){ h->tag, h->ntag }) : 0;
+	unsigned tag = h->ntag < HTML_NAME ? html_tag((struct str){ h->tag, h->ntag }) : 0;
 	bool foreign = space_is_foreign(&h->space);
 
 	h->state = H_TEXT;
@@ -119,12 +110,6 @@ end_tag(struct html *h)
 }
 
 static bool
-is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
-}
-
-static bool
 is_alpha(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -134,9 +119,9 @@ is_alpha(char c)
 static void
 add_to_name(char *name, size_t *n, char c)
 {
-	if (*n < NAME_LEN - 1)
+	if (*n < HTML_NAME - 1)
 		name[*n] = mime_lower(c);
-	if (*n < NAME_LEN)
+	if (*n < HTML_NAME)
 		++*n;
 }
 
@@ -145,8 +130,8 @@ static void
 begin_value(struct html *h)
 {
 	h->link.kind = LINK_NONE;
-	if (h->s.url != NULL && !h->closing && h->nattr < NAME_LEN)
-		link_begin(&h->link, (struct str){ h->tag, h->ntag < NAME_LEN ? h->ntag : 0 },
+	if (h->s.url != NULL && !h->closing && h->nattr < HTML_NAME)
+		link_begin(&h->link, (struct str){ h->tag, h->ntag < HTML_NAME ? h->ntag : 0 },
 		    (struct str){ h->attr, h->nattr });
 	h->state = H_VALUE;
 }
@@ -163,13 +148,13 @@ static bool
 ends_shown(struct html *h)
 {
 	/* Nothing ends <plaintext>. */
-	h->shown = h->unsure || *h->raw == 'p' || h->ntag != strlen(h->raw) ||
-	    memcmp(h->tag, h->raw, h->ntag) != 0;
+	h->shown = h->unsure || *h->raw.name == 'p' || h->ntag != h->raw.n ||
+	    memcmp(h->tag, h->raw.name, h->ntag) != 0;
 	if (!h->shown)
 		return true;
 	h->state = H_TEXT;
 	seen_text(h->seen, "</", 2);
-	seen_text(h->seen, h->tag, h->ntag < NAME_LEN ? h->ntag : NAME_LEN - 1);
+	seen_text(h->seen, h->tag, h->ntag < HTML_NAME ? h->ntag : HTML_NAME - 1);
 	return false;
 }
 
@@ -179,11 +164,11 @@ step_tag(struct html *h, char c)
 {
 	switch (h->state) {
 	case H_TAG:
-		if (h->shown && (is_space(c) || c == '/' || c == '>') && !ends_shown(h))
+		if (h->shown && (html_is_space(c) || c == '/' || c == '>') && !ends_shown(h))
 			return false;
 		if (c == '>')
 			end_tag(h);
-		else if (is_space(c) || c == '/')
+		else if (html_is_space(c) || c == '/')
 			h->state = H_IN_TAG;
 		else
 			add_to_name(h->tag, &h->ntag, c);
@@ -191,7 +176,7 @@ step_tag(struct html *h, char c)
 	case H_IN_TAG:
 		if (c == '>')
 			end_tag(h);
-		else if (!is_space(c) && c != '/') {
+		else if (!html_is_space(c) && c != '/') {
 			h->nattr = 0;
 			add_to_name(h->attr, &h->nattr, c);
 			h->state = H_ATTR;
@@ -203,7 +188,7 @@ step_tag(struct html *h, char c)
 			end_tag(h);
 		else if (c == '=')
 			h->state = H_BEFORE_VALUE;
-		else if (is_space(c))
+		else if (html_is_space(c))
 			h->state = H_AFTER_ATTR;
 		else if (c == '/')
 			h->state = H_IN_TAG;
@@ -215,7 +200,7 @@ step_tag(struct html *h, char c)
 		}
 		break;
 	case H_BEFORE_VALUE:
-		if (is_space(c))
+		if (html_is_space(c))
 			break;
 		if (c == '>') {
 			end_tag(h);
@@ -318,17 +303,7 @@ step_entity(struct html *h, char c)
 	return c == ';';
 }
 
-/* ---- Comments and raw text ---- */
-
-static bool
-comment_ends(struct comment_end *e, char c)
-{
-	if (c == '>' && (e->dashes >= 2 || e->bang))
-		return true;
-	e->bang = c == '!' && e->dashes >= 2 && !e->bang;
-	e->dashes = c == '-' ? e->dashes + 1 : 0;
-	return false;
-}
+/* ---- Comments and raw text: their ends are mime_raw.c's ---- */
 
 static void
 step_comment(struct html *h, char c)
@@ -355,7 +330,8 @@ step_markup(struct html *h, char c)
 		h->fresh = true;
 	} else if (c == '>')
 		h->state = H_TEXT;
-	else if (space_is_foreign(&h->space) && !in_outlook(h) && h->dashes == 0 && c == "[CDATA["[h->matched]) {
+	else if (space_is_foreign(&h->space) && !in_outlook(h) && h->dashes == 0 &&
+	    c == "[CDATA["[h->matched]) {
 		if (++h->matched == 7)
 			h->state = H_CDATA;	/* its matched: brackets */
 	} else if (c != '-')
@@ -365,21 +341,11 @@ step_markup(struct html *h, char c)
 static void
 step_raw(struct html *h, char c)
 {
-	size_t n = strlen(h->raw) + 2;
-
-	if (h->matched == n && h->script.escapes < 2 && (is_space(c) || c == '/' || c == '>')) {
-		h->ntag = 0;
-		h->closing = true;
-		h->state = c == '>' ? H_TEXT : H_IN_TAG;
+	if (!raw_ends(&h->raw, c))
 		return;
-	}
-	if (h->matched < n && (h->matched == 0 ? c == '<' : h->matched == 1 ? c == '/' :
-	    mime_lower(c) == h->raw[h->matched - 2]))
-		h->matched++;
-	else
-		h->matched = c == '<';
-	if (h->script.here)
-		script_step(&h->script, c);
+	h->ntag = 0;
+	h->closing = true;
+	h->state = c == '>' ? H_TEXT : H_IN_TAG;
 }
 
 /* ---- All of it ---- */
@@ -442,7 +408,7 @@ step(struct html *h, char c)
 		step_raw(h, c);
 		return true;
 	case H_VALUE:
-		if (h->quote != '\0' ? c == h->quote : is_space(c) || c == '>') {
+		if (h->quote != '\0' ? c == h->quote : html_is_space(c) || c == '>') {
 			end_value(h);
 			return h->quote != '\0' || c != '>';
 		}
@@ -534,54 +500,75 @@ feed_cdata(struct html *h, const char *p, size_t n)
 	return i > 0 ? i : 1;
 }
 
-/* Of a value in quotes, up to their end or '&'. */
+/* Of a value in quotes, up to their end or '&'; of one that leads nowhere, all of it. */
 static size_t
 feed_value(struct html *h, const char *p, size_t n)
 {
-	size_t i = 0;
+	size_t all = n < WINDOW ? n : WINDOW;
+	const char *at = memchr(p, h->quote, all);
 
-	while (i < n && p[i] != h->quote && p[i] != '&')
-		i++;
-	link_put(&h->link, p, i, &h->s);
-	return i;
+	n = at != NULL ? (size_t)(at - p) : all;
+	if (h->link.kind == LINK_NONE)
+		return n;
+	n = (at = memchr(p, '&', n)) != NULL ? (size_t)(at - p) : n;
+	link_put(&h->link, p, n, &h->s);
+	return n;
+}
+
+/* Returns what was taken; 0: the first is to be looked at again. */
+static size_t
+feed_page(struct html *h, const char *p, size_t n)
+{
+	size_t taken = 0;
+
+	switch (h->state) {
+	case H_TEXT:
+		return feed_text(h, p, n);
+	case H_CDATA:
+		return feed_cdata(h, p, n);
+	case H_VALUE:
+		taken = h->quote != '\0' ? feed_value(h, p, n) : 0;
+		break;
+	case H_RAW:
+		taken = raw_skip(&h->raw, p, n);
+		break;
+	default:
+		break;
+	}
+	return taken > 0 ? taken : step(h, *p);
 }
 
 /*
  * Outlook reads some comments and shows what they say; other programs see
  * nothing of them, up to the first "-->", whatever that stands in.  So it is a
- * text of its own, which cuts no word of the page's.
+ * text of its own, which cuts no word of the page's.  again: *p was looked at before.
  */
+static size_t
+feed_comment(struct html *h, const char *p, size_t n, bool again)
+{
+	if (!again && comment_ends(&h->outer, *p)) {
+		seen_blank(h->seen, '\n');
+		h->seen = &h->page;
+		h->space = h->page_space;
+		h->shown = false;
+		h->held = 0;
+		h->state = H_TEXT;
+		return 1;
+	}
+	return h->state == H_TEXT ? feed_outlook(h, p, n) : step(h, *p);
+}
+
 void
 html_feed(struct html *h, const char *p, size_t n)
 {
 	bool again = false;
-	size_t i = 0;
 
-	while (i < n) {
-		if (in_outlook(h) && !again && comment_ends(&h->outer, p[i])) {
-			seen_blank(h->seen, '\n');
-			h->seen = &h->page;
-			h->space = h->page_space;
-			h->shown = false;
-			h->held = 0;
-			h->state = H_TEXT;
-			i++;
-			continue;
-		}
-		again = false;
-		if (h->state == H_TEXT && in_outlook(h))
-			i += feed_outlook(h, p + i, n - i);
-		else if (h->state == H_TEXT)
-			i += feed_text(h, p + i, n - i);
-		else if (h->state == H_CDATA)
-			i += feed_cdata(h, p + i, n - i);
-		else if (h->state == H_VALUE && h->quote != '\0' && !in_outlook(h) &&
-		    p[i] != h->quote && p[i] != '&')
-			i += feed_value(h, p + i, n - i);
-		else if (step(h, p[i]))
-			i++;
+	for (size_t i = 0, taken; i < n; i += taken) {
+		if (in_outlook(h))
+			taken = feed_comment(h, p + i, n - i, again);
 		else
-			again = true;
+			taken = feed_page(h, p + i, n - i);
+		again = taken == 0;
 	}
 	seen_flush(&h->page);
 	seen_flush(&h->outlook);

@@ -9,7 +9,8 @@
  *	mime_encoding.c	base64, quoted-printable, uuencode
  *	mime_uu.c	uuencoded files in text
  *	mime_html.c	HTML to what is seen, mime_entity.c its entities,
- *			mime_tag.c its elements, mime_seen.c its text
+ *			mime_tag.c its elements, mime_seen.c its text,
+ *			mime_raw.c where comments and raw text end
  *	mime_link.c	URLs in its attributes
  *	mime_url.c	URLs in text, and their hosts
  *	mime_zip.c	names in ZIP archives
@@ -148,6 +149,39 @@ struct script {
 };
 
 void script_step(struct script *s, char c);
+
+/* ---- mime_raw.c ---- */
+
+struct comment_end {
+	int		 dashes;
+	bool		 bang;
+};
+
+/* Does the comment end with c, its next character? */
+bool comment_ends(struct comment_end *e, char c);
+
+#define HTML_NAME	16	/* tags and attributes that mean something are shorter */
+
+static inline bool
+html_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
+}
+
+/* The element whose end is looked for. */
+struct raw {
+	char		 name[HTML_NAME];
+	size_t		 n;
+	size_t		 matched;	/* octets of "</name" */
+	struct script	 script;
+};
+
+/* name: in lower case, shorter than HTML_NAME. */
+void raw_begin(struct raw *r, struct str name, bool script);
+/* Has its end tag's name ended before c, the next character? */
+bool raw_ends(struct raw *r, char c);
+/* Octets before what may be the end tag, so that they needn't be looked at one by one. */
+size_t raw_skip(const struct raw *r, const char *p, size_t n);
 
 /* ---- mime_seen.c ---- */
 

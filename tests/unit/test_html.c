@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "filter/mime_int.h"
@@ -379,7 +380,8 @@ stays_fast(void **state)
 		{ "", "<" }, { "", "<!--" }, { "", "&" }, { "", "&a" }, { "", "<a href=" },
 		{ "", "</" }, { "", "<script>" }, { "", "http://" }, { "", "www." },
 		{ "", "(((" }, { "", "<!--[if x]>" }, { "", "<img srcset='a," },
-		{ "", "<a href='http://a@" }, { "", "&#0" }, { "", "&copyx" },
+		{ "", "<a href='http://a@" }, { "<a href='http://a/?", "&" },
+		{ "<a title='", "&" }, { "<style>", "</" }, { "", "&#0" }, { "", "&copyx" },
 		{ "", "www.a," }, { "http://a/", ")" }, { "http://a/", "]" },
 	};
 	struct strbuf b = { 0 };
@@ -418,6 +420,29 @@ long_text(void **state)
 	}
 }
 
+/* So are values, and what isn't shown is passed over. */
+static void
+long_values(void **state)
+{
+	char html[1600], url[700], run[300];
+
+	(void)state;
+	memset(run, 'b', sizeof(run));
+	for (int n = 245; n < 265; n++) {
+		int len = snprintf(html, sizeof(html), "a<i title='%.*s&\">&amp' href=\"http://a.example/%.*s&amp;'c\">"
+		    "<style>%.*s<'</styl</style >d<!--[if x]><a href='%.*s&amp;'>e", n, run, n, run, n, run, n, run);
+
+		assert_in_range(len, 0, sizeof(html) - 1);
+		snprintf(url, sizeof(url), "http://a.example/%.*s&'c|%.*s&|", n, run, n, run);
+		for (size_t piece = 1; piece < 2000; piece *= 7) {
+			read_page(html, (size_t)len, piece);
+			assert_string_equal(text.p, "ad");
+			assert_string_equal(outlook.p, "e");
+			assert_string_equal(urls.p, url);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -429,6 +454,7 @@ main(void)
 		cmocka_unit_test(where_they_lead),
 		cmocka_unit_test(long_ones),
 		cmocka_unit_test(long_text),
+		cmocka_unit_test(long_values),
 		cmocka_unit_test(stays_fast),
 	};
 
