@@ -47,10 +47,10 @@ struct parser {
 	bool		 malformed, failed;
 	struct token	*tok;		/* of the item at hand */
 	size_t		 ntok, cap;
-	struct token	 few[TOKENS_FEW];
 	struct mailbox	*v;
 	struct str	*names;
 	size_t		 n, vcap;
+	struct token	 few[TOKENS_FEW];	/* not zeroed */
 };
 
 static bool
@@ -509,10 +509,14 @@ has_long_line(struct str s)
 const struct mailbox_list *
 message_mailboxes(struct arena *a, struct str raw)
 {
-	struct parser p = { .a = a, .s = raw, .cap = TOKENS_FEW };
 	struct mailbox_list *list;
+	struct parser p;
 
+	memset(&p, 0, offsetof(struct parser, few));
+	p.a = a;
+	p.s = raw;
 	p.tok = p.few;
+	p.cap = TOKENS_FEW;
 	p.malformed = has_long_line(raw);
 	read_list(&p);
 	if (p.tok != p.few)

@@ -289,9 +289,12 @@ bool
 mime_head_read(struct arena *a, const struct mime_raw *v, size_t n, struct str default_type,
     struct mime_head *h, uint32_t *defects)
 {
-	struct field_reader r = { .a = a, .defects = defects };
+	struct field_reader r;
 	bool first = true;
 
+	memset(&r, 0, offsetof(struct field_reader, v));
+	r.a = a;
+	r.defects = defects;
 	memset(h, 0, sizeof(*h));
 	h->encoding = ENC_IDENTITY;
 	/* The disposition's name comes first: so most programs have it. */

@@ -20,12 +20,12 @@ struct field_reader {
 	struct arena	*a;
 	struct str	 s;
 	size_t		 i;
-	struct mime_param v[MIME_PARAMS];
 	size_t		 n;
 	uint32_t	*defects;
 	bool		 no_comments;	/* brackets are characters like others */
 	bool		 odd_comment;	/* and who reads them so finds other parameters */
 	bool		 failed;
+	struct mime_param v[MIME_PARAMS];	/* n of them; not zeroed */
 };
 
 static inline bool
