@@ -9,19 +9,66 @@
 #include "filter/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#include "filter/wait.h"
 
 #define LOG_PATIENCE	1000	/* ms */
 
 static atomic_int target = LOG_TO_STDERR;
 static atomic_bool journal;	/* stderr is systemd's journal */
+
+/* How lines come to stderr: only by the first may a call wait, if another's comes between. */
+enum way { BY_POLL, BY_WRITE, BY_SEND };
+static atomic_int way = BY_POLL;
+static atomic_int sink = STDERR_FILENO;
+
+/*
+ * A pipe or a terminal is others' log, too, who may rely on calls that wait: what is set for one is
+ * for all.  So it is opened once more, for us.
+ */
+static bool
+open_again(void)
+{
+	int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), old = atomic_load(&sink);
+
+	if (fd == -1)
+		return false;
+	if (old == STDERR_FILENO)
+		atomic_store(&sink, fd);
+	else {
+		(void)dup3(fd, old, O_CLOEXEC);		/* threads may be about to write to it */
+		close(fd);
+	}
+	return true;
+}
+
+static void
+choose_way(void)
+{
+	mode_t mode = 0;
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) == 0)
+		mode = st.st_mode;
+	if (!S_ISFIFO(mode) && !S_ISCHR(mode)) {
+		atomic_store(&sink, STDERR_FILENO);
+		atomic_store(&way, S_ISSOCK(mode) ? BY_SEND : S_ISREG(mode) ? BY_WRITE : BY_POLL);
+	} else if (open_again())
+		atomic_store(&way, BY_WRITE);
+	else if (atomic_load(&sink) == STDERR_FILENO)	/* a second time it may be out of reach */
+		atomic_store(&way, BY_POLL);
+}
 
 void
 log_open(enum log_to to)
@@ -29,6 +76,7 @@ log_open(enum log_to to)
 	if (to == LOG_TO_SYSLOG)
 		openlog("postern", LOG_PID | LOG_NDELAY, LOG_MAIL);
 	atomic_store(&journal, getenv("JOURNAL_STREAM") != NULL);
+	choose_way();
 	atomic_store(&target, (int)to);
 }
 
@@ -46,19 +94,44 @@ static struct {
 	bool		cut;		/* the last one ends within its line */
 } trouble = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* One write(2), so that lines of several processes and threads don't mix.  0, or an errno. */
+static bool
+is_ready(int patience)
+{
+	struct pollfd p = { .fd = atomic_load(&sink), .events = POLLOUT };
+
+	return poll(&p, 1, patience) != 0;
+}
+
+/* One call, so that lines of several processes and threads don't mix.  -1 and EAGAIN: it would wait. */
+static ssize_t
+write_once(const char *text, size_t n)
+{
+	enum way how = (enum way)atomic_load(&way);
+
+	if (how == BY_SEND)
+		return send(STDERR_FILENO, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (how == BY_POLL && !is_ready(0)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(atomic_load(&sink), text, n);
+}
+
+/* 0, or an errno.  patience: ms. */
 static int
 write_whole(const char *text, size_t n, int patience, bool *cut)
 {
-	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
-	ssize_t done;
-	int r;
+	ssize_t done = write_once(text, n);
 
-	while ((r = poll(&p, 1, patience)) == -1 && errno == EINTR)
-		;
-	if (r == 0)
-		return EAGAIN;
-	if ((done = write(STDERR_FILENO, text, n)) == -1)
+	if (done == -1 && errno == EAGAIN && patience > 0) {
+		msec now = clock_msec(), end = now + patience;
+
+		for (; done == -1 && errno == EAGAIN && now < end; now = clock_msec()) {
+			(void)is_ready((int)(end - now));
+			done = write_once(text, n);
+		}
+	}
+	if (done == -1)
 		return errno;
 	*cut = done > 0 && text[done - 1] != '\n';
 	return (size_t)done == n ? 0 : ENOSPC;

@@ -5,9 +5,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "filter/log.h"
@@ -174,12 +178,13 @@ lost_lines(void **state)
 	(void)state;
 	unsetenv("JOURNAL_STREAM");
 	assert_int_equal(pipe(ends), 0);
-	log_open(LOG_TO_STDERR);
 	assert_true(device != -1);
 	dup2(device, STDERR_FILENO);
+	log_open(LOG_TO_STDERR);
 	for (int i = 0; i < 3; i++)
 		log_printf(LOG_LEVEL_INFO, "lost");
 	dup2(ends[1], STDERR_FILENO);
+	log_open(LOG_TO_STDERR);
 	log_printf(LOG_LEVEL_INFO, "four");
 	assert_string_equal(taken(ends[0]), full);
 	/* It holds 64 KB, and comes to its end here. */
@@ -199,6 +204,88 @@ lost_lines(void **state)
 	close(saved);
 }
 
+/* The same of a socket, as the journal's is: records, so that each line is seen. */
+static void
+lost_in_socket(void **state)
+{
+	int ends[2], saved = dup(STDERR_FILENO);
+	unsigned n = 0;
+	char got[1024], *rest;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_open(LOG_TO_STDERR);
+	for (int i = 0; i < 2000; i++)
+		log_printf(LOG_LEVEL_INFO, "%0900d", i);
+	for (; recv(ends[0], got, sizeof(got), MSG_DONTWAIT) > 0; n++)
+		assert_int_equal(strtoul(got + strlen("postern: "), NULL, 10), n);
+	assert_in_range(n, 1, 1999);
+	log_printf(LOG_LEVEL_INFO, "again");
+	dup2(saved, STDERR_FILENO);
+	assert_true(recv(ends[0], got, sizeof(got), MSG_DONTWAIT) > 0);
+	assert_int_equal(strtoul(got + strlen("postern: "), &rest, 10), 2000 - n);
+	assert_memory_equal(rest, " lines of the log were lost: nobody read it\n", 44);
+	assert_int_equal(recv(ends[0], got, sizeof(got), MSG_DONTWAIT), strlen("postern: again\n"));
+	close(ends[0]);
+	close(ends[1]);
+	close(saved);
+}
+
+#define WRITERS	32
+
+static void *
+write_one(void *arg)
+{
+	pthread_barrier_wait(arg);
+	log_printf(LOG_LEVEL_INFO, "%0900d", 1);
+	return NULL;
+}
+
+/* Room for a few lines in a pipe that nobody reads any more: none of all that want it waits for ever. */
+static void
+many_writers(void **state)
+{
+	static const char page[4096];
+	pthread_t threads[WRITERS];
+	pthread_barrier_t all;
+	struct timespec until;
+	char got[sizeof(page)];
+	int ends[2], saved = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	fcntl(ends[1], F_SETFL, O_NONBLOCK);
+	while (write(ends[1], page, sizeof(page)) > 0)
+		;
+	fcntl(ends[1], F_SETFL, 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_open(LOG_TO_STDERR);
+	pthread_barrier_init(&all, NULL, WRITERS + 1);
+	for (int i = 0; i < WRITERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, write_one, &all), 0);
+	pthread_barrier_wait(&all);
+	sched_yield();
+	assert_int_equal(read(ends[0], got, sizeof(got)), sizeof(got));
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 30;
+	for (int i = 0; i < WRITERS; i++)
+		assert_int_equal(pthread_timedjoin_np(threads[i], NULL, &until), 0);
+	pthread_barrier_destroy(&all);
+	/* What was lost is told with the next line. */
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_open(LOG_TO_STDERR);
+	log_printf(LOG_LEVEL_INFO, "after");
+	assert_non_null(strstr(taken(ends[0]), " lines of the log were lost: nobody read it\npostern: after\n"));
+	dup2(saved, STDERR_FILENO);
+	close(ends[0]);
+	close(ends[1]);
+	close(saved);
+}
+
 int
 main(void)
 {
@@ -209,6 +296,8 @@ main(void)
 		cmocka_unit_test(line_holds),
 		cmocka_unit_test(plain_lines),
 		cmocka_unit_test(lost_lines),
+		cmocka_unit_test(lost_in_socket),
+		cmocka_unit_test(many_writers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
