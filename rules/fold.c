@@ -215,11 +215,17 @@ fold_contains(struct str s, struct str needle)
 		return true;
 	first = next(needle, &start);
 	rest = (struct str){ needle.p + start, needle.n - start };
-	while (i < s.n)
+	for (;;) {
+		/* Most of a text is ASCII that can't be it; of other characters some fold to ASCII. */
+		while (i < s.n && (unsigned char)s.p[i] < 0x80 &&
+		    ((unsigned char)s.p[i] | 0x20u) != (first | 0x20u))
+			i++;
+		if (i == s.n)
+			return false;
 		if (next(s, &i) == first &&
 		    fold_starts((struct str){ s.p + i, s.n - i }, rest))
 			return true;
-	return false;
+	}
 }
 
 void

@@ -135,6 +135,13 @@ static const struct {
 	{ T_TEXT, "abc", OP_STARTS, "abcd", 0 },
 	{ T_TEXT, "abc", OP_ENDS, "zabc", 0 },
 	{ T_TEXT, "aab", OP_CONTAINS, "ab", 1 },
+	/* Others than ASCII that fold to it, and ASCII that is near another but no capital of it. */
+	{ T_TEXT, "xx\xc3\xa9x\xe2\x84\xaaiss", OP_CONTAINS, "kISS", 1 },
+	{ T_TEXT, "a ma\xc5\xbfs", OP_CONTAINS, "SS", 1 },
+	{ T_TEXT, "a kis", OP_CONTAINS, "\xe2\x84\xaaI\xc5\xbf", 1 },
+	{ T_TEXT, "a {b@c` [d", OP_CONTAINS, "[b", 0 },
+	{ T_TEXT, "a {b@c` [d", OP_CONTAINS, "[D", 1 },
+	{ T_TEXT, "abc", OP_CONTAINS, "cd", 0 },
 	{ T_TEXT, "a\xff" "b", OP_CONTAINS, "\xff" "B", 1 },
 	{ T_TEXT, "a\xc3\xbf", OP_ENDS, "\xbf", 0 },
 	{ T_RAW, "Abc", OP_IS, "abc", 0 },
