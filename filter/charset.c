@@ -87,7 +87,7 @@ put_utf8(struct charset *c, struct str s, charset_put *put, void *arg)
 
 	while (i < s.n) {
 		struct str rest = { s.p + i, s.n - i };
-		size_t n = (unsigned char)*rest.p < 0x80 ? 1 : utf8_len(rest);
+		size_t n = (unsigned char)*rest.p < 0x80 ? utf8_ascii_run(rest) : utf8_len(rest);
 
 		if (n > 0) {
 			i += n;

@@ -94,10 +94,7 @@ ipnet_has(const struct ipnet *net, const struct ipaddr *ip)
 static bool
 is_ascii(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] >= 0x80)
-			return false;
-	return true;
+	return utf8_ascii_run(s) == s.n;
 }
 
 /*

@@ -421,9 +421,8 @@ utf8_count(struct str s)
 	return count;
 }
 
-/* How many octets of ASCII it begins with: nearly always all of them. */
-static size_t
-ascii_run(struct str s)
+size_t
+utf8_ascii_run(struct str s)
 {
 	uint64_t eight;
 	size_t i = 0;
@@ -443,7 +442,7 @@ utf8_valid(struct str s)
 {
 	size_t n;
 
-	for (size_t i = ascii_run(s); i < s.n; i += n + ascii_run((struct str){ s.p + i + n, s.n - i - n }))
+	for (size_t i = utf8_ascii_run(s); i < s.n; i += n + utf8_ascii_run((struct str){ s.p + i + n, s.n - i - n }))
 		if ((n = utf8_len((struct str){ s.p + i, s.n - i })) == 0)
 			return false;
 	return true;

@@ -130,6 +130,8 @@ size_t utf8_len(struct str s);
 /* Characters in s; an octet that isn't UTF-8 counts as one. */
 size_t utf8_count(struct str s);
 bool utf8_valid(struct str s);
+/* How many octets of ASCII it begins with: nearly always all of them. */
+size_t utf8_ascii_run(struct str s);
 /* The character that s begins with, and its octets in *n; s isn't empty, and is UTF-8. */
 uint32_t utf8_decode(struct str s, size_t *n);
 /* The character (at most 0x10ffff, no surrogate) as UTF-8; returns its octets. */

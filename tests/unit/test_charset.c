@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "filter/charset.h"
@@ -146,12 +147,34 @@ texts(void **state)
 	strbuf_free(&out);
 }
 
+/* What isn't ASCII is found wherever it stands: it is looked for by several octets at once. */
+static void
+wherever(void **state)
+{
+	struct strbuf out = { 0 };
+	char octets[64], text[64];
+
+	(void)state;
+	for (int n = 0; n < 24; n++)
+		for (size_t piece = 1; piece < 64; piece += 31) {
+			snprintf(octets, sizeof(octets), "%.*s\xc3\xa9\xff%.*s\x80", n, "abcdefghijklmnopqrstuvwxyz", n,
+			    "abcdefghijklmnopqrstuvwxyz");
+			snprintf(text, sizeof(text), "%.*s\xc3\xa9" FFFD "%.*s" FFFD, n, "abcdefghijklmnopqrstuvwxyz", n,
+			    "abcdefghijklmnopqrstuvwxyz");
+			assert_true(convert("utf-8", octets, piece, &out).bad);
+			assert_int_equal(out.n, strlen(text));
+			assert_memory_equal(out.p, text, out.n);
+		}
+	strbuf_free(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(labels),
 		cmocka_unit_test(texts),
+		cmocka_unit_test(wherever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
