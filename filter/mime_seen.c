@@ -64,10 +64,13 @@ plain(const char *p, size_t n)
 {
 	size_t i = 0;
 
-	while (i < n && (is_word(p[i]) || (p[i] == ' ' && i > 0 && p[i - 1] != ' ' &&
-	    i + 1 < n && is_word(p[i + 1]))))
-		i++;
-	return i;
+	for (;;) {
+		while (i < n && is_word(p[i]))
+			i++;
+		if (i == 0 || i + 1 >= n || p[i] != ' ' || !is_word(p[i + 1]))
+			return i;
+		i += 2;
+	}
 }
 
 void
