@@ -76,6 +76,9 @@ static struct {
 static atomic_int worker = -1;		/* its place in routines */
 static atomic_int waiting;
 
+/* pthread_detach() fails in this thread: leave_session(). */
+static _Thread_local bool undetachable;
+
 /* What libmilter reads in this thread. */
 static _Thread_local struct packet_reader reader;
 
@@ -281,6 +284,22 @@ create_again(int place, void *arg)
 	return false;
 }
 
+/*
+ * There is no thread for a session, and libmilter would never look at it
+ * again.  But a worker that can't be detached leaves its session, before all
+ * else, to the next worker that looks for one: so be one for that moment.
+ */
+static bool
+leave_session(int place, void *ctx)
+{
+	if (ctx == NULL || place != atomic_load(&worker))
+		return false;
+	undetachable = true;
+	(void)atomic_load(&routines[place].routine)(ctx);
+	undetachable = false;
+	return true;
+}
+
 /* Starts one of libmilter's threads, and learns from it. */
 static int
 create_counted(pthread_t *t, const pthread_attr_t *attr, int place, void *arg)
@@ -291,7 +310,7 @@ create_counted(pthread_t *t, const pthread_attr_t *attr, int place, void *arg)
 	if (create_again(place, arg))
 		return 0;
 	if ((s = malloc(sizeof(*s))) == NULL)
-		return EAGAIN;
+		return leave_session(place, arg) ? 0 : EAGAIN;
 	*s = (struct pool_work){ place, arg };
 	if (arg == NULL &&
 	    atomic_fetch_add(&routines[place].started, 1) == 1 &&
@@ -302,7 +321,7 @@ create_counted(pthread_t *t, const pthread_attr_t *attr, int place, void *arg)
 		atomic_fetch_sub(&routines[place].alive, 1);
 		free(s);
 	}
-	return error;
+	return error != 0 && leave_session(place, arg) ? 0 : error;
 }
 
 int
@@ -324,6 +343,8 @@ pthread_detach(pthread_t t)
 	static _Thread_local bool detached;
 
 	if (is_libmilter((uintptr_t)__builtin_return_address(0)) && pthread_equal(t, pthread_self())) {
+		if (undetachable)
+			return EAGAIN;
 		if (detached)
 			return 0;
 		detached = true;

@@ -4,6 +4,7 @@ stop, limits, and what it says to an operator's mistakes."""
 
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -18,6 +19,7 @@ from milter import Closed, Milter
 from scratch import Scratch, binary, can_connect, free_port, have_ipv6, sanitized, wait_until
 from tap import Tap, skip_all
 
+THREADS = 16
 SIMPLE = 'rule s\n    if   sender is bad@example.com\n    then reject 550 5.7.1 "No"\n'
 
 
@@ -311,6 +313,40 @@ def privileges(e, scratch):
         ends_well(e, d, "privileges")
 
 
+def without_threads(e, scratch):
+    """Peers that break off in a packet hold a worker each, and no more can be begun: who came meanwhile is served after."""
+    if os.geteuid() != 0:
+        e.tap.skip("threads: none to be had", "not root")
+        return
+    # It counts a user's threads, and root's not: a user who has no other.
+    d, limits = Daemon(scratch, "set user games\n" + version("one")), resource.getrlimit(resource.RLIMIT_NPROC)
+    resource.setrlimit(resource.RLIMIT_NPROC, (THREADS, limits[1]))
+    try:
+        d.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NPROC, limits)
+    try:
+        fds = "/proc/%d/fd" % d.process.pid
+        before = len(os.listdir(fds))
+        half = [Milter(d.address) for _ in range(20)]
+        for m in half:
+            m.write(b"\0\0\0\15O")
+        e.ok(wait_until(lambda: len(os.listdir(fds)) >= before + len(half)), "threads: twenty hold all there are")
+        whole = [Milter(d.address) for _ in range(5)]
+        e.ok(wait_until(lambda: len(os.listdir(fds)) >= before + len(half) + len(whole)), "threads: five more come")
+        for m in half:
+            m.close()
+        served = 0
+        for m in whole:
+            m.open()
+            served += told(m) == "one"
+            m.close()
+        e.same(served, len(whole), "threads: and are served when there are some again")
+        ends_well(e, d, "threads")
+    finally:
+        d.stop()
+
+
 def groups_in_chroot(e, scratch):
     """A user's further groups stand in a file that a new root doesn't have."""
     import grp
@@ -576,7 +612,7 @@ def plain_commands(e, scratch):
     e.same(status, 0, "check: a good file", out, err)
 
 
-CASES = [unix_sockets, removed_sockets, unreachable, inet_sockets, broken_logs, file_limit, out_of_descriptors,
+CASES = [unix_sockets, removed_sockets, unreachable, inet_sockets, broken_logs, file_limit, out_of_descriptors, without_threads,
          refused_starts, privileges, groups_in_chroot, reload_beside_warning, reloads, reloads_answered,
          stops, floods, reload_memory, half_sent, many_idle, plain_commands]
 
