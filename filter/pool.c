@@ -22,7 +22,7 @@
  * SIGHUP, SIGTERM and SIGINT, and takes all of them for "stop".  Its thread
  * gets none; run.c takes the signals.  And read(), writev(), poll() and close(),
  * since libmilter reads and writes in small pieces, trusts what it reads, and polls
- * all that wait for each that doesn't: ahead.c, gather.c, macrolist.c and
+ * all that wait for each that doesn't: ahead.c, pool_write.c, macrolist.c and
  * pool_poll.c mend that.
  */
 #undef _FORTIFY_SOURCE		/* read() and poll() are defined here: no inlines of them */
@@ -42,10 +42,10 @@
 #include <unistd.h>
 
 #include "filter/ahead.h"
-#include "filter/gather.h"
 #include "filter/macrolist.h"
 #include "filter/pool_park.h"
 #include "filter/pool_poll.h"
+#include "filter/pool_write.h"
 
 typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 typedef int detach_fn(pthread_t);
@@ -438,7 +438,7 @@ ssize_t
 writev(int fd, const struct iovec *v, int n)
 {
 	return is_libmilter((uintptr_t)__builtin_return_address(0)) ?
-	    gather_writev(fd, v, n, real_writev()) : real_writev()(fd, v, n);
+	    pool_writev(fd, v, n, real_writev()) : real_writev()(fd, v, n);
 }
 
 /* By another name here, since glibc's declaration says that it only writes to fds. */
@@ -467,7 +467,7 @@ close(int fd)
 {
 	if (is_libmilter((uintptr_t)__builtin_return_address(0))) {
 		ahead_forget(fd);
-		gather_forget(fd);
+		pool_write_forget(fd);
 		packet_forget(&reader, fd);
 		pool_poll_forget(fd);
 	}

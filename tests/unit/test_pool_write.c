@@ -1,5 +1,5 @@
 /*
- * test_gather.c - whatever is kept and however little is written at once, the MTA
+ * test_pool_write.c - whatever is kept and however little is written at once, the MTA
  * gets the same octets in the same order, and all of them once a verdict is out.
  */
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "filter/gather.h"
+#include "filter/pool_write.h"
 #include "rules/str.h"
 
 #define FD	7		/* of nothing: the octets stay here */
@@ -58,7 +58,7 @@ send_packet(char command, const char *data, size_t n, struct strbuf *want)
 	strbuf_add(want, header, 5);
 	strbuf_add(want, data, n);
 	while (i < nv) {
-		ssize_t done = gather_writev(FD, v + i, nv - i, write_some);
+		ssize_t done = pool_writev(FD, v + i, nv - i, write_some);
 
 		if (done == -1)
 			continue;
@@ -96,7 +96,7 @@ same_octets(void **state)
 	}
 	strbuf_free(&want);
 	strbuf_free(&got);
-	gather_forget(FD);
+	pool_write_forget(FD);
 }
 
 /* Three edits and the verdict are one write; what a closed connection had kept is for nobody. */
@@ -115,7 +115,7 @@ one_write(void **state)
 	assert_int_equal(writes, 1);
 	assert_true(str_eq(strbuf_slice(&got), strbuf_slice(&want)));
 	send_packet('h', "X-A\0b", 6, &want);
-	gather_forget(FD);
+	pool_write_forget(FD);
 	got.n = want.n = 0;
 	send_packet('a', "", 0, &want);
 	assert_true(str_eq(strbuf_slice(&got), strbuf_slice(&want)));

@@ -1,5 +1,5 @@
 /*
- * gather.c - what an MTA is told at once, written in one go.
+ * pool_write.c - what an MTA is told at once, written in one go.
  *
  * libmilter writes each edit of a message by itself, and so each is a system
  * call here and a wake-up of the MTA, which can do nothing before the verdict.
@@ -7,7 +7,7 @@
  *
  * A connection is in one thread's hands at a time: no lock is needed here (ahead.c).
  */
-#include "filter/gather.h"
+#include "filter/pool_write.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static struct kept {
 } table[DESCRIPTORS];
 
 void
-gather_forget(int fd)
+pool_write_forget(int fd)
 {
 	if (fd < 0 || fd >= DESCRIPTORS)
 		return;
@@ -83,12 +83,12 @@ write_after(struct kept *k, int fd, const struct iovec *v, int n, writev_fn *pla
 	}
 	/* With the last of it some of the packet may have gone. */
 	done = (ssize_t)(k->at - k->n);
-	gather_forget(fd);
+	pool_write_forget(fd);
 	return done > 0 ? done : plain(fd, v, n);
 }
 
 ssize_t
-gather_writev(int fd, const struct iovec *v, int n, writev_fn *plain)
+pool_writev(int fd, const struct iovec *v, int n, writev_fn *plain)
 {
 	size_t octets = octets_of(v, n);
 	struct kept *k;
